@@ -1,0 +1,3 @@
+"""The critics by name: one line per critic."""
+
+CRITICS: dict[str, type] = {}
