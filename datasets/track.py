@@ -1,0 +1,146 @@
+"""A song: named stems and a mixture that can be read excerpt by excerpt.
+
+Every loader returns a list of `Track`s; nothing else in the project asks how a song is stored.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+
+import numpy as np
+
+SOURCES = ("drums", "bass", "other", "vocals")
+SPLITS = ("train", "valid", "test")
+
+
+class Track:
+    """One song. Loaders derive from it and fill in `_read`.
+
+    Attributes:
+      name: unique within its dataset.
+      split: "train", "valid" or "test".
+      sample_rate: in Hz.
+      channels: 1 or 2 (as many as the files have).
+      samples: length per channel.
+      stems: names of the stems that are really there, in the order of `standard`.
+      standard: names of the stems the dataset promises. One that is promised and missing is silent:
+        it reads as zeros.
+      sums: stems that are sums of others, such as {"accompaniment": ("drums", "bass", "other")}.
+      warnings: what a listener should know (missing stems, padded stems), one line each.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        split: str,
+        sample_rate: int,
+        channels: int,
+        samples: int,
+        stems: Sequence[str],
+        *,
+        standard: Sequence[str] = SOURCES,
+        sums: Mapping[str, Sequence[str]] | None = None,
+        warnings: Sequence[str] = (),
+    ):
+        if split not in SPLITS:
+            raise ValueError(f"{name}: split {split!r} is none of {', '.join(SPLITS)}")
+        self.name = name
+        self.split = split
+        self.sample_rate = int(sample_rate)
+        self.channels = int(channels)
+        self.samples = int(samples)
+        order = {stem: place for place, stem in enumerate(standard)}
+        self.stems = tuple(sorted(stems, key=lambda stem: (order.get(stem, len(order)), stem)))
+        self.standard = tuple(standard)
+        self.sums = {stem: tuple(parts) for stem, parts in (sums or {}).items()}
+        self.warnings = tuple(warnings)
+
+    @property
+    def duration(self) -> float:
+        """Length in seconds."""
+        return self.samples / self.sample_rate
+
+    @property
+    def missing(self) -> tuple[str, ...]:
+        """Stems the dataset promises and this song does not have; they read as zeros."""
+        return tuple(stem for stem in self.standard if stem not in self.stems)
+
+    def read(self, stem: str = "mixture", start: int = 0, stop: int | None = None) -> np.ndarray:
+        """Read an excerpt of the mixture or of one stem.
+
+        Args:
+          stem: "mixture", one of `stems`, one of `sums`, or one of `missing` (zeros).
+          start: first sample, 0 ≤ start ≤ samples.
+          stop: one past the last sample; None or a larger number than `samples` means the end.
+
+        Returns:
+          float32 (samples, channels), full scale ±1.
+
+        Raises:
+          ValueError: unknown stem, an excerpt outside the song, or a broken file.
+          OSError: a file cannot be opened.
+        """
+        start, stop = bounds(start, stop, self.samples, self.name)
+        if stem == "mixture" or stem in self.stems:
+            return self._read(stem, start, stop)
+        if stem in self.sums:
+            return self._sum(self.sums[stem], start, stop)
+        if stem in self.standard:
+            return np.zeros((stop - start, self.channels), np.float32)
+        known = ("mixture", *self.stems, *self.sums, *self.missing)
+        hint = "; read_sources knows what accompanies what" if stem == "accompaniment" else ""
+        raise ValueError(f"{self.name}: no stem {stem!r}, only {', '.join(known)}{hint}")
+
+    def _read(self, stem: str, start: int, stop: int) -> np.ndarray:
+        """Read a stem of `stems`, or the mixture, within checked bounds."""
+        raise NotImplementedError
+
+    def _sum(self, stems: Iterable[str], start: int, stop: int) -> np.ndarray:
+        """Add up stems, always in the same order so that the result is always the same bits."""
+        total = np.zeros((stop - start, self.channels), np.float32)
+        for stem in stems:
+            if stem in self.stems:
+                total += self._read(stem, start, stop)
+        return total
+
+    def __repr__(self) -> str:
+        return (
+            f"<{type(self).__name__} {self.name!r} {self.split} {self.duration:.1f} s "
+            f"{self.sample_rate} Hz {self.channels} ch: {', '.join(self.stems) or 'no stems'}>"
+        )
+
+
+def bounds(start: int, stop: int | None, samples: int, name: str) -> tuple[int, int]:
+    """Check an excerpt against a length and fill in its end.
+
+    Raises:
+      ValueError: unless 0 ≤ start ≤ stop and start ≤ samples.
+    """
+    stop = samples if stop is None else min(int(stop), samples)
+    start = int(start)
+    if not 0 <= start <= samples or stop < start:
+        raise ValueError(
+            f"{name}: excerpt {start} to {stop} is not within its {samples} samples; "
+            "expected 0 ≤ start ≤ stop"
+        )
+    return start, stop
+
+
+def read_sources(
+    track: Track, sources: Sequence[str], start: int = 0, stop: int | None = None
+) -> np.ndarray:
+    """Read the stems that a configuration names.
+
+    "accompaniment" is the sum of all stems that the other sources do not name: beside "drums" it
+    is all but the drums, beside "vocals" all but the vocals.
+
+    Returns:
+      float32 (sources, samples, channels), full scale ±1.
+    """
+    start, stop = bounds(start, stop, track.samples, track.name)
+    audio = np.empty((len(sources), stop - start, track.channels), np.float32)
+    for place, source in enumerate(sources):
+        if source == "accompaniment":
+            rest = [stem for stem in track.stems if stem not in sources or stem == source]
+            audio[place] = track._sum(rest, start, stop)
+        else:
+            audio[place] = track.read(source, start, stop)
+    return audio
