@@ -1,8 +1,11 @@
 """The separators by name: one line per system."""
 
 from dssgan.models.base import SeparatorModel
+from dssgan.models.multistage import MultiStage
 
-SEPARATORS: dict[str, type[SeparatorModel]] = {}
+SEPARATORS: dict[str, type[SeparatorModel]] = {
+    "multistage": MultiStage,
+}
 
 
 def build(name: str, **hyperparameters) -> SeparatorModel:

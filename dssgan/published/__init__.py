@@ -1,0 +1,1 @@
+"""What the authors of the original systems published, read without their programs."""
