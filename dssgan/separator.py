@@ -1,0 +1,265 @@
+"""Separator: a trained model applied to whole songs of any length, rate and channel count.
+
+separator = Separator.load("runs/drums/separator")
+stems = separator.separate(audio, sample_rate)      # {"drums": (samples, channels), …}
+"""
+
+import difflib
+import os
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from dssgan import exported
+from dssgan.models.base import SeparatorModel
+from dssgan.overlap_add import fade_window, overlap_add, shifted_average, split_chunks
+from dssgan.stream import Report, check_audio, check_sample_rate, separated_stream
+
+STANDARD = {"drums", "bass", "other", "vocals"}
+MOST_SHIFT = 0.5
+FEED = 1 << 18
+
+
+class Separator:
+    """Separates audio with a `SeparatorModel`.
+
+    Args:
+      model: the trained model.
+      segment: length of a chunk in seconds; raised to what the model needs at least.
+      overlap: share of a chunk that its neighbour covers too, 0 ≤ overlap < 1.
+      shifts: passes over the audio moved by up to half a second, averaged.
+      batch_size: chunks that run at once; None is 1 on a CPU (least memory) and 4 on a GPU.
+      consistent: share what the estimates leave of the mixture between them, so that they add up
+        to it. None: where the sources are all that is in a song.
+      precision: "float32", "bfloat16" or "float16"; None keeps the model's own.
+      jit_compile: compile with XLA; None: on a GPU.
+      spool: folder for temporary files of songs whose level or gains must be known first; None is
+        the system's temporary folder.
+
+    Raises:
+      ValueError: an option is out of its range.
+    """
+
+    def __init__(
+        self,
+        model: SeparatorModel,
+        *,
+        segment: float = 8.0,
+        overlap: float = 0.25,
+        shifts: int = 1,
+        batch_size: int | None = None,
+        consistent: bool | None = None,
+        precision: str | None = None,
+        jit_compile: bool | None = None,
+        spool: str | os.PathLike | None = None,
+    ):
+        if not 0 < segment < 3600:
+            raise ValueError(f"segment is {segment} s: expected more than 0 and less than an hour")
+        if not 0 <= overlap < 1:
+            raise ValueError(f"overlap is {overlap}: expected 0 ≤ overlap < 1")
+        for name, value in (
+            ("shifts", shifts),
+            ("batch_size", 1 if batch_size is None else batch_size),
+        ):
+            if value != int(value) or value < 1:
+                raise ValueError(f"{name} is {value}: expected a whole number from 1")
+        gpu = bool(tf.config.list_logical_devices("GPU"))
+        self.model = exported.with_precision(model, precision)
+        self.batch_size = int(batch_size or (4 if gpu else 1))
+        self.consistent = self.complete if consistent is None else bool(consistent)
+        self.spool = spool
+        samples = max(round(segment * self.sample_rate), model.minimum, 1)
+        self.segment = -(-samples // model.multiple) * model.multiple
+        self.hop = max(1, self.segment - round(self.segment * overlap))
+        self.shifts = int(shifts)
+        self._window = fade_window(self.segment, self.hop, model.context)
+        self.traces = 0
+        jit_compile = gpu if jit_compile is None else jit_compile
+        self._function = tf.function(self._trace, jit_compile=jit_compile)
+        self._graphs: dict[int, Callable] = {}
+
+    @classmethod
+    def load(cls, folder: str | os.PathLike, **options) -> "Separator":
+        """Load an exported separator; `options` as of `Separator`.
+
+        Raises:
+          ValueError: a file is damaged or does not fit the other.
+          OSError: a file is missing or cannot be read.
+        """
+        return cls(exported.load(folder, options.pop("precision", None)), **options)
+
+    def save(self, folder: str | os.PathLike, provenance: dict[str, Any] | None = None) -> None:
+        """Export the model to `folder`: `config.json` and `separator.weights.h5`."""
+        exported.save(self.model, folder, provenance)
+
+    @property
+    def sources(self) -> tuple[str, ...]:
+        """Names of the estimates, in order."""
+        return tuple(self.model.sources)
+
+    @property
+    def sample_rate(self) -> int:
+        """The model's own rate in Hz; input of any rate is taken."""
+        return int(self.model.sample_rate)
+
+    @property
+    def complete(self) -> bool:
+        """Whether the sources are all that is in a song, so that they should add up to it."""
+        return "accompaniment" in self.sources or set(self.sources) >= STANDARD
+
+    @property
+    def latency(self) -> float:
+        """Longest delay in seconds of `stream` in a single pass, the filters' few ms aside."""
+        return self.segment * self.batch_size / self.sample_rate
+
+    def separate(
+        self,
+        audio: np.ndarray,
+        sample_rate: int,
+        sources: Sequence[str] | None = None,
+        **options,
+    ) -> dict[str, np.ndarray]:
+        """Separate a whole recording.
+
+        Args:
+          audio: float (samples, channels), full scale ±1; any length, also 0.
+          sample_rate: in Hz.
+          sources: the ones to return; None returns all.
+          **options: `level`, `gains`, `name`, `report` and `progress` of `stream`.
+
+        Returns:
+          {source: float32 (samples, channels)}, same length, rate, channels and alignment.
+
+        Raises:
+          ValueError: audio of a wrong shape or type, or with a sample that is not finite.
+          OSError: the temporary folder is full.
+        """
+        audio = check_audio(audio, options.get("name", "mixture"))
+        blocks = (audio[start : start + FEED] for start in range(0, len(audio), FEED))
+        stream = self.stream(blocks, sample_rate, sources, samples=len(audio), **options)
+        stems = {source: np.empty(audio.shape, np.float32) for source in self._asked(sources)}
+        place = 0
+        for pieces in stream:
+            length = len(next(iter(pieces.values())))
+            for source, piece in pieces.items():
+                stems[source][place : place + length] = piece
+            place += length
+        return stems
+
+    def stream(
+        self,
+        blocks: Iterable[np.ndarray],
+        sample_rate: int,
+        sources: Sequence[str] | None = None,
+        *,
+        level: Any = None,
+        gains: Any = None,
+        samples: int | None = None,
+        name: str = "mixture",
+        report: Report | None = None,
+        progress: Callable[[float], object] | None = None,
+    ) -> Iterator[dict[str, np.ndarray]]:
+        """Separate audio that comes in blocks, in constant memory; the numbers of `separate`.
+
+        A model that wants the level of the whole track, or whose gains must be recovered from it,
+        runs over a temporary file, and nothing comes out before everything went in. Given `level`
+        and `gains` (a `report` of an earlier run tells both) it runs in one pass and lags behind
+        by no more than `latency`.
+
+        Args:
+          blocks: float (samples, channels) of any length, full scale ±1.
+          sample_rate: in Hz.
+          sources: the ones to yield; None yields all.
+          level: standard deviation of the track at the model's rate, one number or one per channel.
+          gains: {source: one number or one per channel}, or (sources, channels).
+          samples: length in all if known; free disk is then checked before the work starts.
+          name: what to call the audio in messages.
+          report: filled in as far as the stream went.
+          progress: called with the seconds that were newly separated.
+
+        Yields:
+          {source: float32 (samples, channels)}, the same number of samples for every source.
+
+        Raises:
+          ValueError: a block of wrong shape or type or with a sample that is not finite; a source
+            that the model does not have.
+          OSError: the temporary folder is full.
+        """
+        asked = self._asked(sources)
+        check_sample_rate(sample_rate)
+        return separated_stream(
+            self,
+            blocks,
+            int(sample_rate),
+            asked,
+            level=level,
+            gains=gains,
+            samples=samples,
+            name=name,
+            report=Report() if report is None else report,
+            progress=progress,
+        )
+
+    def estimates(self, blocks: Iterable[np.ndarray], channels: int) -> Iterator[np.ndarray]:
+        """Chunks, inference and cross-fades at the model's rate, scale as the model gives it.
+
+        Args:
+          blocks: float32 (samples, channels) at the model's rate, scaled as the model expects.
+          channels: of the blocks.
+
+        Yields:
+          float32 (samples, sources, channels), aligned with the blocks.
+        """
+        state = tf.nest.map_structure(tf.convert_to_tensor, self.model.inference_state())
+        if channels not in self._graphs:
+            shape = (self.batch_size, self.segment, channels)
+            mixture = tf.TensorSpec(shape, tf.float32)
+            self._graphs[channels] = self._function.get_concrete_function(mixture, state)
+        graph = self._graphs[channels]
+
+        def infer(audio: np.ndarray) -> np.ndarray:
+            return self._infer(audio, lambda padded: graph(padded, state))
+
+        def one_pass(shifted: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
+            chunks = split_chunks(shifted, self.segment, self.hop, channels)
+            return overlap_add(chunks, infer, self._window, self.hop, self.batch_size)
+
+        furthest = min(self.hop, MOST_SHIFT * self.sample_rate)
+        shifts = (round(place * furthest / self.shifts) for place in range(self.shifts))
+        return shifted_average(blocks, one_pass, shifts, channels)
+
+    def _infer(self, audio: np.ndarray, graph: Callable[[tf.Tensor], tf.Tensor]) -> np.ndarray:
+        """(batch, segment, channels) → (batch, sources, segment, channels), silence → silence."""
+        audible = audio.any(axis=(1, 2))
+        if not audible.any():
+            batch, samples, channels = audio.shape
+            return np.zeros((batch, len(self.sources), samples, channels), np.float32)
+        padded = np.zeros((self.batch_size, *audio.shape[1:]), np.float32)
+        padded[: len(audio)] = audio
+        estimates = graph(tf.constant(padded)).numpy()[: len(audio)]
+        if estimates.shape[1] != len(self.sources) or estimates.shape[2:] != audio.shape[1:]:
+            raise ValueError(
+                f"{type(self.model).__name__} gave {estimates.shape} for {audio.shape}: "
+                "expected (batch, sources, samples, channels)"
+            )
+        return estimates if audible.all() else estimates * audible[:, None, None, None]
+
+    def _trace(self, mixture: tf.Tensor, state: Any) -> tf.Tensor:
+        self.traces += 1
+        return tf.cast(self.model.infer(mixture, state), tf.float32)
+
+    def _asked(self, sources: Sequence[str] | None) -> tuple[str, ...]:
+        if sources is None:
+            return self.sources
+        sources = (sources,) if isinstance(sources, str) else tuple(sources)
+        for source in sources:
+            if source not in self.sources:
+                near = difflib.get_close_matches(str(source), self.sources, n=1)
+                hint = f"; did you mean {near[0]!r}?" if near else ""
+                known = ", ".join(self.sources)
+                raise ValueError(f"no source {source!r}, this separator has {known}{hint}")
+        if not sources:
+            raise ValueError(f"no source asked for: expected some of {', '.join(self.sources)}")
+        return tuple(dict.fromkeys(sources))
