@@ -1,0 +1,144 @@
+"""A procedural band: unlimited songs with four stems, free of licences, computed when read.
+
+Nothing is downloaded or stored: the song with number `n` under `seed` is the same wherever it is
+computed (to the rounding of the machine's floating point). Drums, bass, chords and a voice are
+synthesised in NumPy by `band_*.py`; the mixture is the sum of the stems.
+"""
+
+import os
+import threading
+from collections import OrderedDict
+
+import numpy as np
+
+from datasets import band_bass, band_chords, band_drums, band_mix, band_plan, band_voice
+from datasets.track import SPLITS, Track
+
+# Songs are numbered; each split has its own range of numbers, so no song is ever in two.
+FIRST_SONG = {"train": 0, "valid": 800_000, "test": 900_000}
+_END = {"train": 800_000, "valid": 900_000, "test": 1_000_000}
+_PLAYERS = {
+    "drums": band_drums.render,
+    "bass": band_bass.render,
+    "other": band_chords.render,
+    "vocals": band_voice.render,
+}
+
+
+def load(
+    root: str | os.PathLike | None = None,
+    *,
+    split: str | None = None,
+    songs: int = 20,
+    seconds: float = 30.0,
+    seed: int = 0,
+    sample_rate: int = 32000,
+) -> list[Track]:
+    """List songs of the band; they are computed when they are first read.
+
+    Args:
+      root: not used (there are no files).
+      split: "train", "valid" or "test": that many songs of it. None: `songs` for training and a
+        tenth as many (at least one) for validation and for testing.
+      songs: how many.
+      seconds: length of every song.
+      seed: another seed is another band with other songs.
+      sample_rate: in Hz, 8000 to 96000.
+
+    Returns:
+      Stereo tracks band-000000, band-000001, …; validation starts at band-800000, test at
+      band-900000.
+
+    Raises:
+      ValueError: an option out of its range.
+    """
+    del root
+    if songs < 1 or songs > 100_000:
+        raise ValueError(f"songs={songs}: expected 1 to 100000")
+    if not 1.0 <= seconds <= 3600.0:
+        raise ValueError(f"seconds={seconds}: expected 1 to 3600 seconds per song")
+    if not 8000 <= sample_rate <= 96000:
+        raise ValueError(f"sample_rate={sample_rate}: expected 8000 to 96000 Hz")
+    if split is not None and split not in SPLITS:
+        raise ValueError(f"unknown split {split!r}; expected one of {', '.join(SPLITS)}")
+    counts = dict.fromkeys(SPLITS, max(1, songs // 10)) | {"train": songs}
+    if split is not None:
+        counts = {split: songs}
+    return [
+        BandTrack(FIRST_SONG[part] + number, part, seconds, seed, sample_rate)
+        for part in SPLITS
+        if part in counts
+        for number in range(counts[part])
+    ]
+
+
+def render(number: int, seconds: float, seed: int, sample_rate: int) -> np.ndarray:
+    """Compute one song → float32 (4, samples, 2): drums, bass, other, vocals, full scale ±1."""
+
+    def stream(place: int) -> np.random.Generator:
+        sequence = np.random.SeedSequence(seed, spawn_key=(number, place))
+        return np.random.default_rng(sequence)
+
+    samples = int(round(seconds * sample_rate))
+    song = band_plan.plan(stream(0), seconds)
+    buses = {
+        stem: _PLAYERS[stem](stream(1 + place), song, sample_rate, samples)
+        for place, stem in enumerate(band_plan.STEMS)
+    }
+    return band_mix.mix(stream(9), song, buses, sample_rate)
+
+
+class BandTrack(Track):
+    """A song of the band. A few hundred megabytes of songs last read are kept for the next read."""
+
+    def __init__(self, number: int, split: str, seconds: float, seed: int, sample_rate: int):
+        super().__init__(
+            f"band-{number:06d}",
+            split,
+            sample_rate,
+            2,
+            int(round(seconds * sample_rate)),
+            band_plan.STEMS,
+        )
+        self.number = number
+        self.seed = seed
+        self._seconds = seconds
+
+    def _read(self, stem: str, start: int, stop: int) -> np.ndarray:
+        song = _RECENT.song(self.number, self._seconds, self.seed, self.sample_rate)
+        if stem == "mixture":
+            return song[:, start:stop].sum(axis=0)
+        return song[band_plan.STEMS.index(stem), start:stop].copy()
+
+
+class _Recent:
+    """The songs last read, up to a number of bytes; safe for threads."""
+
+    def __init__(self, limit: int):
+        self.limit = limit
+        self._songs: OrderedDict[tuple, np.ndarray] = OrderedDict()
+        self._busy: dict[tuple, threading.Lock] = {}
+        self._lock = threading.Lock()
+
+    def song(self, *key) -> np.ndarray:
+        with self._lock:
+            if key in self._songs:
+                self._songs.move_to_end(key)
+                return self._songs[key]
+            busy = self._busy.setdefault(key, threading.Lock())
+        with busy:  # one thread computes it, others wait for it
+            with self._lock:
+                if key in self._songs:
+                    return self._songs[key]
+            song = render(*key)
+            song.setflags(write=False)
+            with self._lock:
+                self._songs[key] = song
+                self._busy.pop(key, None)
+                total = sum(known.nbytes for known in self._songs.values())
+                while total > self.limit and len(self._songs) > 1:
+                    total -= self._songs.popitem(last=False)[1].nbytes
+        return song
+
+
+_RECENT = _Recent(limit=512 * 1024 * 1024)
