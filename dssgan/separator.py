@@ -111,7 +111,7 @@ class Separator:
 
     @property
     def latency(self) -> float:
-        """Longest delay in seconds of `stream` in a single pass, the filters' few ms aside."""
+        """Longest delay in seconds of `stream` in a single pass; resampling adds 0.05 to 0.2 s."""
         return self.segment * self.batch_size / self.sample_rate
 
     def separate(
