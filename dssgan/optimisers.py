@@ -1,0 +1,219 @@
+"""How gradients change weights: pure functions of tensors, and the slots they keep in between.
+
+A rule maps (values, gradients, slots, count) to new values and new slots; it holds no variables, so
+that the whole update can be compiled, replicated or exported. `Optimiser` keeps a rule's slots.
+"""
+
+import difflib
+from collections.abc import Callable, Sequence
+
+import tensorflow as tf
+
+Tensors = list[tf.Tensor]
+
+
+class Ranger:
+    """RAdam (arXiv 1908.03265) with Lookahead (arXiv 1907.08610) and decoupled weight decay.
+
+    Step t, with r∞ = 2 / (1 − β2) − 1 and r = r∞ − 2 t β2^t / (1 − β2^t): where r > 5 the step is
+    adaptive, lr √((1 − β2^t) (r − 4) / (r∞ − 4) (r − 2) / r · r∞ / (r∞ − 2)) / (1 − β1^t) · m /
+    (√v + ε), otherwise it is lr / (1 − β1^t) · m. Weights shrink by lr · weight_decay before it.
+    Every `lookahead_period`-th step the slow weights go `lookahead_ratio` of the way to the fast
+    ones, which then start again from there; 0 has no slow weights (plain RAdam).
+    """
+
+    def __init__(
+        self,
+        beta_1: float = 0.95,
+        beta_2: float = 0.999,
+        epsilon: float = 1e-5,
+        weight_decay: float = 0.0,
+        lookahead_period: int = 6,
+        lookahead_ratio: float = 0.5,
+    ):
+        self.beta_1, self.beta_2, self.epsilon = beta_1, beta_2, epsilon
+        self.weight_decay = weight_decay
+        self.lookahead_period, self.lookahead_ratio = lookahead_period, lookahead_ratio
+
+    def slots(self, value: tf.Tensor) -> Tensors:
+        """The slots of one weight before the first step: m, v and the slow weight."""
+        slow = [tf.identity(value)] if self.lookahead_period else []
+        return [tf.zeros_like(value), tf.zeros_like(value), *slow]
+
+    def update(
+        self,
+        values: Tensors,
+        gradients: Tensors,
+        slots: list[Tensors],
+        count: tf.Tensor,
+        learning_rate: tf.Tensor,
+    ) -> tuple[Tensors, list[Tensors]]:
+        """One step; `count` (int64) is the number of steps before it."""
+        step = count + 1
+        time = tf.cast(step, tf.float64)  # β2^t loses r's digits in float32
+        power_1, power_2 = self.beta_1**time, self.beta_2**time
+        longest = 2.0 / (1.0 - self.beta_2) - 1.0
+        length = longest - 2.0 * time * power_2 / (1.0 - power_2)
+        adaptive = length > 5.0
+        safe = tf.where(adaptive, length, tf.constant(6.0, tf.float64))
+        ratio = (safe - 4.0) / (longest - 4.0) * (safe - 2.0) / safe * longest / (longest - 2.0)
+        rate = tf.cast(learning_rate, tf.float64)
+        size_adaptive = tf.cast(
+            rate * tf.sqrt((1.0 - power_2) * ratio) / (1.0 - power_1), tf.float32
+        )
+        size_plain = tf.cast(rate / (1.0 - power_1), tf.float32)
+        shrink = tf.cast(1.0 - rate * self.weight_decay, tf.float32)
+        if self.lookahead_period:
+            meet = tf.equal(step % self.lookahead_period, 0)
+
+        new_values, new_slots = [], []
+        for value, gradient, (m, v, *slow) in zip(values, gradients, slots, strict=True):
+            m = self.beta_1 * m + (1.0 - self.beta_1) * gradient
+            v = self.beta_2 * v + (1.0 - self.beta_2) * tf.square(gradient)
+            change = tf.where(
+                adaptive, size_adaptive * m / (tf.sqrt(v) + self.epsilon), size_plain * m
+            )
+            value = value * shrink - change if self.weight_decay else value - change
+            if slow:
+                ahead = slow[0] + self.lookahead_ratio * (value - slow[0])
+                slow = [tf.where(meet, ahead, slow[0])]
+                value = tf.where(meet, ahead, value)
+            new_values.append(value)
+            new_slots.append([m, v, *slow])
+        return new_values, new_slots
+
+
+class Adam:
+    """Adam (arXiv 1412.6980) with decoupled weight decay (arXiv 1711.05101).
+
+    Lookahead as in `Ranger`; `lookahead_period=0` has none.
+    """
+
+    def __init__(
+        self,
+        beta_1: float = 0.9,
+        beta_2: float = 0.999,
+        epsilon: float = 1e-8,
+        weight_decay: float = 0.0,
+        lookahead_period: int = 0,
+        lookahead_ratio: float = 0.5,
+    ):
+        del lookahead_ratio
+        if lookahead_period:
+            raise ValueError("optimiser adam has no lookahead: set optimiser.lookahead_period=0")
+        self.beta_1, self.beta_2, self.epsilon = beta_1, beta_2, epsilon
+        self.weight_decay = weight_decay
+
+    def slots(self, value: tf.Tensor) -> Tensors:
+        """The slots of one weight before the first step: m and v."""
+        return [tf.zeros_like(value), tf.zeros_like(value)]
+
+    def update(
+        self,
+        values: Tensors,
+        gradients: Tensors,
+        slots: list[Tensors],
+        count: tf.Tensor,
+        learning_rate: tf.Tensor,
+    ) -> tuple[Tensors, list[Tensors]]:
+        """One step; `count` (int64) is the number of steps before it."""
+        time = tf.cast(count + 1, tf.float64)
+        rate = tf.cast(learning_rate, tf.float64)
+        size = tf.cast(rate / (1.0 - self.beta_1**time), tf.float32)
+        correction = tf.cast(1.0 / tf.sqrt(1.0 - self.beta_2**time), tf.float32)
+        shrink = tf.cast(1.0 - rate * self.weight_decay, tf.float32)
+        new_values, new_slots = [], []
+        for value, gradient, (m, v) in zip(values, gradients, slots, strict=True):
+            m = self.beta_1 * m + (1.0 - self.beta_1) * gradient
+            v = self.beta_2 * v + (1.0 - self.beta_2) * tf.square(gradient)
+            change = size * m / (tf.sqrt(v) * correction + self.epsilon)
+            value = value * shrink - change if self.weight_decay else value - change
+            new_values.append(value)
+            new_slots.append([m, v])
+        return new_values, new_slots
+
+
+OPTIMISERS: dict[str, type] = {"ranger": Ranger, "adam": Adam}
+
+
+class Optimiser:
+    """A rule and its slots for a list of weights; build it within the strategy's scope.
+
+    Attributes:
+      weights: the tf.Variables it changes.
+      slots: one list of tf.Variables per weight.
+      count: how many steps were taken, an int64 variable.
+    """
+
+    def __init__(self, rule: Ranger | Adam, weights: Sequence[tf.Variable]):
+        self.rule = rule
+        self.weights = list(weights)
+        self.slots = [
+            [
+                tf.Variable(slot, trainable=False)
+                for slot in rule.slots(tf.convert_to_tensor(weight))
+            ]
+            for weight in self.weights
+        ]
+        self.count = tf.Variable(0, dtype=tf.int64, trainable=False)
+
+    @property
+    def variables(self) -> list[tf.Variable]:
+        """Everything a resume needs, in an order that is always the same."""
+        return [self.count, *(slot for slots in self.slots for slot in slots)]
+
+
+def build(name: str, **options) -> Ranger | Adam:
+    """A rule by name; an unknown name is a ValueError that suggests the nearest."""
+    if name not in OPTIMISERS:
+        near = difflib.get_close_matches(name, OPTIMISERS, n=1)
+        hint = f"; did you mean {near[0]}?" if near else ""
+        raise ValueError(f"unknown optimiser {name!r}{hint} (known: {', '.join(OPTIMISERS)})")
+    return OPTIMISERS[name](**options)
+
+
+def sgdr(learning_rate: float, period: int, decay: float) -> Callable[[tf.Tensor], tf.Tensor]:
+    """Cosine from `learning_rate` to zero over `period` updates, then again from `decay` times it.
+
+    SGDR (arXiv 1608.03983, equation 5).
+    """
+
+    def rate(step: tf.Tensor) -> tf.Tensor:
+        time = tf.cast(step, tf.float64)
+        cycle = tf.floor(time / period)
+        angle = 3.141592653589793 * (time / period - cycle)
+        return learning_rate * decay**cycle * 0.5 * (1.0 + tf.cos(angle))
+
+    return rate
+
+
+def constant(learning_rate: float, period: int, decay: float) -> Callable[[tf.Tensor], tf.Tensor]:
+    """The same learning rate at every update."""
+    del period, decay
+    return lambda step: tf.fill(tf.shape(step), tf.constant(learning_rate, tf.float64))
+
+
+SCHEDULES: dict[str, Callable] = {"sgdr": sgdr, "constant": constant}
+
+
+def schedule(
+    name: str, learning_rate: float, period: int = 1, decay: float = 1.0, warmup: int = 0
+) -> Callable[[tf.Tensor], tf.Tensor]:
+    """The learning rate (float32 scalar) as a function of the update (int64 scalar, from 0).
+
+    Args:
+      warmup: updates over which it rises linearly from zero; update 0 gets 1 / warmup of it.
+    """
+    if name not in SCHEDULES:
+        near = difflib.get_close_matches(name, SCHEDULES, n=1)
+        hint = f"; did you mean {near[0]}?" if near else ""
+        raise ValueError(f"unknown schedule {name!r}{hint} (known: {', '.join(SCHEDULES)})")
+    plain = SCHEDULES[name](learning_rate, period, decay)
+
+    def rate(step: tf.Tensor) -> tf.Tensor:
+        value = plain(step)
+        if warmup:
+            value *= tf.minimum(1.0, tf.cast(step + 1, tf.float64) / warmup)
+        return tf.cast(value, tf.float32)
+
+    return rate

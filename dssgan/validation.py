@@ -1,0 +1,107 @@
+"""Validation: whole songs through the separator, scored by the metric that is handed in."""
+
+import dataclasses
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+import numpy as np
+
+from dssgan.logs import Logs
+from dssgan.separator import Separator
+
+Metric = Callable[[np.ndarray, np.ndarray], np.ndarray]
+
+
+class Song(Protocol):
+    """A song with known stems.
+
+    Attributes:
+      name: for messages and pictures.
+      sample_rate: in Hz.
+    """
+
+    name: str
+    sample_rate: int
+
+    def references(self) -> np.ndarray:
+        """float32 (sources, samples, channels), in the order of the separator's sources."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Scores:
+    """The outcome of a validation.
+
+    Attributes:
+      sources: mean over the songs per source; NaN where every song is silent.
+      mean: mean of the sources that decide.
+    """
+
+    sources: dict[str, float]
+    mean: float
+
+
+class Validator:
+    """Separates songs and scores the estimates.
+
+    Args:
+      separator: wraps the model in training; it hears the weights of the moment.
+      songs: mixtures are the sums of their stems.
+      metric: (references, estimates), both (sources, samples, channels) → (sources,), higher is
+        better; NaN leaves a silent source out.
+      decisive: sources whose mean decides; empty means all.
+      examples: so many songs are pictured and heard.
+      seconds: length of that.
+    """
+
+    def __init__(
+        self,
+        separator: Separator,
+        songs: Sequence[Song],
+        metric: Metric,
+        *,
+        decisive: Sequence[str] = (),
+        examples: int = 1,
+        seconds: float = 8.0,
+    ):
+        self.separator, self.songs, self.metric = separator, list(songs), metric
+        self.decisive = tuple(decisive) or tuple(separator.sources)
+        self.examples, self.seconds = examples, seconds
+
+    def __call__(self, step: int, logs: Logs, check: Callable[[], None] = lambda: None) -> Scores:
+        """Score the present weights; `check` is called after each song and may raise.
+
+        Raises:
+          ValueError: no song has a score for the decisive sources.
+        """
+        scores = []
+        for place, song in enumerate(self.songs):
+            references = song.references()
+            mixture = references.sum(axis=0)
+            stems = self.separator.separate(mixture, song.sample_rate, name=song.name)
+            estimates = np.stack([stems[source] for source in self.separator.sources])
+            scores.append(np.asarray(self.metric(references, estimates), np.float64))
+            if place < self.examples:
+                self._show(step, logs, song, mixture, references, estimates)
+            check()
+        table = np.stack(scores)
+        means = {
+            source: float(np.nanmean(column)) if np.isfinite(column).any() else float("nan")
+            for source, column in zip(self.separator.sources, table.T)
+        }
+        decisive = [means[source] for source in self.decisive if np.isfinite(means[source])]
+        if not decisive:
+            raise ValueError(
+                f"validation gave no score for {', '.join(self.decisive)}: they are silent in "
+                f"every one of {len(self.songs)} songs; choose others with data.valid=[…]"
+            )
+        return Scores(means, float(np.mean(decisive)))
+
+    def _show(self, step, logs, song, mixture, references, estimates) -> None:
+        length = round(self.seconds * song.sample_rate)
+        start = max(0, (len(mixture) - length) // 2)  # songs often begin with silence
+        window = slice(start, start + length)
+        sounds = {"mixture": mixture[window]}
+        for source, reference, estimate in zip(self.separator.sources, references, estimates):
+            sounds[f"{source}/reference"] = reference[window]
+            sounds[f"{source}/estimate"] = estimate[window]
+        logs.sounds(step, song.name, sounds, song.sample_rate)
