@@ -70,13 +70,16 @@ def probe(path: str | os.PathLike) -> Info:
     path = os.fspath(path)
     if _by_pyav(path):
         stream = decoding.describe(path)[0]
-        return Info(path, stream.sample_rate, stream.channels, stream.samples, stream.codec)
+        codec = stream.codec.removesuffix("float")
+        return Info(path, stream.sample_rate, stream.channels, stream.samples, codec)
     with _sound_file(path) as file:
         kind = file.subtype if file.format == "OGG" else file.format
         cut = re.search(r"data : (\d+) \(should be (\d+)\)", file.extra_info)
         warnings = ()
         if cut and 0 < int(cut[1]) < 0xFFFF0000:  # programs that write to a pipe leave a maximum
             warnings = (f"holds {cut[2]} of the {cut[1]} bytes that its header says: truncated",)
+        elif "lacks an end-of-stream bit" in file.extra_info:
+            warnings = ("has no last page: truncated",)
         return Info(path, file.samplerate, file.channels, file.frames, kind.lower(), warnings)
 
 
@@ -189,9 +192,7 @@ def _read_frames(file: soundfile.SoundFile, path: str, frames: int) -> np.ndarra
         audio = file.read(frames, dtype="float32", always_2d=True)
     except soundfile.LibsndfileError as error:
         reason = str(error).split(":")[-1].strip(" .")
-        raise ValueError(
-            f"{path}: damaged or truncated after {at / rate:.2f} s ({reason}); fetch it again"
-        ) from None
+        raise ValueError(f"{path}: damaged or truncated ({reason}); fetch the file again") from None
     if len(audio) < frames:
         raise ValueError(
             f"{path}: ends after {(at + len(audio)) / rate:.2f} s, its header says "

@@ -3,7 +3,7 @@
 Every loader returns a list of `Track`s; nothing else in the project asks how a song is stored.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 
@@ -23,6 +23,8 @@ class Track:
       stems: names of the stems that are really there, in the order of `standard`.
       standard: names of the stems the dataset promises. One that is promised and missing is silent:
         it reads as zeros.
+      own_mixture: whether the mixture was recorded; otherwise it is the sum of the stems. (A
+        mastered mixture is not that sum.)
       sums: stems that are sums of others, such as {"accompaniment": ("drums", "bass", "other")}.
       warnings: what a listener should know (missing stems, padded stems), one line each.
     """
@@ -37,6 +39,7 @@ class Track:
         stems: Sequence[str],
         *,
         standard: Sequence[str] = SOURCES,
+        own_mixture: bool = False,
         sums: Mapping[str, Sequence[str]] | None = None,
         warnings: Sequence[str] = (),
     ):
@@ -50,6 +53,7 @@ class Track:
         order = {stem: place for place, stem in enumerate(standard)}
         self.stems = tuple(sorted(stems, key=lambda stem: (order.get(stem, len(order)), stem)))
         self.standard = tuple(standard)
+        self.own_mixture = own_mixture
         self.sums = {stem: tuple(parts) for stem, parts in (sums or {}).items()}
         self.warnings = tuple(warnings)
 
@@ -79,26 +83,56 @@ class Track:
           OSError: a file cannot be opened.
         """
         start, stop = bounds(start, stop, self.samples, self.name)
-        if stem == "mixture" or stem in self.stems:
+        parts = self._parts(stem)
+        if parts == (stem,):
             return self._read(stem, start, stop)
+        return self._sum(parts, start, stop)
+
+    def blocks(self, stem: str = "mixture", block: int = 65536) -> Iterator[np.ndarray]:
+        """Read a stem from beginning to end in constant memory; arguments and errors as of `read`.
+
+        Yields:
+          float32 (block, channels); the last may be shorter.
+        """
+        parts = self._parts(stem)
+        if parts == (stem,):
+            yield from self._blocks(stem, block)
+            return
+        streams = [self._blocks(part, block) for part in parts]
+        for start in range(0, self.samples, block):
+            total = np.zeros((min(block, self.samples - start), self.channels), np.float32)
+            for stream in streams:
+                total += next(stream)
+            yield total
+
+    def _parts(self, stem: str) -> tuple[str, ...]:
+        """What has to be added up to read `stem`: itself, several stems, or nothing (zeros)."""
+        if stem in self.stems or (stem == "mixture" and self.own_mixture):
+            return (stem,)
+        if stem == "mixture":
+            return self.stems
         if stem in self.sums:
-            return self._sum(self.sums[stem], start, stop)
+            return tuple(part for part in self.sums[stem] if part in self.stems)
         if stem in self.standard:
-            return np.zeros((stop - start, self.channels), np.float32)
+            return ()
         known = ("mixture", *self.stems, *self.sums, *self.missing)
         hint = "; read_sources knows what accompanies what" if stem == "accompaniment" else ""
         raise ValueError(f"{self.name}: no stem {stem!r}, only {', '.join(known)}{hint}")
 
     def _read(self, stem: str, start: int, stop: int) -> np.ndarray:
-        """Read a stem of `stems`, or the mixture, within checked bounds."""
+        """Read a stem of `stems`, or a mixture of its own, within checked bounds."""
         raise NotImplementedError
 
-    def _sum(self, stems: Iterable[str], start: int, stop: int) -> np.ndarray:
+    def _blocks(self, stem: str, block: int) -> Iterator[np.ndarray]:
+        """As `_read`, from beginning to end; for formats in which seeking is dear."""
+        for start in range(0, self.samples, block):
+            yield self._read(stem, start, min(start + block, self.samples))
+
+    def _sum(self, stems: Sequence[str], start: int, stop: int) -> np.ndarray:
         """Add up stems, always in the same order so that the result is always the same bits."""
         total = np.zeros((stop - start, self.channels), np.float32)
         for stem in stems:
-            if stem in self.stems:
-                total += self._read(stem, start, stop)
+            total += self._read(stem, start, stop)
         return total
 
     def __repr__(self) -> str:

@@ -1,0 +1,69 @@
+"""DSD100 (`{Mixtures,Sources}/{Dev,Test}/song/*.wav`): 50 songs to train, 50 to test.
+
+Liutkus et al.: The 2016 Signal Separation Evaluation Campaign, LVA/ICA 2017.
+"""
+
+import os
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+
+from datasets.files import FileTrack, Part, assign, folders_in, open_songs, root_folder
+from datasets.musdb import ACCOMPANIMENT
+from datasets.track import SOURCES, Track
+
+SPLIT = {"Dev": "train", "Test": "test"}
+
+
+def load(
+    root: str | os.PathLike,
+    *,
+    songs: Sequence[str] | None = None,
+    valid: Sequence[str] = (),
+    broken: list[str] | None = None,
+) -> list[Track]:
+    """List the songs of DSD100.
+
+    Args:
+      root: the folder with Mixtures and Sources in it.
+      songs: names of the songs to keep, such as "051 - AM Contra - Heart Peripheral"; None: all.
+      valid: names of Dev songs to validate on (the dataset names none).
+      broken: None, or a list that gathers what is wrong with songs that cannot be read.
+
+    Returns:
+      Tracks sorted by split and name, 44.1 kHz stereo. "accompaniment" is all but the vocals.
+
+    Raises:
+      OSError, ValueError: no such folder, no songs in it, a song that cannot be read.
+    """
+    root = root_folder(root)
+    found = {}
+    for folder, split in SPLIT.items():
+        if (root / "Sources" / folder).is_dir():
+            found |= dict.fromkeys(folders_in(root / "Sources" / folder), split)
+    if not found:
+        raise ValueError(
+            f"{root}: no songs; expected Mixtures/{{Dev,Test}}/SONG/mixture.wav and "
+            "Sources/{Dev,Test}/SONG/{bass,drums,other,vocals}.wav in it"
+        )
+    kept, moved = assign((song.name for song in found), songs=songs, valid=valid)
+    for song, split in found.items():
+        if song.name in valid and split == "test":
+            raise ValueError(f"song {song.name!r} is a test song; validate on songs of Dev")
+    return open_songs(
+        (
+            partial(_open_song, root, song, moved.get(song.name, split))
+            for song, split in found.items()
+            if song.name in kept
+        ),
+        broken,
+    )
+
+
+def _open_song(root: Path, folder: Path, split: str) -> FileTrack:
+    mixture = root / "Mixtures" / folder.parent.name / folder.name / "mixture.wav"
+    files = {"mixture": mixture} | {stem: folder / f"{stem}.wav" for stem in SOURCES}
+    parts = {stem: Part(str(file)) for stem, file in files.items() if file.is_file()}
+    if not parts:
+        raise ValueError(f"{folder}: no stems; expected bass, drums, other and vocals.wav")
+    return FileTrack(folder.name, split, parts, sums=ACCOMPANIMENT)

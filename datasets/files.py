@@ -1,0 +1,221 @@
+"""Songs whose stems are audio files, or tracks of one stem container."""
+
+import difflib
+import os
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from common.shell import one_line
+from datasets import audio, decoding, stem_container
+from datasets.audio import fit_length
+from datasets.track import SOURCES, SPLITS, Track
+
+
+@dataclass(frozen=True)
+class Part:
+    """Where a stem lies: a file, and for a stem container which of its tracks."""
+
+    path: str
+    track: int | None = None
+    sample_rate: int = 0
+    channels: int = 0
+    samples: int = 0
+    warnings: tuple[str, ...] = ()
+
+    def probed(self) -> "Part":
+        """Fill in rate, channels and length (errors as of `audio.probe`)."""
+        if self.track is None:
+            info = audio.probe(self.path)
+        else:
+            info = decoding.describe(self.path)[self.track]
+        return replace(
+            self,
+            sample_rate=info.sample_rate,
+            channels=info.channels,
+            samples=info.samples,
+            warnings=getattr(info, "warnings", ()),
+        )
+
+    def read(self, start: int, stop: int) -> np.ndarray:
+        if self.track is None:
+            return audio.read(self.path, start, stop)[0]
+        return stem_container.read(self.path, self.track, start, stop)[0]
+
+    def blocks(self, block: int) -> Iterator[np.ndarray]:
+        if self.track is None:
+            return audio.blocks(self.path, block)
+        return stem_container.blocks(self.path, self.track, block)
+
+
+class FileTrack(Track):
+    """A song read from its files.
+
+    All files share one rate. A file that is shorter than the longest is filled up with silence, a
+    mono file in a stereo song is heard in the middle; `warnings` say so.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        split: str,
+        parts: Mapping[str, Part],
+        *,
+        standard: Sequence[str] = SOURCES,
+        sums: Mapping[str, Sequence[str]] | None = None,
+        warnings: Sequence[str] = (),
+    ):
+        """Probe the files.
+
+        Args:
+          parts: stem → where it lies; "mixture" may be among them.
+          others: as of `Track`.
+
+        Raises:
+          OSError, ValueError: a file that cannot be read; files that do not fit together.
+        """
+        self.parts = {stem: part.probed() for stem, part in parts.items()}
+        found = list(self.parts.values())
+        _agree(name, self.parts, "sample_rate", "Hz")
+        channels = max(part.channels for part in found)
+        if channels > 1:
+            wide = {stem: part for stem, part in self.parts.items() if part.channels > 1}
+            _agree(name, wide, "channels", "channels")
+        samples = max(part.samples for part in found)
+        if not samples:
+            raise ValueError(f"{name}: its files hold no samples ({found[0].path})")
+        super().__init__(
+            name,
+            split,
+            found[0].sample_rate,
+            channels,
+            samples,
+            [stem for stem in self.parts if stem != "mixture"],
+            standard=standard,
+            own_mixture="mixture" in self.parts,
+            sums=sums,
+        )
+        self.warnings = (*warnings, *self._oddities())
+
+    def _oddities(self) -> Iterator[str]:
+        for stem in self.missing:
+            yield f"{stem} is missing: silence"
+        for stem in sorted(self.parts):
+            part = self.parts[stem]
+            for warning in part.warnings:
+                yield f"{stem} {warning}"
+            if part.samples < self.samples:
+                end = part.samples / self.sample_rate
+                yield f"{stem} ends at {end:.3f} s of {self.duration:.3f} s: filled with silence"
+            if part.channels < self.channels:
+                yield f"{stem} is mono in a song of {self.channels} channels: copied to all"
+
+    def _read(self, stem: str, start: int, stop: int) -> np.ndarray:
+        part = self.parts[stem]
+        end = max(min(stop, part.samples), 0)
+        audio = part.read(min(start, end), end)
+        return self._fit(audio, stop - start)
+
+    def _blocks(self, stem: str, block: int) -> Iterator[np.ndarray]:
+        stream = self.parts[stem].blocks(block)
+        for start in range(0, self.samples, block):
+            audio = next(stream, None)
+            if audio is None:
+                audio = np.zeros((0, self.channels), np.float32)
+            yield self._fit(audio, min(block, self.samples - start))
+
+    def _fit(self, audio: np.ndarray, samples: int) -> np.ndarray:
+        if audio.shape[1] < self.channels:
+            audio = np.repeat(audio, self.channels, axis=1)
+        return fit_length(audio, samples)
+
+
+def _agree(name: str, parts: Mapping[str, Part], what: str, unit: str) -> None:
+    values = {stem: getattr(part, what) for stem, part in parts.items()}
+    if len(set(values.values())) > 1:
+        told = ", ".join(f"{stem} {value}" for stem, value in values.items())
+        raise ValueError(f"{name}: its files differ ({told} {unit}); convert them to one")
+
+
+def open_songs(openings: Iterable[Callable[[], Track]], broken: list[str] | None) -> list[Track]:
+    """Open songs one by one, sorted by split and name.
+
+    Args:
+      openings: functions that open one song each.
+      broken: None: the first song that cannot be read is an error. A list: what is wrong with such
+        songs is put into it, one line each, and the others are returned.
+
+    Raises:
+      ValueError: two songs of one name, which may mean that a song is both trained and tested on.
+    """
+    tracks: dict[str, Track] = {}
+    for opening in openings:
+        try:
+            track = opening()
+        except (OSError, ValueError) as error:
+            if broken is None:
+                raise
+            broken.append(one_line(error))
+            continue
+        if track.name in tracks:
+            splits = f"{tracks[track.name].split} and {track.split}"
+            raise ValueError(f"two songs are called {track.name!r} (in {splits}); rename one")
+        tracks[track.name] = track
+    return sorted(tracks.values(), key=lambda track: (SPLITS.index(track.split), track.name))
+
+
+def assign(
+    names: Iterable[str],
+    *,
+    songs: Sequence[str] | None = None,
+    valid: Sequence[str] = (),
+    test: Sequence[str] = (),
+) -> tuple[set[str], dict[str, str]]:
+    """Check a choice of songs against the songs there are.
+
+    Args:
+      names: of all songs.
+      songs: the ones to keep; None keeps all.
+      valid, test: the ones to move to these splits.
+
+    Returns:
+      The names to keep, and name → split for those that move.
+
+    Raises:
+      ValueError: a name that is not there, or that is to be in two splits.
+    """
+    names = set(names)
+    for name in (*(songs or ()), *valid, *test):
+        if name not in names:
+            near = difflib.get_close_matches(name, names, n=1, cutoff=0.3)
+            hint = f"; did you mean {near[0]!r}?" if near else ""
+            raise ValueError(f"there is no song {name!r}{hint}")
+    both = sorted(set(valid) & set(test))
+    if both:
+        raise ValueError(f"song {both[0]!r} cannot be both in valid and in test")
+    moved = dict.fromkeys(valid, "valid") | dict.fromkeys(test, "test")
+    return (names if songs is None else set(songs)), moved
+
+
+def root_folder(root: str | os.PathLike | None) -> Path:
+    """The dataset's folder.
+
+    Raises:
+      ValueError: none was given. FileNotFoundError, NotADirectoryError: it is not there.
+    """
+    if root is None or os.fspath(root) == "":
+        raise ValueError("needs the path of its folder")
+    root = Path(root).expanduser()
+    with os.scandir(root):
+        return root
+
+
+def folders_in(folder: Path) -> list[Path]:
+    """The folders in a folder, sorted, without hidden ones and what archivers leave behind."""
+    return sorted(
+        entry
+        for entry in folder.iterdir()
+        if entry.is_dir() and not entry.name.startswith((".", "__MACOSX"))
+    )

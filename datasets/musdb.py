@@ -1,0 +1,115 @@
+"""MUSDB18 (`{train,test}/*.stem.mp4`) and MUSDB18-HQ (`{train,test}/song/*.wav`).
+
+Rafii, Liutkus, Stöter, Mimilakis, Bittner: MUSDB18, 2017, doi:10.5281/zenodo.1117372; HQ: 2019,
+doi:10.5281/zenodo.3338373. 150 songs: 86 to train, 14 to validate, 50 to test.
+"""
+
+import os
+from collections.abc import Callable, Sequence
+from functools import partial
+from pathlib import Path
+
+from datasets import folders, stems
+from datasets.files import assign, folders_in, open_songs, root_folder
+from datasets.track import SOURCES, Track
+
+VALIDATION = (  # the official choice, of the train folder
+    "ANiMAL - Rockshow",
+    "Actions - One Minute Smile",
+    "Alexander Ross - Goodbye Bolero",
+    "Clara Berry And Wooldog - Waltz For My Victims",
+    "Fergessen - Nos Palpitants",
+    "James May - On The Line",
+    "Johnny Lokke - Promises & Lies",
+    "Leaf - Summerghost",
+    "Meaxic - Take A Step",
+    "Patrick Talbot - A Reason To Leave",
+    "Skelpolu - Human Mistakes",
+    "Traffic Experiment - Sirens",
+    "Triviul - Angelsaint",
+    "Young Griffo - Pennies",
+)
+ACCOMPANIMENT = {"accompaniment": ("drums", "bass", "other")}  # of the voice, as SiSEC defines it
+
+
+def load(
+    root: str | os.PathLike,
+    *,
+    songs: Sequence[str] | None = None,
+    broken: list[str] | None = None,
+) -> list[Track]:
+    """List the songs of MUSDB18.
+
+    Args:
+      root: the folder with train and test in it.
+      songs: names of the songs to keep; None keeps all.
+      broken: None, or a list that gathers what is wrong with songs that cannot be read.
+
+    Returns:
+      Tracks sorted by split and name, 44.1 kHz stereo. The mixture is mastered: not quite the sum
+      of the stems. "accompaniment" is all but the vocals.
+
+    Raises:
+      OSError, ValueError: no such folder, no songs in it, a song that cannot be read.
+    """
+    found = _split_folders(root, stems.stem_files, "SONG.stem.mp4", "stems")
+    return _open(
+        found,
+        stems.song_name,
+        lambda song, split: stems.open_song(song, split, SOURCES, ACCOMPANIMENT),
+        songs,
+        broken,
+    )
+
+
+def load_hq(
+    root: str | os.PathLike,
+    *,
+    songs: Sequence[str] | None = None,
+    broken: list[str] | None = None,
+) -> list[Track]:
+    """List the songs of MUSDB18-HQ; arguments, result and errors as of `load`."""
+    found = _split_folders(root, folders_in, "SONG/mixture.wav", "folders")
+    return _open(
+        found,
+        lambda song: song.name,
+        lambda song, split: folders.open_song(song, split, SOURCES, ACCOMPANIMENT),
+        songs,
+        broken,
+    )
+
+
+def _split_folders(
+    root: str | os.PathLike, listed: Callable[[Path], list[Path]], expected: str, other: str
+) -> dict[Path, str]:
+    root = root_folder(root)
+    found = {}
+    for split in ("train", "test"):
+        if (root / split).is_dir():
+            found |= dict.fromkeys(listed(root / split), split)
+    if not found:
+        raise ValueError(
+            f"{root}: no songs; expected train/{expected} and test/{expected} in it "
+            f"(for songs of your own use the dataset {other!r})"
+        )
+    return found
+
+
+def _open(
+    found: dict[Path, str],
+    name: Callable[[Path], str],
+    opening: Callable[[Path, str], Track],
+    songs: Sequence[str] | None,
+    broken: list[str] | None,
+) -> list[Track]:
+    kept, _ = assign(map(name, found), songs=songs)
+    valid = {song for song, split in found.items() if split == "train"}
+    valid = {song for song in valid if name(song) in VALIDATION}
+    return open_songs(
+        (
+            partial(opening, song, "valid" if song in valid else split)
+            for song, split in found.items()
+            if name(song) in kept
+        ),
+        broken,
+    )
