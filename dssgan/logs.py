@@ -48,8 +48,8 @@ class Logs:
             for label, audio in sounds.items():
                 peak = max(1.0, float(np.abs(audio).max(initial=0.0)))
                 shown = (audio / peak).astype(np.float32)[None]
-                tf.summary.audio(f"{name}/{label}", shown, sample_rate, max_outputs=1)
-                tf.summary.image(f"{name}/{label}", spectrogram_picture(audio)[None])
+                tf.summary.audio(f"sound/{name}/{label}", shown, sample_rate, max_outputs=1)
+                tf.summary.image(f"spectrogram/{name}/{label}", spectrogram_picture(audio)[None])
 
     def flush(self) -> None:
         """Bring everything to disk."""
@@ -80,6 +80,6 @@ def spectrogram_picture(audio: np.ndarray) -> np.ndarray:
     spectra = np.fft.rfft(frames * np.hanning(FRAME).astype(np.float32), axis=-1)
     power = np.mean(np.abs(spectra) ** 2, axis=1)
     level = 10.0 * np.log10(power + 1e-10)
-    level -= max(level.max(), -60.0)  # silence stays black
+    level -= max(level.max(), RANGE - 100.0)  # silence stays black
     picture = np.clip(1.0 + level / RANGE, 0.0, 1.0)
     return picture.T[::-1, :, None].astype(np.float32)

@@ -101,6 +101,7 @@ class Loop:
             self._collect(LAG)
             progress.seconds += self.clock.stop()
             if progress.step % self.log_every == 0:
+                self._collect(0)
                 self._log_point()
             if self.clock.steps == self.log_every and self._left() > 600:
                 self.say(f"about {self.clock.remaining(self._left())} for the whole phase")

@@ -99,7 +99,7 @@ def epoch_line(
       metric: name of the score; "" where there is no validation.
       score: None where this epoch had no validation.
       best: best score so far, None before the first.
-      speed: seconds of audio per second; 0 when unknown.
+      speed: seconds of audio per second, shown as 12x; 0 when unknown.
       left: time left; "" at the end.
     """
     parts = [f"epoch {epoch}/{epochs}"]
@@ -110,7 +110,7 @@ def epoch_line(
         record = "" if best is None else f" (best {best:.2f})"
         parts.append(f"{metric[:12]} {shown}{record}")
     if speed:
-        parts.append(f"{speed:.3g} s/s")
+        parts.append(f"{speed:.1f}x" if speed < 10 else f"{speed:.0f}x")
     if left:
         parts.append(f"{left} left")
     return "  ".join(parts)

@@ -75,7 +75,8 @@ class TrainingState:
     def variables(self) -> dict[str, Any]:
         """Every variable under a name that is its own and always the same.
 
-        Random states of layers (dropout) are among the model's variables.
+        Keras counts up the names of its layers within a process, so the variables are numbered in
+        the order of the model. Random states of layers (dropout) are among them.
         """
         groups = {
             "model": [variable.value for variable in self.model.variables],
@@ -83,13 +84,11 @@ class TrainingState:
             "average": self.averages,
             "loss_scale": self.loss_scale,
         }
-        paths = [variable.path for variable in self.model.variables]
-        named = {}
-        for group, variables in groups.items():
-            for place, variable in enumerate(variables):
-                label = f":{paths[place]}" if group == "model" else ""
-                named[f"{group}/{place:05d}{label}"] = variable
-        return named
+        return {
+            f"{group}/{place:05d}": variable
+            for group, variables in groups.items()
+            for place, variable in enumerate(variables)
+        }
 
     def save(self, path: str | os.PathLike) -> None:
         """Write the state to `path` (.npz) atomically."""

@@ -1,6 +1,6 @@
 """One tf.function per kind of update; each returns a flat dict of named scalars."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import tensorflow as tf
@@ -163,6 +163,13 @@ class SupervisedStep:
         new_scale = tf.where(finite, tf.where(rise, scale * 2.0, scale), scale * 0.5)
         new_calm = tf.where(finite & ~rise, calm + 1.0, 0.0)
         return list(zip(self.state.loss_scale, (new_scale, new_calm)))
+
+
+def spread(dataset: tf.data.Dataset, strategy: tf.distribute.Strategy) -> Iterable[Any]:
+    """Batches for all replicas of a strategy; each replica gets its part of every batch."""
+    if strategy.num_replicas_in_sync == 1:
+        return dataset
+    return strategy.experimental_distribute_dataset(dataset)
 
 
 def _assign(changes: list[tuple[tf.Variable, tf.Tensor]]) -> None:

@@ -121,10 +121,11 @@ def _check(hint: Any, value: Any, where: str, root: type) -> Any:
         if not isinstance(value, Mapping):
             raise ValueError(f"{where}={value!r}: expected a section of keys")
         return plain(value)
-    return _scalar(hint, value, where)
+    return scalar(hint, value, where)
 
 
-def _scalar(kind: type, value: Any, where: str) -> Any:
+def scalar(kind: type, value: Any, where: str) -> Any:
+    """Check one value; `kind` is int, float, bool or str and `where` its dotted key."""
     names = {int: "a whole number", float: "a number", bool: "true or false", str: "a text"}
     if kind is float and isinstance(value, int | str) and not isinstance(value, bool):
         with contextlib.suppress(ValueError):  # YAML 1.1 reads 1e-3 as a text

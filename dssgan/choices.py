@@ -1,0 +1,68 @@
+"""Names and hyperparameters of a configuration, looked up in the registries."""
+
+import inspect
+import typing
+from collections.abc import Callable
+
+from dssgan.config import Config
+from dssgan.losses import LOSSES
+from dssgan.models import SEPARATORS
+from dssgan.optimisers import OPTIMISERS, SCHEDULES
+from dssgan.typed import nearest, plain, scalar
+
+
+def check_choices(config: Config) -> None:
+    """Check what a configuration chooses by name, before anything is built.
+
+    Raises:
+      ValueError: an unknown name, an unknown hyperparameter or one of a wrong type; the message
+        starts with the dotted key.
+    """
+    for key, name, known in (
+        ("model.name", config.model.name, SEPARATORS),
+        ("loss.name", config.loss.name, LOSSES),
+        ("optimiser.name", config.optimiser.name, OPTIMISERS),
+        ("schedule.name", config.schedule.name, SCHEDULES),
+    ):
+        if name not in known:
+            names = ", ".join(sorted(known))
+            raise ValueError(f"{key}={name!r}: expected one of {names}{nearest(name, known)}")
+    model_options(config)
+    loss = LOSSES[config.loss.name]
+    check_options("loss", loss, config.loss.weights, ("outputs", "references", "mixture"))
+
+
+def model_options(config: Config) -> dict:
+    """The keyword arguments of the configured separator."""
+    given = config.model.hyperparameters
+    separator = SEPARATORS[config.model.name]
+    options = check_options("model", separator.__init__, given, ("self", "sources", "name"))
+    return options | {"sources": list(config.sources)}
+
+
+def check_options(section: str, call: Callable, given: dict, reserved: tuple[str, ...]) -> dict:
+    """Check keyword arguments against a signature; whole numbers become numbers where it says so.
+
+    Args:
+      reserved: arguments that a configuration does not set here.
+
+    Raises:
+      ValueError: unknown or of a wrong type.
+    """
+    parameters = inspect.signature(call).parameters
+    known = [
+        name
+        for name, parameter in parameters.items()
+        if name not in reserved and parameter.kind not in (parameter.VAR_KEYWORD,)
+    ]
+    open_ended = any(p.kind is p.VAR_KEYWORD for p in parameters.values())
+    hints = typing.get_type_hints(call)
+    checked = {}
+    for key, value in given.items():
+        where = f"{section}.{key}"
+        if key not in known and not open_ended:
+            near = nearest(key, known).replace("mean ", f"mean {section}.")
+            raise ValueError(f"unknown key {where}{near or '; known here: ' + ', '.join(known)}")
+        simple = hints.get(key) in (int, float, bool, str)
+        checked[key] = scalar(hints[key], value, where) if simple else plain(value)
+    return checked
