@@ -11,39 +11,45 @@ from collections.abc import Callable, Iterable
 
 from datasets.track import SOURCES, SPLITS, Track, read_sources
 
-__all__ = ["DATASETS", "SOURCES", "SPLITS", "Track", "load", "read_sources"]
-
-Loader = Callable[..., list[Track]]
+__all__ = ["DATASETS", "SOURCES", "SPLITS", "Track", "load", "loader", "read_sources"]
 
 
-def _lazily(module: str, function: str = "load") -> Loader:
-    """A loader whose module is imported when its dataset is first asked for."""
+class Loader:
+    """A dataset's `load` function, imported when the dataset is first asked for."""
 
-    def loader(
-        root: str | os.PathLike | None = None, split: str | None = None, **options
+    def __init__(self, module: str, function: str = "load"):
+        self._module, self._function = module, function
+
+    def _load(self) -> Callable[..., list[Track]]:
+        return getattr(importlib.import_module(self._module), self._function)
+
+    def options(self) -> tuple[str, ...]:
+        """Names of the options that the loader takes."""
+        return tuple(name for name in inspect.signature(self._load()).parameters if name != "root")
+
+    def __call__(
+        self, root: str | os.PathLike | None = None, split: str | None = None, **options
     ) -> list[Track]:
-        call = getattr(importlib.import_module(module), function)
-        accepted = [name for name in inspect.signature(call).parameters if name != "root"]
+        """Load the songs; arguments, result and errors as of `load`."""
+        accepted = self.options()
         for name in options:
             if name not in accepted:
                 raise ValueError(f"unknown option {name!r}{_nearest(name, accepted)}")
         if split is not None and split not in SPLITS:
             raise ValueError(f"unknown split {split!r}{_nearest(split, SPLITS)}")
         if "split" in accepted:  # generated songs: as many as asked for, of that split
-            return call(root, split=split, **options)
-        return [track for track in call(root, **options) if split in (None, track.split)]
-
-    return loader
+            return self._load()(root, split=split, **options)
+        return [track for track in self._load()(root, **options) if split in (None, track.split)]
 
 
 DATASETS: dict[str, Loader] = {
-    "musdb18": _lazily("datasets.musdb"),
-    "musdb18hq": _lazily("datasets.musdb", "load_hq"),
-    "dsd100": _lazily("datasets.dsd100"),
-    "folders": _lazily("datasets.folders"),
-    "stems": _lazily("datasets.stems"),
-    "cache": _lazily("datasets.cache"),
-    "band": _lazily("datasets.band"),
+    "musdb18": Loader("datasets.musdb"),
+    "musdb18hq": Loader("datasets.musdb", "load_hq"),
+    "dsd100": Loader("datasets.dsd100"),
+    "folders": Loader("datasets.folders"),
+    "stems": Loader("datasets.stems"),
+    "cache": Loader("datasets.cache"),
+    "band": Loader("datasets.band"),
 }
 
 
@@ -65,12 +71,18 @@ def load(
       ValueError: unknown dataset, split or option; a layout or a file that is not as expected.
       OSError: `root` cannot be read.
     """
-    if name not in DATASETS:
-        raise ValueError(f"unknown dataset {name!r}{_nearest(name, DATASETS)}")
+    found = loader(name)
     try:
-        return DATASETS[name](root, split, **options)
+        return found(root, split, **options)
     except ValueError as error:
         raise ValueError(f"dataset {name}: {error}") from error
+
+
+def loader(name: str) -> Loader:
+    """The loader of a dataset; ValueError for a name that is not in `DATASETS`."""
+    if name not in DATASETS:
+        raise ValueError(f"unknown dataset {name!r}{_nearest(name, DATASETS)}")
+    return DATASETS[name]
 
 
 def _nearest(name: str, known: Iterable[str]) -> str:

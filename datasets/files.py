@@ -11,7 +11,9 @@ import numpy as np
 from common.shell import one_line
 from datasets import audio, decoding, stem_container
 from datasets.audio import fit_length
-from datasets.track import SOURCES, SPLITS, Track
+from datasets.track import NOT_AUDIO, SOURCES, SPLITS, Track, digest
+
+PIECE = 65536  # bytes
 
 
 @dataclass(frozen=True)
@@ -38,6 +40,15 @@ class Part:
             samples=info.samples,
             warnings=getattr(info, "warnings", ()),
         )
+
+    def digest(self) -> str:
+        """A digest of the file's size, first and last bytes."""
+        with open(self.path, "rb") as file:
+            size = file.seek(0, os.SEEK_END)
+            file.seek(max(0, size - PIECE))
+            end = file.read(PIECE)
+            file.seek(0)
+            return digest(size, file.read(PIECE), end)
 
     def read(self, start: int, stop: int) -> np.ndarray:
         if self.track is None:
@@ -111,6 +122,14 @@ class FileTrack(Track):
                 yield f"{stem} ends at {end:.3f} s of {self.duration:.3f} s: filled with silence"
             if part.channels < self.channels:
                 yield f"{stem} is mono in a song of {self.channels} channels: copied to all"
+
+    def fingerprint(self) -> str:
+        """By the lengths, beginnings and ends of the files, wherever they lie and however old."""
+        facts = {
+            key: value for key, value in vars(self).items() if key not in (*NOT_AUDIO, "parts")
+        }
+        parts = [(stem, part.track, part.digest()) for stem, part in sorted(self.parts.items())]
+        return digest(sorted(facts.items()), parts)
 
     def _read(self, stem: str, start: int, stop: int) -> np.ndarray:
         part = self.parts[stem]

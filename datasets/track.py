@@ -3,12 +3,14 @@
 Every loader returns a list of `Track`s; nothing else in the project asks how a song is stored.
 """
 
+import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 
 SOURCES = ("drums", "bass", "other", "vocals")
 SPLITS = ("train", "valid", "test")
+NOT_AUDIO = ("split", "warnings")  # attributes of a track that its samples do not depend on
 
 
 class Track:
@@ -135,11 +137,21 @@ class Track:
             total += self._read(stem, start, stop)
         return total
 
+    def fingerprint(self) -> str:
+        """A digest of what the audio depends on: while it is the same, a prepared copy is valid."""
+        facts = {key: value for key, value in vars(self).items() if key not in NOT_AUDIO}
+        return digest(type(self).__name__, sorted(facts.items()))
+
     def __repr__(self) -> str:
         return (
             f"<{type(self).__name__} {self.name!r} {self.split} {self.duration:.1f} s "
             f"{self.sample_rate} Hz {self.channels} ch: {', '.join(self.stems) or 'no stems'}>"
         )
+
+
+def digest(*facts: object) -> str:
+    """SHA-256 of the printed form of some facts, in hexadecimal."""
+    return hashlib.sha256(repr(facts).encode("utf-8", "surrogateescape")).hexdigest()
 
 
 def bounds(start: int, stop: int | None, samples: int, name: str) -> tuple[int, int]:

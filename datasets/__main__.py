@@ -1,0 +1,163 @@
+"""`python -m datasets prepare | check | list`: songs on disk, decoded once for training."""
+
+import argparse
+import json
+import os
+import sys
+
+from common import shell
+from datasets import DATASETS, cache, load, loader
+from datasets.prepare import RATES, prepare
+
+
+def main(argv: list[str]) -> int:
+    """Run one command; returns the exit code."""
+    arguments = _parser().parse_args(argv)
+    return arguments.command(arguments)
+
+
+def _prepare(arguments: argparse.Namespace) -> int:
+    manifest = prepare(
+        arguments.name,
+        arguments.path,
+        arguments.out,
+        rates=arguments.rates,
+        workers=arguments.workers,
+        split=arguments.split,
+        mixture=not arguments.without_mixture,
+        skip_broken=arguments.skip_broken,
+        prune=arguments.prune,
+        watch=lambda results, total: shell.progress(results, total=total, unit="song"),
+        report=lambda line: print(f"cannot be read: {line}", file=sys.stderr),
+        **_options(arguments),
+    )
+    for song in manifest["songs"]:
+        for warning in song["warnings"]:
+            _say(f"{song['name']}: {warning}")
+    size = sum(file["bytes"] for song in manifest["songs"] for file in song["files"].values())
+    hours = sum(song["seconds"] for song in manifest["songs"]) / 3600
+    rates = ", ".join(map(str, manifest["rates"]))
+    _say(
+        f"{len(manifest['songs'])} songs, {hours:.2f} h, {rates} Hz, {size / 1e9:.2f} GB "
+        f"in {arguments.out}"
+    )
+    return 0
+
+
+def _check(arguments: argparse.Namespace) -> int:
+    faults = cache.faults(
+        arguments.cache, lambda files: shell.progress(files, unit="file", leave=False)
+    )
+    for fault in faults:
+        _say(fault, sys.stderr)
+    if faults:
+        _say(f"{len(faults)} faults; delete these files and prepare the cache again", sys.stderr)
+        return 1
+    songs = cache.read_manifest(arguments.cache)["songs"]
+    _say(f"{len(songs)} songs, {sum(len(song['files']) for song in songs)} files: all is well")
+    return 0
+
+
+def _list(arguments: argparse.Namespace) -> int:
+    name, path = arguments.name, arguments.path
+    if path is None and name not in DATASETS and os.path.exists(name):
+        name, path = "cache", name
+    options = _options(arguments)
+    broken: list[str] = []
+    if "broken" in loader(name).options():
+        options["broken"] = broken
+    tracks = load(name, path, arguments.split, **options)
+    width = min(44, max((len(track.name) for track in tracks), default=4))
+    for track in tracks:
+        minutes, seconds = divmod(round(track.duration), 60)
+        missing = f"  missing: {', '.join(track.missing)}" if track.missing else ""
+        _say(
+            f"{track.name:{width}}  {track.split:5}  {minutes:3d}:{seconds:02d}  "
+            f"{track.sample_rate} Hz  {track.channels} ch{missing}"
+        )
+    for line in broken:
+        _say(f"cannot be read: {line}", sys.stderr)
+    hours = sum(track.duration for track in tracks) / 3600
+    lacking = sum(bool(track.missing) for track in tracks)
+    _say(f"{len(tracks)} songs, {hours:.2f} h, {lacking} with missing stems")
+    return 1 if broken else 0
+
+
+def _options(arguments: argparse.Namespace) -> dict:
+    """The loader's options: --songs, --valid, --test and KEY=VALUE."""
+    options = {}
+    for pair in arguments.options or ():
+        key, equals, value = pair.partition("=")
+        if not equals:
+            raise shell.Misuse(f"option {pair!r}: expected KEY=VALUE")
+        try:
+            options[key] = json.loads(value)
+        except ValueError:
+            options[key] = value
+    for key in ("songs", "valid", "test"):
+        if getattr(arguments, key) is not None:
+            options[key] = getattr(arguments, key)
+    return options
+
+
+def _say(text: str, file=None) -> None:
+    """Print; names that are not UTF-8 are written with backslashes."""
+    print(text.encode("utf-8", "backslashreplace").decode(), file=file or sys.stdout)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m datasets", description=__doc__)
+    parser.add_argument("--debug", action="store_true", help="show tracebacks")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    songs = argparse.ArgumentParser(add_help=False)
+    songs.add_argument("--split", choices=("train", "valid", "test"), help="only this split")
+    songs.add_argument("--songs", nargs="+", metavar="SONG", help="only these songs")
+    songs.add_argument("--valid", nargs="+", metavar="SONG", help="validate on these songs")
+    songs.add_argument("--test", nargs="+", metavar="SONG", help="test on these songs")
+    songs.add_argument(
+        "--options", nargs="+", metavar="KEY=VALUE", help="the dataset's own options"
+    )
+
+    known = ", ".join(DATASETS)
+    command = commands.add_parser(
+        "prepare", parents=[songs], help="decode and resample songs once into a cache"
+    )
+    command.set_defaults(command=_prepare)
+    command.add_argument("name", metavar="NAME", help=f"one of {known}")
+    command.add_argument("path", nargs="?", help="the dataset's folder")
+    command.add_argument("--out", required=True, metavar="CACHE", help="folder of the cache")
+    command.add_argument(
+        "--rates",
+        nargs="+",
+        type=int,
+        default=list(RATES),
+        metavar="HZ",
+        help="default: %(default)s",
+    )
+    command.add_argument(
+        "--workers", type=int, default=len(os.sched_getaffinity(0)), help="default: %(default)s"
+    )
+    command.add_argument(
+        "--without-mixture", action="store_true", help="store no mixture beside the stems"
+    )
+    command.add_argument(
+        "--skip-broken", action="store_true", help="leave out songs that cannot be read"
+    )
+    command.add_argument("--prune", action="store_true", help="remove songs not asked for")
+
+    command = commands.add_parser("check", help="compare every file of a cache with its checksum")
+    command.set_defaults(command=_check)
+    command.add_argument("cache", metavar="CACHE")
+
+    command = commands.add_parser(
+        "list", parents=[songs], help="show songs, hours and missing stems"
+    )
+    command.set_defaults(command=_list)
+    command.add_argument("name", metavar="NAME|CACHE", help=f"a cache, or one of {known}")
+    command.add_argument("path", nargs="?", help="the dataset's folder")
+    return parser
+
+
+if __name__ == "__main__":
+    shell.run(main)

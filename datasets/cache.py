@@ -1,0 +1,186 @@
+"""A prepared cache: songs decoded and resampled once, read by their bytes.
+
+    CACHE/manifest.json            what is there: songs, stems, levels, warnings, checksums
+    CACHE/44100/SONG-1a2b3c4d.npy  float32 (stems, samples, channels), one file per song and rate
+
+The files are plain .npy, so `numpy.load(file, mmap_mode="r")` maps them. Excerpts are read with
+`preadv` straight into the array that is returned instead of through a map: the pages of a map count
+as the process's own memory, and over a long training run on random excerpts the resident size would
+grow to that of the dataset; read bytes stay in the system's file cache, which gives way.
+"""
+
+import hashlib
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from common.files import write_text
+from datasets.track import SPLITS, Track
+
+FORMAT = 1
+MANIFEST = "manifest.json"
+PIECE = 2**30  # bytes; Linux reads at most 2 GiB at once
+
+
+def load(root: str | os.PathLike, *, sample_rate: int | None = None) -> list[Track]:
+    """List the songs of a cache.
+
+    Args:
+      root: the folder that `python -m datasets prepare` made.
+      sample_rate: one of the rates it was prepared at, in Hz; None: the highest.
+
+    Returns:
+      Tracks sorted by split and name. They are small, can be pickled, and hold no open file.
+
+    Raises:
+      OSError: no such folder.
+      ValueError: the cache is not finished, was changed, or does not have that rate.
+    """
+    root = Path(root).expanduser()
+    manifest = read_manifest(root)
+    rates = manifest["rates"]
+    rate = max(rates) if sample_rate is None else sample_rate
+    if rate not in rates:
+        raise ValueError(
+            f"{root}: holds {', '.join(map(str, rates))} Hz, not {rate}; "
+            f"prepare it again with --rates {rate}"
+        )
+    return [CacheTrack(root, song, rate) for song in manifest["songs"]]
+
+
+class CacheTrack(Track):
+    """A song of a cache."""
+
+    def __init__(self, root: Path, song: dict[str, Any], rate: int):
+        file = song["files"][str(rate)]
+        super().__init__(
+            song["name"],
+            song["split"],
+            rate,
+            song["channels"],
+            file["samples"],
+            [row for row in song["rows"] if row != "mixture"],
+            standard=song["standard"],
+            own_mixture="mixture" in song["rows"],
+            sums=song["sums"],
+            warnings=song["warnings"],
+        )
+        self.path = str(root / file["path"])
+        self.levels = song["levels"]
+        self._rows = {row: place for place, row in enumerate(song["rows"])}
+        size = len(self._rows) * self.samples * self.channels * 4
+        self._offset = file["bytes"] - size
+        try:
+            actual = os.stat(self.path).st_size
+        except FileNotFoundError:
+            raise ValueError(f"{self.path}: is missing; prepare the cache again") from None
+        if actual != file["bytes"]:
+            raise ValueError(
+                f"{self.path}: has {actual} bytes, expected {file['bytes']}; delete it and "
+                "prepare the cache again"
+            )
+
+    def _read(self, stem: str, start: int, stop: int) -> np.ndarray:
+        audio = np.empty((stop - start, self.channels), "<f4")
+        first = self._rows[stem] * self.samples + start
+        offset = self._offset + first * self.channels * 4
+        view = memoryview(audio.reshape(-1)).cast("B") if audio.size else memoryview(b"")
+        handle = os.open(self.path, os.O_RDONLY)
+        try:
+            while view:
+                got = os.preadv(handle, [view[:PIECE]], offset)
+                if not got:
+                    raise ValueError(f"{self.path}: ends too early; prepare the cache again")
+                view, offset = view[got:], offset + got
+        finally:
+            os.close(handle)
+        return audio
+
+
+def read_manifest(root: str | os.PathLike) -> dict[str, Any]:
+    """Read and verify `manifest.json`.
+
+    Raises:
+      OSError: no such folder.
+      ValueError: no manifest (the cache is not finished), or not the one that was written.
+    """
+    root = Path(root).expanduser()
+    path = root / MANIFEST
+    with os.scandir(root):
+        pass
+    try:
+        data = path.read_bytes()
+    except FileNotFoundError:
+        raise ValueError(
+            f"{root}: holds no finished cache (no {MANIFEST}); run `python -m datasets prepare` "
+            "(again): it goes on where it stopped"
+        ) from None
+    try:
+        manifest = json.loads(data.decode("utf-8", "surrogateescape"))
+        whole = serialise(manifest).encode("utf-8", "surrogateescape") == data
+    except (ValueError, KeyError, TypeError, AttributeError):
+        whole = False
+    if not whole:
+        raise ValueError(f"{path}: is not what was written (its checksum differs); prepare again")
+    if manifest["format"] != FORMAT:
+        raise ValueError(f"{path}: format {manifest['format']}, expected {FORMAT}; prepare again")
+    return manifest
+
+
+def write_manifest(root: Path, dataset: str, songs: list[dict], skipped: list[str]) -> dict:
+    """Write `manifest.json`: sorted, without times, the same bytes for the same content."""
+    manifest = {
+        "format": FORMAT,
+        "checksum": "",
+        "dataset": dataset,
+        "rates": sorted({int(rate) for song in songs for rate in song["files"]}, reverse=True),
+        "skipped": sorted(skipped),
+        "songs": sorted(songs, key=lambda song: (SPLITS.index(song["split"]), song["name"])),
+    }
+    write_text(root / MANIFEST, serialise(manifest))
+    return manifest
+
+
+def serialise(manifest: dict[str, Any]) -> str:
+    """The text of a manifest, with the checksum of all the rest in it."""
+    rest = {key: value for key, value in manifest.items() if key != "checksum"}
+    text = json.dumps(rest, sort_keys=True).encode()
+    manifest["checksum"] = hashlib.sha256(text).hexdigest()
+    return json.dumps(manifest, indent=1, ensure_ascii=False) + "\n"
+
+
+def file_checksum(path: str | os.PathLike) -> str:
+    """SHA-256 of a file in hexadecimal."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def faults(root: str | os.PathLike, watch=iter) -> list[str]:
+    """Compare every file of a cache with its checksum.
+
+    Args:
+      root: the cache.
+      watch: wraps the list of files, for instance in a progress bar.
+
+    Returns:
+      One line per file that is missing or changed; empty when all is well.
+
+    Raises:
+      OSError, ValueError: as `read_manifest`.
+    """
+    root = Path(root).expanduser()
+    found = []
+    files = [file for song in read_manifest(root)["songs"] for file in song["files"].values()]
+    for file in watch(files):
+        path = root / file["path"]
+        try:
+            if path.stat().st_size != file["bytes"]:
+                found.append(f"{path}: {path.stat().st_size} bytes, expected {file['bytes']}")
+            elif file_checksum(path) != file["sha256"]:
+                found.append(f"{path}: changed since it was written (its checksum differs)")
+        except OSError as error:
+            found.append(f"{path}: {error.strerror}")
+    return found
