@@ -11,10 +11,9 @@ import tensorflow as tf
 from common.files import atomic_path, write_json
 from dssgan import models
 from dssgan.models.base import SeparatorModel
+from dssgan.song_files import CONFIG, WEIGHTS
 
 FORMAT = 1
-CONFIG = "config.json"
-WEIGHTS = "separator.weights.h5"
 KEYS = {
     "format": int,
     "separator": str,

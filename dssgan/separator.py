@@ -15,6 +15,7 @@ import tensorflow as tf
 from dssgan import exported
 from dssgan.models.base import SeparatorModel
 from dssgan.overlap_add import fade_window, overlap_add, shifted_average, split_chunks
+from dssgan.resampling import resampled_length
 from dssgan.stream import Report, check_audio, check_sample_rate, separated_stream
 
 STANDARD = {"drums", "bass", "other", "vocals"}
@@ -113,6 +114,19 @@ class Separator:
     def latency(self) -> float:
         """Longest delay in seconds of `stream` in a single pass; resampling adds 0.05 to 0.2 s."""
         return self.segment * self.batch_size / self.sample_rate
+
+    def spool_bytes(
+        self, samples: int, sample_rate: int, channels: int, gains: bool | None = None
+    ) -> int:
+        """Size of the temporary files for so much audio; 0 for a model that needs none.
+
+        `gains` says whether gains are to be recovered; None: as the model wants.
+        """
+        gains = self.model.scale_free if gains is None else gains
+        if not (gains or self.model.unit_variance):
+            return 0
+        rows = len(self.sources) * resampled_length(samples, sample_rate, self.sample_rate)
+        return 4 * channels * (samples + (rows if gains else 0))
 
     def separate(
         self,

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from dssgan.recover import Gains, Level, as_gains, as_level
-from dssgan.resampling import resample_blocks, resampled_length
+from dssgan.resampling import resample_blocks
 from dssgan.spool import Fifo, Spool, require_space
 
 MOST_CHANNELS = 64
@@ -105,8 +105,7 @@ def separated_stream(
         mixture = Fifo(channels)
         if wants_level or wants_gains:
             if samples:
-                rows = len(sources) * resampled_length(samples, rate, model.sample_rate)
-                size = 4 * channels * (samples + wants_gains * rows)
+                size = separator.spool_bytes(samples, rate, channels, wants_gains)
                 require_space(separator.spool, size, name)
             tape = files.enter_context(Spool(channels, folder=separator.spool))
             mixture = tape.reader()
