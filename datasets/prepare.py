@@ -74,7 +74,6 @@ def prepare(
     out = Path(out).expanduser()
     out.mkdir(parents=True, exist_ok=True)
     with _locked(out):
-        _remove_partial(out)
         records = _records(out, name)
         extra = sorted(set(records) - {track.name for track in tracks})
         if extra and not prune:
@@ -111,8 +110,8 @@ def prepare(
         if not songs:
             raise ValueError(f"{out}: there is no song to prepare")
         manifest = write_manifest(out, name, songs, broken)
-        shutil.rmtree(out / UNFINISHED, ignore_errors=True)
-        _remove_partial(out)
+        if (out / UNFINISHED).exists():
+            shutil.rmtree(out / UNFINISHED)
     return manifest
 
 
@@ -208,6 +207,10 @@ def _locked(out: Path) -> Iterator[None]:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             raise ValueError(f"{out}: another run is preparing this cache; wait for it") from None
-        yield
+        try:
+            _remove_partial(out)
+            yield
+        finally:
+            _remove_partial(out)  # of workers that Ctrl-C ended
     finally:
         os.close(handle)
