@@ -4,7 +4,6 @@ import contextlib
 import errno
 import os
 import shutil
-import struct
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,11 +12,12 @@ import soundfile
 
 from common.files import atomic_path
 from datasets.aac import AacMuxer
+from datasets.wav import WavFile, quantise
 
 FORMATS = ("wav", "flac", "mp3", "ogg", "m4a")
 BITS = (16, 24, "32f")
-RIFF_LIMIT = 2**32 - 1  # bytes; beyond it a wav file is an RF64 file (EBU Tech 3306)
 BLOCK = 65536  # samples
+PIECE = 4096  # samples
 MOST_CHANNELS = {"wav": 65535, "flac": 8, "mp3": 2, "ogg": 255, "m4a": 2}
 RATES = {  # what the encoders accept, in Hz
     "mp3": (8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000),
@@ -71,7 +71,7 @@ class Writer:
         self._stack = contextlib.ExitStack()
         temporary = self._stack.enter_context(atomic_path(self.path, f".{format}"))
         try:
-            encoder = {"wav": _Wav, "m4a": _M4a}.get(format, _LibSndFile)
+            encoder = {"wav": WavFile, "m4a": _M4a}.get(format, _LibSndFile)
             with naming(self.path):
                 self._encoder = encoder(temporary, sample_rate, channels, format, bits)
         except BaseException as error:
@@ -88,9 +88,10 @@ class Writer:
             )
         if not len(audio):
             return
-        self.peak = max(self.peak, float(np.abs(audio).max()))
-        if not np.isfinite(self.peak):
+        peak = float(np.abs(audio).max())
+        if not np.isfinite(peak):  # LAME would end the whole process
             raise ValueError(f"{self.path}: the audio to write is not finite")
+        self.peak = max(self.peak, peak)
         with naming(self.path):
             self._encoder.write(audio)
         self.samples += len(audio)
@@ -161,18 +162,6 @@ def check_format(path: str, format: str, sample_rate: int, channels: int, bits: 
         raise ValueError(f"{path}: {format} holds 1 to {most} channels, not {channels}")
 
 
-def quantise(audio: np.ndarray, bits: int) -> np.ndarray:
-    """Round to whole numbers, full scale 2^(bits-1), clipping beyond.
-
-    The inverse of how decoders scale, so that reading and writing a file again changes no bit.
-
-    Returns:
-      int32 of the shape of `audio`.
-    """
-    scale = 2.0 ** (bits - 1)
-    return np.clip(np.rint(audio.astype(np.float64) * scale), -scale, scale - 1).astype(np.int32)
-
-
 @contextlib.contextmanager
 def naming(path: str | os.PathLike) -> Iterator[None]:
     """Turn what encoders raise when the disk is full into an OSError that names the file."""
@@ -188,58 +177,6 @@ def naming(path: str | os.PathLike) -> Iterator[None]:
         raise OSError(error.errno or errno.EIO, error.strerror or str(error), path) from None
 
 
-class _Wav:
-    """RIFF, or RF64 when it has grown too large: a chunk of junk keeps the place for its sizes."""
-
-    def __init__(self, path: Path, sample_rate: int, channels: int, format: str, bits: int | str):
-        self.bits = bits
-        self.width = 4 if bits == "32f" else bits // 8
-        self.channels = channels
-        self.rate = sample_rate
-        self.bytes = 0
-        self.file = open(path, "wb")  # noqa: SIM115
-        self.file.write(self._header())
-
-    def write(self, audio: np.ndarray) -> None:
-        if self.bits == "32f":
-            data = audio.astype("<f4").tobytes()
-        elif self.bits == 16:
-            data = quantise(audio, 16).astype("<i2").tobytes()
-        else:
-            wide = np.ascontiguousarray(quantise(audio, 24).astype("<i4"))
-            data = wide.view(np.uint8).reshape(-1, 4)[:, :3].tobytes()
-        self.file.write(data)
-        self.bytes += len(data)
-
-    def close(self) -> None:
-        if self.file.closed:
-            return
-        with self.file:
-            if self.bytes % 2:
-                self.file.write(b"\0")
-            self.file.seek(0)
-            self.file.write(self._header())
-
-    def _header(self) -> bytes:
-        frame = self.channels * self.width
-        kind = 3 if self.bits == "32f" else 1
-        layout = struct.pack(
-            "<HHIIHH", kind, self.channels, self.rate, self.rate * frame, frame, self.width * 8
-        )
-        chunks = b"fmt " + struct.pack("<I", len(layout)) + layout
-        if kind == 3:
-            count = min(self.bytes // frame, RIFF_LIMIT)
-            chunks += b"fact" + struct.pack("<II", 4, count)
-        size = 4 + 36 + len(chunks) + 8 + self.bytes + self.bytes % 2
-        if size <= RIFF_LIMIT:
-            start = b"RIFF" + struct.pack("<I", size) + b"WAVE"
-            start += b"JUNK" + struct.pack("<I", 28) + bytes(28)
-            return start + chunks + b"data" + struct.pack("<I", self.bytes)
-        start = b"RF64" + b"\xff" * 4 + b"WAVE" + b"ds64"
-        start += struct.pack("<IQQQI", 28, size, self.bytes, self.bytes // frame, 0)
-        return start + chunks + b"data" + b"\xff" * 4
-
-
 class _LibSndFile:
     """flac, ogg (Vorbis, quality 8) and mp3 (320 kbit/s, with the header that hides its delay)."""
 
@@ -251,25 +188,32 @@ class _LibSndFile:
                 "subtype": "MPEG_LAYER_III", "bitrate_mode": "CONSTANT", "compression_level": 0.0
             },
         }[format]  # fmt: skip
-        self.path, self.written = path, 0
         self.bits = bits if format == "flac" else None
+        self.pending = np.zeros((0, channels), np.float32)
         self.file = soundfile.SoundFile(
             os.fsencode(path), "w", sample_rate, channels, format=format.upper(), **options
         )
 
     def write(self, audio: np.ndarray) -> None:
+        """Pass on pieces of one size: libsndfile crashes on long Vorbis blocks, and what Vorbis
+        makes of the same audio depends on how it is cut."""
+        audio = np.concatenate([self.pending, audio])
+        for start in range(0, len(audio) - PIECE + 1, PIECE):
+            self._write(audio[start : start + PIECE])
+        self.pending = audio[len(audio) - len(audio) % PIECE :].copy()
+
+    def _write(self, audio: np.ndarray) -> None:
         if self.bits == 16:
             audio = quantise(audio, 16).astype(np.int16)
         elif self.bits == 24:
             audio = quantise(audio, 24) << 8
-        for start in range(0, len(audio), 4096):  # libsndfile crashes on long Vorbis blocks
-            self.file.write(audio[start : start + 4096])
-        self.written += len(audio)
+        self.file.write(audio)
 
     def close(self) -> None:
         if self.file.closed:
             return
-        self.file.close()
+        with self.file:
+            self._write(self.pending)
 
 
 class _M4a:
