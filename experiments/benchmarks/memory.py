@@ -1,0 +1,117 @@
+"""Memory and rate of separation: three hours against three minutes, and a hundred calls.
+
+    python -m experiments.benchmarks.memory [--model DIR] [--hours 3] [--minutes 3] [--calls 100]
+
+Makes a short and a long stereo file at 44.1 kHz, separates both with the command
+`python -m dssgan.separate`, and prints the peak resident size and the rate of each, and their
+ratio. Targets: at most 1.5 GB resident, rates within 10 % of each other, a hundred calls of
+`Separator.separate` flat within 50 MB and one trace. Needs about 35 GB of disk for three hours and
+four stems; the time is the model's own (about three hours divided by its rate).
+"""
+
+import argparse
+import os
+import re
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import numpy as np
+
+from common.shell import run
+from datasets.audio import Writer
+from dssgan.song_files import newest_export
+
+RATE = 44100
+WARM_UP_S = 20
+CALLS = """
+import gc, sys
+import numpy as np, psutil
+from dssgan.separator import Separator
+separator = Separator.load(sys.argv[1])
+audio = np.random.default_rng(0).standard_normal((44100 * 10, 2)).astype("f4") / 10
+sizes = []
+for call in range(int(sys.argv[2]) + 5):
+    separator.separate(audio, 44100)
+    gc.collect()
+    sizes.append(psutil.Process().memory_info().rss / 1e6)
+print(sizes[4], sizes[-1], max(sizes[5:]), separator.traces)
+"""
+
+
+def main(argv: list[str]) -> int:
+    """Measure and print; 1 if a target is missed."""
+    parser = argparse.ArgumentParser(prog="python -m experiments.benchmarks.memory")
+    parser.add_argument("--model", help="exported separator (default: the newest)")
+    parser.add_argument("--hours", type=float, default=3.0)
+    parser.add_argument("--minutes", type=float, default=3.0)
+    parser.add_argument("--calls", type=int, default=100)
+    parser.add_argument("--folder", help="where the files go (default: the temporary folder)")
+    options = parser.parse_args(argv)
+    model = os.fspath(options.model or newest_export())
+    print(f"separator {model}")
+    with tempfile.TemporaryDirectory(dir=options.folder) as folder:
+        folder = Path(folder)
+        make_song(folder / "warm.wav", WARM_UP_S)
+        make_song(folder / "short.wav", options.minutes * 60)
+        short_mb, short_rate = separate(folder, "short", model)
+        print(f"{options.minutes:g} min: {short_mb:.0f} MB at most, {short_rate:.2f} x real time")
+        make_song(folder / "long.wav", options.hours * 3600)
+        long_mb, long_rate = separate(folder, "long", model)
+        print(f"{options.hours:g} h: {long_mb:.0f} MB at most, {long_rate:.2f} x real time")
+    ratio = long_rate / short_rate
+    print(f"rate of the long file against the short one: {ratio:.3f} (target: 0.9 or more)")
+    print(f"peak of the long file: {long_mb:.0f} MB (target: 1500 MB at most)")
+    first, last, highest, traces = repeat(model, options.calls)
+    print(
+        f"{options.calls} calls: {last - first:+.1f} MB, {highest - first:+.1f} MB at most, "
+        f"{traces:.0f} trace(s) (target: within 50 MB, one trace)"
+    )
+    return int(ratio < 0.9 or long_mb > 1500 or highest - first > 50 or traces != 1)
+
+
+def make_song(path: Path, seconds: float) -> None:
+    """Noise bursts over a chord, stereo, written in constant memory."""
+    time = np.arange(RATE) / RATE
+    chord = sum(np.sin(2 * np.pi * f * time) for f in (110, 165, 220, 277)) / 20
+    with Writer(path, RATE, 2) as file:
+        for second in range(round(seconds)):
+            rng = np.random.default_rng(np.random.SeedSequence(1, spawn_key=(second,)))
+            bursts = rng.standard_normal((RATE, 2)) * (0.2 * np.exp(-8 * (time % 0.5)))[:, None]
+            file.write((bursts + chord[:, None]).astype(np.float32))
+
+
+def separate(folder: Path, name: str, model: str) -> tuple[float, float]:
+    """Separate one file by the command, after a short one that pays for tracing.
+
+    Returns:
+      Peak resident size in MB, and seconds of music per second.
+    """
+    command = [sys.executable, "-m", "dssgan.separate", "--model", model]
+    command += ["-o", os.fspath(folder / "stems"), os.fspath(folder / "warm.wav")]
+    command.append(os.fspath(folder / f"{name}.wav"))
+    with tempfile.TemporaryFile("w+") as output:
+        process = subprocess.Popen(command, stdout=output)
+        _, status, usage = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
+        if process.returncode:
+            raise OSError(f"{' '.join(command)} failed with exit code {process.returncode}")
+        output.seek(0)
+        text = output.read()
+    facts = re.findall(r"([\d.]+) s in ([\d.]+) s", text)
+    seconds, took = map(float, facts[-1])
+    return usage.ru_maxrss / 1024 * 1.048576, seconds / took
+
+
+def repeat(model: str, calls: int) -> list[float]:
+    """Resident size in MB after five calls, after all, the largest between, and the traces."""
+    command = [sys.executable, "-c", CALLS, model, str(calls)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise OSError(f"the repeated calls failed: {done.stderr.strip().splitlines()[-1]}")
+    return [float(number) for number in done.stdout.split()]
+
+
+if __name__ == "__main__":
+    run(main)
