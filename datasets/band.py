@@ -79,7 +79,7 @@ def render(number: int, seconds: float, seed: int, sample_rate: int) -> np.ndarr
         sequence = np.random.SeedSequence(seed, spawn_key=(number, place))
         return np.random.default_rng(sequence)
 
-    samples = int(round(seconds * sample_rate))
+    samples = round(seconds * sample_rate)
     song = band_plan.plan(stream(0), seconds)
     buses = {
         stem: _PLAYERS[stem](stream(1 + place), song, sample_rate, samples)
@@ -97,7 +97,7 @@ class BandTrack(Track):
             split,
             sample_rate,
             2,
-            int(round(seconds * sample_rate)),
+            round(seconds * sample_rate),
             band_plan.STEMS,
         )
         self.number = number

@@ -85,7 +85,7 @@ def _bar(rng, kind, cell, kick, root, fifth, after, intervals, steps, beat):
     pick = float(rng.random())
     if kind in ("roots8", "roots16", "gallop", "octaves", "offbeat"):
         size = 1 if kind in ("roots16", "gallop") else half
-        places = [step for step in range(0, steps, size)]
+        places = list(range(0, steps, size))
         if kind == "gallop":
             places = [step for step in places if step % beat != 1]
         if kind == "offbeat":

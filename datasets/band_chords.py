@@ -138,7 +138,7 @@ def _notes(rng: np.random.Generator, song: Song, part: str, sections: list[Secti
                 elif part == "riff":
                     chosen = [_step(song, voicing[-1], int(melody[(bar % 4) * 16 + number % 16]))]
                 elif part == "montuno":
-                    chosen = voicing[:1] + [voicing[0] + 12] if number % 2 else voicing[1:]
+                    chosen = [voicing[0], voicing[0] + 12] if number % 2 else voicing[1:]
                 else:
                     chosen = voicing
                 down = bool(number % 2)

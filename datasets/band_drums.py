@@ -30,7 +30,7 @@ def render(rng: np.random.Generator, song: Song, sample_rate: int, samples: int)
     bus = np.zeros((2, samples), np.float32)
     closings = sorted(int(s.seconds * sample_rate) for s in played if s.drum in ("hat", "pedal"))
     for stroke in played:
-        start = int(round(stroke.seconds * sample_rate))
+        start = round(stroke.seconds * sample_rate)
         soft, hard = kit.hits[stroke.drum]
         layer = hard if stroke.force > 0.55 else soft
         sound = layer[int(rng.integers(len(layer)))]

@@ -59,7 +59,7 @@ def _guitar(rng: np.random.Generator, name: str, part: str, rate: int) -> Instru
 
 def _groups(rng: np.random.Generator, rate: int, *, struck: bool) -> Instrument:
     """Harmonics in three groups that decay at their own speed (struck or bowed strings)."""
-    slope = float(rng.uniform(1.1, 2.2))
+    slope = float(rng.uniform(0.9, 1.9))
     even = float(rng.uniform(0.4, 1.0))
     point = float(rng.uniform(0.08, 0.2))
     lives = np.array([3.5, 1.6, 0.6]) * float(rng.uniform(0.5, 1.5))
@@ -196,19 +196,19 @@ def _bowed(
 
 
 def _strings(rng: np.random.Generator, rate: int) -> Instrument:
-    return _bowed(rng, rate, attack=(0.04, 0.4), cutoff=(1200.0, 5000.0), unison=2, opening=0.5,
+    return _bowed(rng, rate, attack=(0.04, 0.4), cutoff=(1500.0, 8000.0), unison=2, opening=0.5,
                   shape="saw")  # fmt: skip
 
 
 def _brass(rng: np.random.Generator, rate: int) -> Instrument:
-    return _bowed(rng, rate, attack=(0.02, 0.08), cutoff=(1500.0, 5000.0), unison=1, opening=0.2,
+    return _bowed(rng, rate, attack=(0.02, 0.08), cutoff=(2000.0, 8000.0), unison=1, opening=0.2,
                   shape="saw")  # fmt: skip
 
 
 def _synth(rng: np.random.Generator, rate: int) -> Instrument:
     shape = str(rng.choice(["saw", "square", "pulse"]))
     if rng.random() < 0.5:  # a soft one or a plucky one
-        return _bowed(rng, rate, attack=(0.004, 0.5), cutoff=(600.0, 9000.0),
+        return _bowed(rng, rate, attack=(0.004, 0.5), cutoff=(800.0, 12000.0),
                       unison=int(rng.integers(1, 4)), opening=0.4, shape=shape)  # fmt: skip
     closing = float(rng.uniform(0.08, 0.6))
     t60 = float(rng.uniform(0.25, 2.0))

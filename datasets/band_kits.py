@@ -26,7 +26,7 @@ from datasets.band_sound import (
 DRUMS = ("kick", "snare", "rim", "clap", "hat", "open", "ride", "crash", "tom1", "tom2", "tom3",
          "shaker", "cowbell", "conga", "pedal")  # fmt: skip
 _MACHINES = ("electronic", "nine", "eight", "gated", "noisy")
-_LEVELS = {"kick": 1.0, "snare": 0.85, "rim": 0.5, "clap": 0.6, "hat": 0.32, "open": 0.36,
+_LEVELS = {"kick": 0.9, "snare": 0.95, "rim": 0.5, "clap": 0.6, "hat": 0.32, "open": 0.36,
            "ride": 0.32, "crash": 0.5, "tom1": 0.75, "tom2": 0.75, "tom3": 0.8, "shaker": 0.22,
            "cowbell": 0.3, "conga": 0.45, "pedal": 0.2}  # fmt: skip
 _PLACES = {"kick": 0.0, "snare": 0.05, "rim": 0.05, "clap": 0.0, "hat": -0.45, "open": -0.45,
@@ -96,9 +96,9 @@ def _kick(rng: np.random.Generator, family: str, machine: bool, rate: int) -> Ma
         tune = 1.0 + 0.01 * own.standard_normal()
         hz = low * tune * (1.0 + sweep * (0.6 + 0.4 * hardness) * np.exp(-time / fall))
         tone = swept_sine(hz, rate) * envelope(samples, samples, rate, attack=0.0008, t60=length)
-        skin = shaped_noise(own, samples, rate, band(90.0, 700.0)) * falling(samples, 0.12, rate)
+        skin = shaped_noise(own, samples, rate, band(90.0, 1400.0)) * falling(samples, 0.14, rate)
         tick = shaped_noise(own, samples, rate, band(*pitch)) * falling(samples, 0.018, rate)
-        sound = tone + 0.25 * body * skin + 0.3 * click * hardness**2 * tick
+        sound = tone + 0.3 * body * skin + 0.3 * click * hardness**2 * tick
         return np.tanh(drive * sound) / np.tanh(drive)
 
     return make
@@ -112,6 +112,7 @@ def _snare(rng: np.random.Generator, family: str, machine: bool, rate: int) -> M
     wires = float(rng.uniform(0.1, 0.32))
     bright = float(rng.uniform(0.25, 1.6))
     split = float(rng.uniform(1800.0, 4500.0))
+    body = float(rng.uniform(0.5, 1.5))
     bend = float(rng.uniform(0.0, 0.5) if machine else rng.uniform(0.0, 0.15))
     drive = float(rng.uniform(0.3, 3.0))
     if family == "gated":
@@ -131,7 +132,8 @@ def _snare(rng: np.random.Generator, family: str, machine: bool, rate: int) -> M
         top = bright * (0.5 + 0.5 * hardness)
         rattle = darkening_noise(
             own, samples, rate, (250.0, 1200.0, split, 7500.0, 20000.0),
-            (0.6, 0.9, top, 0.8 * top), (0.7 * wires, wires, wires, 0.75 * wires),
+            (1.7 * body, 1.4 * body, 0.8 * top, 0.5 * top),
+            (0.7 * wires, wires, wires, 0.75 * wires),
         )  # fmt: skip
         if family == "gated":
             gate = int(0.55 * wires * rate)
@@ -226,7 +228,7 @@ def _tom(center: float):
         hz = center * float(rng.uniform(0.8, 1.3))
         length = float(rng.uniform(0.25, 0.7))
         bend = float(rng.uniform(0.4, 1.5) if machine else rng.uniform(0.05, 0.4))
-        noise = float(rng.uniform(0.05, 0.3))
+        noise = float(rng.uniform(0.05, 0.4))
 
         def make(own: np.random.Generator, hardness: float) -> np.ndarray:
             samples = int((length + 0.05) * rate)
@@ -235,7 +237,7 @@ def _tom(center: float):
             tone = swept_sine(sweep, rate) * falling(samples, length, rate)
             tone += 0.35 * swept_sine(1.58 * sweep, rate) * falling(samples, 0.5 * length, rate)
             stick = shaped_noise(own, samples, rate, band(300.0, 5000.0))
-            return tone + noise * hardness * stick * falling(samples, 0.05, rate)
+            return tone + noise * hardness * stick * falling(samples, 0.08, rate)
 
         return make
 

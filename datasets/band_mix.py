@@ -49,8 +49,9 @@ def mix(
         spread = {"drums": (0.5, 2.0), "bass": (-0.5, 2.0), "other": (-1.0, 2.5),
                   "vocals": (0.0, 2.0)}[name]  # fmt: skip
         level = db(float(np.clip(rng.normal(*spread), spread[0] - 6.0, spread[0] + 4.0)))
-        # Peaks above seven times the level are rounded off, as on tape.
-        ceiling = np.float32(0.1 * float(rng.uniform(4.5, 8.0)))
+        # Peaks far above the level are rounded off, as on tape.
+        crest = float(rng.uniform(*((7.0, 14.0) if name == "drums" else (5.0, 9.0))))
+        ceiling = np.float32(0.1 * crest)
         bus = np.tanh(bus / ceiling) * ceiling
         stems[place] = (level * bus).T
     mixture = stems.sum(axis=0)

@@ -26,9 +26,9 @@ def db(level: float) -> float:
 def wavetable(spectrum: np.ndarray, hz: float, sample_rate: int) -> np.ndarray:
     """One period of a sound with harmonic amplitudes `spectrum` (harmonic 1 first).
 
-    Harmonics above 0.45 of the sample rate at the fundamental `hz` are left out: no aliasing.
+    Harmonics above 0.48 of the sample rate at the fundamental `hz` are left out: no aliasing.
     """
-    count = min(len(spectrum), max(1, int(0.45 * sample_rate / max(hz, 1.0))))
+    count = min(len(spectrum), max(1, int(0.48 * sample_rate / max(hz, 1.0))))
     bins = np.zeros(TABLE // 2 + 1, np.complex64)
     bins[1 : count + 1] = -0.5j * TABLE * np.asarray(spectrum[:count])
     return fft.irfft(bins).astype(np.float32, copy=False)
@@ -52,6 +52,22 @@ def oscillate(
     phases += np.uint32(int(phase * 2**32) & 0xFFFFFFFF)
     phases >>= _SHIFT
     return table.take(phases)
+
+
+def gliding(spectrum: np.ndarray, hz: np.ndarray, sample_rate: int) -> np.ndarray:
+    """A tone whose frequency moves freely, full up to the highest harmonic at every moment.
+
+    One table per quarter octave, side by side; each sample reads the one of its frequency.
+    """
+    lowest, highest = float(np.min(hz)), float(np.max(hz))
+    count = int(np.ceil(4.0 * np.log2(highest / lowest) + 1e-6)) + 1
+    edges = lowest * 2.0 ** (np.arange(1, count + 1) / 4.0)
+    tables = np.concatenate([wavetable(spectrum, edge, sample_rate) for edge in edges])
+    level = np.searchsorted(edges, hz).astype(np.uint32)
+    steps = (hz * (2.0**32 / sample_rate)).astype(np.uint32)
+    where = np.cumsum(steps, dtype=np.uint32) >> _SHIFT
+    where += np.minimum(level, np.uint32(count - 1)) << np.uint32(TABLE_BITS)
+    return tables.take(where)
 
 
 SINE = wavetable(np.ones(1), 1.0, 48000)
@@ -103,7 +119,7 @@ def shaped_noise(
 
 
 def band(low: float, high: float, slope: float = 2.0) -> Callable[[np.ndarray], np.ndarray]:
-    """A magnitude response that passes `low` to `high` Hz and falls off with 6·`slope` dB/octave."""
+    """A response that passes `low` to `high` Hz and falls off with 6·`slope` dB per octave."""
 
     def response(frequencies: np.ndarray) -> np.ndarray:
         f = np.maximum(frequencies, 1.0)
@@ -176,7 +192,7 @@ def pluck(
     start *= np.abs(np.sin(np.pi * harmonic * position)) + 0.05
     start[1:] *= harmonic[1:] ** -slope
     start[0] = 0.0
-    start[harmonic * hz > 0.45 * sample_rate] = 0.0
+    start[harmonic * hz > 0.48 * sample_rate] = 0.0
     periods = int(np.ceil(samples * hz / sample_rate)) + 2
     loss = -6.9078 / (t60 * hz) * (1.0 + damping * (harmonic / 10.0) ** 1.5)
     spectra = np.outer(np.arange(periods, dtype=np.float32), loss.astype(np.float32))

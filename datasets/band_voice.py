@@ -10,7 +10,7 @@ import numpy as np
 from scipy import fft
 
 from datasets.band_plan import Song
-from datasets.band_sound import band, hertz, oscillate, wavetable
+from datasets.band_sound import band, gliding, hertz
 
 _FORMANTS = np.array(
     [  # F1 to F4 in Hz of a, e, i, o, u, ö, er (adult male); scaled by the size of the voice
@@ -42,7 +42,7 @@ class Syllable:
 
 @dataclass(frozen=True)
 class Voice:
-    """A singer: size scales the formants (1 male, 1.25 child), the rest is manner."""
+    """A singer: size scales the formants (1 male, 1.25 child), the rest is manner and timbre."""
 
     size: float
     slope: float
@@ -51,6 +51,8 @@ class Voice:
     speed: float
     glide: float
     sibilance: float
+    air: float
+    shine: float
     presence: np.ndarray  # levels of the four formants
 
 
@@ -60,13 +62,15 @@ def render(rng: np.random.Generator, song: Song, sample_rate: int, samples: int)
     high = bool(rng.random() < 0.5)
     voice = Voice(
         size=float(rng.uniform(1.08, 1.28) if high else rng.uniform(0.9, 1.06)),
-        slope=float({"soft": 2.0, "belt": 1.15}.get(kind, 1.5) + rng.uniform(-0.2, 0.25)),
+        slope=float({"soft": 1.5, "belt": 0.9}.get(kind, 1.15) + rng.uniform(-0.2, 0.25)),
         breath=float(rng.uniform(0.02, 0.3) if kind == "soft" else rng.uniform(0.0, 0.08)),
         vibrato=float(rng.uniform(0.0, 0.7)) * (kind != "rap"),
         speed=float(rng.uniform(4.8, 6.6)),
         glide=float(rng.uniform(0.02, 0.09)),
-        sibilance=float(rng.uniform(0.4, 1.5)),
-        presence=10.0 ** (np.array([0, -5, -12, -16]) / 20.0 + 0.15 * rng.standard_normal(4)),
+        sibilance=float(rng.uniform(1.0, 5.0)),
+        air=float(rng.uniform(0.02, 0.2)),
+        shine=float(rng.uniform(0.2, 1.3)),
+        presence=10.0 ** (np.array([0, -2, -6, -8]) / 20.0 + 0.15 * rng.standard_normal(4)),
     )
     center = float(rng.uniform(60, 69) if high else rng.uniform(48, 57))
     syllables = _lyrics(rng, song, kind, center)
@@ -214,9 +218,8 @@ def _shape(rng, voice, pitch, loud, formants, hiss, sample_rate, samples) -> np.
     frames, size = len(pitch), 2 * hop
     times = np.arange(frames * hop) / hop
     hz = hertz(69.0) * np.exp2((np.interp(times, np.arange(frames), pitch) - 69.0) / 12.0)
-    harmonic = np.arange(1, 200, dtype=np.float64)
-    table = wavetable(harmonic**-voice.slope, float(np.max(hz)), sample_rate)
-    tone = oscillate(table, hz, len(hz), sample_rate)
+    harmonic = np.arange(1, 400, dtype=np.float64)
+    tone = gliding(harmonic**-voice.slope, hz, sample_rate)
     window = np.sin(np.pi * (np.arange(size, dtype=np.float32) + 0.5) / size)
     pieces = np.lib.stride_tricks.sliding_window_view(tone, size)[::hop]
     active = np.flatnonzero((loud[: len(pieces)] > 0) | (hiss[: len(pieces)].max(axis=1) > 0))
@@ -226,10 +229,11 @@ def _shape(rng, voice, pitch, loud, formants, hiss, sample_rate, samples) -> np.
         [np.convolve(np.pad(track, 2, mode="edge"), np.ones(5) / 5.0, "valid")
          for track in formants.T], axis=1,
     )[active].astype(np.float32) * np.float32(voice.size)  # fmt: skip
-    gain = np.full((len(active), len(f)), 0.01, np.float32)
+    gain = np.full((len(active), len(f)), voice.air, np.float32)
     for place, width in enumerate((80.0, 100.0, 140.0, 220.0)):
         away = (f[None, :] - smooth[:, place, None]) / np.float32(width)
         gain += np.float32(voice.presence[place]) / np.sqrt(1.0 + away * away)
+    gain *= (1.0 + (f / np.float32(2500.0)) ** 2) ** np.float32(0.5 * voice.shine)
     spectra *= gain * loud[active, None]
     colours = np.stack([level * band(low, high, 3.0)(f) for low, high, level, _ in _CONSONANTS])
     noise = rng.standard_normal((len(active), 2 * len(f)), dtype=np.float32).view(np.complex64)
