@@ -68,7 +68,7 @@ def _describe(path: str, size: int, changed: int) -> tuple[AudioStream, ...]:
                 if len(first) == len(streams):
                     break
         if not streams or len(first) < len(streams):
-            raise ValueError(f"{path}: holds no audio that can be decoded")
+            raise ValueError(f"{path}: not audio that can be decoded (no audio track in it)")
         kind = container.format.name
         return tuple(
             _describe_stream(path, kind, track, stream, first[stream.index])

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
-from datasets.files import FileTrack, Part, assign, folders_in, open_songs, root_folder
+from datasets.files import FileTrack, Part, assign, open_songs, root_folder, song_folders
 from datasets.musdb import ACCOMPANIMENT
 from datasets.track import SOURCES, Track
 
@@ -40,7 +40,7 @@ def load(
     found = {}
     for folder, split in SPLIT.items():
         if (root / "Sources" / folder).is_dir():
-            found |= dict.fromkeys(folders_in(root / "Sources" / folder), split)
+            found |= dict.fromkeys(song_folders(root / "Sources" / folder), split)
     if not found:
         raise ValueError(
             f"{root}: no songs; expected Mixtures/{{Dev,Test}}/SONG/mixture.wav and "

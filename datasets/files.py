@@ -231,10 +231,12 @@ def root_folder(root: str | os.PathLike | None) -> Path:
         return root
 
 
-def folders_in(folder: Path) -> list[Path]:
-    """The folders in a folder, sorted, without hidden ones and what archivers leave behind."""
+def song_folders(folder: Path) -> list[Path]:
+    """The folders with audio files in a folder, sorted, but no hidden ones and no `__MACOSX`."""
     return sorted(
         entry
         for entry in folder.iterdir()
-        if entry.is_dir() and not entry.name.startswith((".", "__MACOSX"))
+        if entry.is_dir()
+        and not entry.name.startswith((".", "__MACOSX"))
+        and any(map(audio.is_audio, entry.iterdir()))
     )

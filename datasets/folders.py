@@ -13,7 +13,7 @@ from functools import partial
 from pathlib import Path
 
 from datasets.audio import is_audio
-from datasets.files import FileTrack, Part, assign, folders_in, open_songs, root_folder
+from datasets.files import FileTrack, Part, assign, open_songs, root_folder, song_folders
 from datasets.track import SOURCES, SPLITS, Track
 
 SUFFIXES = (".wav", ".flac", ".ogg", ".mp3", ".m4a")  # in order of preference
@@ -46,12 +46,11 @@ def load(
     root = root_folder(root)
     splits = [root / split for split in SPLITS if (root / split).is_dir()]
     if splits:
-        found = {song: folder.name for folder in splits for song in folders_in(folder)}
+        found = {song: folder.name for folder in splits for song in song_folders(folder)}
     elif any(is_audio(file) for file in root.iterdir()):
         found = {root.resolve(): "train"}
     else:
-        found = dict.fromkeys(folders_in(root), "train")
-    found = {song: split for song, split in found.items() if any(map(is_audio, song.iterdir()))}
+        found = dict.fromkeys(song_folders(root), "train")
     if not found:
         raise ValueError(
             f"{root}: no songs; expected SONG/{{mixture,{','.join(sources)}}}.wav in it "

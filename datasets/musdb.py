@@ -10,7 +10,7 @@ from functools import partial
 from pathlib import Path
 
 from datasets import folders, stems
-from datasets.files import assign, folders_in, open_songs, root_folder
+from datasets.files import assign, open_songs, root_folder, song_folders
 from datasets.track import SOURCES, Track
 
 VALIDATION = (  # the official choice, of the train folder
@@ -69,7 +69,7 @@ def load_hq(
     broken: list[str] | None = None,
 ) -> list[Track]:
     """List the songs of MUSDB18-HQ; arguments, result and errors as of `load`."""
-    found = _split_folders(root, folders_in, "SONG/mixture.wav", "folders")
+    found = _split_folders(root, song_folders, "SONG/mixture.wav", "folders")
     return _open(
         found,
         lambda song: song.name,
