@@ -1,0 +1,127 @@
+"""Pieces that excerpts are made of: where a stem lies in a song, and what is done to it."""
+
+import os
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from datasets.track import Track
+
+_BLOCK = 1 << 20  # samples read at a time while a level is measured
+
+
+@dataclass(frozen=True)
+class Piece:
+    """One source of one excerpt, or a part of it.
+
+    Attributes:
+      track: the song.
+      stems: names of the stems that are added up; none is silence.
+      start: first sample.
+      channels: for each channel of the excerpt, the channel of the song that it takes.
+      gain: factor, negative where the polarity is inverted.
+    """
+
+    track: Track
+    stems: tuple[str, ...]
+    start: int
+    channels: tuple[int, ...]
+    gain: float
+
+    def read(self, into: np.ndarray) -> None:
+        """Add the piece to (samples, channels); a song that ends early leaves the rest alone."""
+        stop = min(self.start + len(into), self.track.samples)
+        if not self.stems or stop <= self.start:
+            return
+        audio = read_sum(self.track, self.stems, self.start, stop)
+        gain = np.float32(self.gain)
+        for channel, taken in enumerate(self.channels):
+            into[: len(audio), channel] += gain * audio[:, taken]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A batch before anything is read: pieces[item][source] are to be added up."""
+
+    pieces: list[list[list[Piece]]]
+    names: list[str]
+
+    def files(self) -> dict[str, Any]:
+        """The same plan for a reader of plain files.
+
+        Every array starts with (batch, sources, files), where `files` is how many files are added
+        up at most; there are empty paths, of gain 0, where there are fewer.
+
+        Returns:
+          "paths": bytes; "starts": int64, first sample; "channels": int64 (…, channels of the
+          excerpt), the channel of the file to take; "gains": float32.
+        """
+        width = max(sum(len(p.stems) for p in pieces) for item in self.pieces for pieces in item)
+        shape = (len(self.pieces), len(self.pieces[0]), max(width, 1))
+        wanted = len(self.pieces[0][0][0].channels)
+        paths = np.full(shape, b"", object)
+        starts = np.zeros(shape, np.int64)
+        channels = np.zeros((*shape, wanted), np.int64)
+        gains = np.zeros(shape, np.float32)
+        for item, sources in enumerate(self.pieces):
+            for source, pieces in enumerate(sources):
+                rows = ((piece, stem) for piece in pieces for stem in piece.stems)
+                for row, (piece, stem) in enumerate(rows):
+                    part = file_of(piece.track, stem)
+                    if part is None:
+                        continue  # a stem that the song lacks: silence
+                    where = (item, source, row)
+                    paths[where] = os.fsencode(part.path)
+                    starts[where] = piece.start
+                    channels[where] = np.minimum(piece.channels, part.channels - 1)
+                    gains[where] = piece.gain
+        return {"paths": paths, "starts": starts, "channels": channels, "gains": gains}
+
+
+def read_sum(track: Track, stems: Sequence[str], start: int, stop: int) -> np.ndarray:
+    """The sum of stems → float32 (samples, channels of the song)."""
+    if len(stems) == 1:
+        return track.read(stems[0], start, stop)
+    audio = np.zeros((stop - start, track.channels), np.float32)
+    for stem in stems:
+        audio += track.read(stem, start, stop)
+    return audio
+
+
+def file_of(track: Track, stem: str) -> Any | None:
+    """The audio file (path, channels, samples) that holds a stem and nothing else, or None."""
+    part = getattr(track, "parts", {}).get(stem)
+    return part if part is not None and part.track is None else None
+
+
+def files_of(tracks: Iterable[Track]) -> list[str] | None:
+    """Paths of all stems of some songs; None unless each is an audio file of its own."""
+    paths = []
+    for track in tracks:
+        for stem in track.stems:
+            part = file_of(track, stem)
+            if part is None:
+                return None
+            paths.append(part.path)
+    return paths
+
+
+def mono_level(track: Track) -> float:
+    """Population standard deviation of a song's stems, added up and averaged over the channels.
+
+    Meta-TasNet divides training songs by it. A silent song has the level 1: it stays silent.
+    """
+    total, squares = 0.0, 0.0
+    for start in range(0, track.samples, _BLOCK):
+        stop = min(start + _BLOCK, track.samples)
+        audio = read_sum(track, track.stems or ("mixture",), start, stop)
+        mono = audio[:, 0].astype(np.float64)
+        for channel in range(1, track.channels):
+            mono += audio[:, channel]
+        total += float(np.sum(mono)) / track.channels
+        squares += float(np.dot(mono, mono)) / track.channels**2
+    mean = total / max(track.samples, 1)
+    variance = squares / max(track.samples, 1) - mean * mean
+    return float(np.sqrt(variance)) if variance > 1e-12 else 1.0

@@ -1,0 +1,220 @@
+"""Paired excerpts for training: a pure function of a seed and the number of the batch.
+
+Because batch 1000 does not depend on batches 0 to 999, any worker computes any batch, and a run
+that stopped goes on from a number.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from datasets.augment import Augmentation
+from datasets.pieces import Piece, Plan, files_of, mono_level, read_sum
+from datasets.track import SOURCES, Track
+
+_TRIES = 8
+_SILENT = 1e-3  # RMS of full scale: −60 dBFS
+
+
+class PairedExcerpts:
+    """Batches of excerpts of songs whose stems are known.
+
+    Args:
+      tracks: songs at one sample rate.
+      sources: names of the sources; "accompaniment" is what the others do not name.
+      samples: length of an excerpt; a shorter song is filled up with silence.
+      batch_size: excerpts per batch.
+      channels: 1 takes the left or the right of each stem, 2 keeps both.
+      seed: everything random follows from it, from `stream` and from the number of the batch.
+      augmentation: see `Augmentation`.
+      stream: another stream of the same seed has other excerpts.
+      weights: chance of each song relative to the others; by default its duration, so that every
+        second of music is as likely as any other.
+
+    Raises:
+      ValueError: no songs, different rates, a size that is not positive.
+    """
+
+    def __init__(
+        self,
+        tracks: Sequence[Track],
+        sources: Sequence[str] = SOURCES,
+        *,
+        samples: int,
+        batch_size: int,
+        channels: int = 1,
+        seed: int = 0,
+        augmentation: Augmentation | None = None,
+        stream: int = 0,
+        weights: Sequence[float] | None = None,
+    ):
+        self.tracks = list(tracks)
+        self.sources = tuple(sources)
+        self.samples = int(samples)
+        self.batch_size = int(batch_size)
+        self.channels = int(channels)
+        self.seed = int(seed)
+        self.stream = int(stream)
+        self.augmentation = Augmentation() if augmentation is None else augmentation
+        self._check(weights)
+        self.sample_rate = self.tracks[0].sample_rate
+        chances = [track.samples for track in self.tracks] if weights is None else weights
+        self._chances = np.cumsum(np.asarray(chances, np.float64))
+        self._levels: dict[int, float] = {}
+        self._accompaniment = self._parts_of_accompaniment()
+
+    def _check(self, weights: Sequence[float] | None) -> None:
+        if not self.tracks:
+            raise ValueError("no songs to take excerpts from; check the dataset and its split")
+        if not self.sources or len(set(self.sources)) < len(self.sources):
+            raise ValueError(f"sources {', '.join(self.sources)}: expected names, each once")
+        for name in ("samples", "batch_size"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name}={getattr(self, name)}: expected 1 or more")
+        if self.channels not in (1, 2):
+            raise ValueError(f"channels={self.channels}: expected 1 (mono) or 2 (stereo)")
+        if self.stream < 0 or self.seed < 0:
+            raise ValueError(f"seed={self.seed}, stream={self.stream}: expected 0 or more")
+        first = self.tracks[0]
+        for track in self.tracks:
+            if track.sample_rate != first.sample_rate:
+                raise ValueError(
+                    f"{track.name} has {track.sample_rate} Hz and {first.name} "
+                    f"{first.sample_rate}; prepare a cache at one rate"
+                )
+            if track.channels > 2:
+                raise ValueError(f"{track.name} has {track.channels} channels; expected 1 or 2")
+            known = ("accompaniment", *track.stems, *track.sums, *track.missing)
+            for source in self.sources:
+                if source not in known:
+                    raise ValueError(f"{track.name}: no stem {source!r}, only {', '.join(known)}")
+        if self.augmentation.active_share and self.augmentation.active not in self.sources:
+            raise ValueError(
+                f"active={self.augmentation.active!r}: not one of {', '.join(self.sources)}"
+            )
+        if weights is not None:
+            weights = np.asarray(weights, np.float64)
+            if weights.shape != (len(self.tracks),) or not np.all(np.isfinite(weights)):
+                raise ValueError(f"expected {len(self.tracks)} finite weights, one per song")
+            if np.any(weights < 0.0) or not np.sum(weights) > 0.0:
+                raise ValueError("weights of songs: expected 0 or more, and one above 0")
+        elif not any(track.samples for track in self.tracks):
+            raise ValueError(f"{first.name} and the other songs have no samples")
+
+    def _parts_of_accompaniment(self) -> tuple[str, ...]:
+        """Stems within "accompaniment" in any of the songs, in a fixed order."""
+        if not self.augmentation.split_accompaniment or "accompaniment" not in self.sources:
+            return ()
+        named = set(self.sources) - {"accompaniment"}
+        found = {stem for track in self.tracks for stem in track.stems} - named
+        order = {stem: place for place, stem in enumerate(SOURCES)}
+        return tuple(sorted(found, key=lambda stem: (order.get(stem, len(order)), stem)))
+
+    def batch(self, index: int) -> dict[str, Any]:
+        """Batch number `index` (0 or more).
+
+        Returns:
+          "stems": float32 (batch, sources, samples, channels). The mixture is their sum.
+          "names": for each excerpt, the song and the position in seconds: "song@12.3s", and
+            "songA@12.3s+songB@0.0s+…" in the order of the sources where they come from several.
+
+        Raises:
+          OSError, ValueError: a song cannot be read.
+        """
+        plan = self.plan(index)
+        shape = (self.batch_size, len(self.sources), self.samples, self.channels)
+        stems = np.zeros(shape, np.float32)
+        for item, sources in enumerate(plan.pieces):
+            for source, pieces in enumerate(sources):
+                for piece in pieces:
+                    piece.read(stems[item, source])
+        return {"stems": stems, "names": plan.names}
+
+    def paths(self) -> list[str] | None:
+        """All files that excerpts are read from; None unless every stem is a file of its own."""
+        for track in self.tracks:
+            if any(source in track.sums and source != "accompaniment" for source in self.sources):
+                return None
+        return files_of(self.tracks)
+
+    def plan(self, index: int) -> Plan:
+        """What batch number `index` is made of (the order of the random numbers is part of it)."""
+        rng = np.random.default_rng(
+            np.random.SeedSequence(self.seed, spawn_key=(self.stream, int(index)))
+        )
+        drawn = [self._draw(rng) for _ in range(self.batch_size)]
+        pieces = [sources for sources, _ in drawn]
+        titles = [[title] for _, title in drawn]
+        portion = round(self.batch_size * self.augmentation.remix)
+        if portion > 1:
+            remixed = [_remix(pieces, titles, item, portion) for item in range(portion)]
+            for item, (sources, found) in enumerate(remixed):
+                pieces[item], titles[item] = sources, found
+        order = rng.permutation(self.batch_size)
+        return Plan([pieces[n] for n in order], ["+".join(titles[n]) for n in order])
+
+    def _draw(self, rng: np.random.Generator) -> tuple[list[list[Piece]], str]:
+        """Draw a song, a position and what is done to each stem."""
+        augmentation = self.augmentation
+        must_play = rng.random() < augmentation.active_share
+        for _ in range(_TRIES if must_play else 1):
+            target = rng.random() * self._chances[-1]
+            number = int(np.searchsorted(self._chances, target, side="right"))
+            number = min(number, len(self.tracks) - 1)  # where the product was rounded up
+            track = self.tracks[number]
+            start = int(rng.integers(max(track.samples - self.samples, 0) + 1))
+            if not must_play or self._plays(track, start):
+                break
+        level = self._level(number) if augmentation.normalise == "track" else 1.0
+        sources = []
+        for source in self.sources:
+            groups = [self._stems_of(track, source)]
+            if source == "accompaniment" and self._accompaniment:
+                groups = [(stem,) * (stem in track.stems) for stem in self._accompaniment]
+            pieces = []
+            for stems in groups:
+                channels = augmentation.draw_channels(rng, track.channels, self.channels)
+                gain = augmentation.draw_gain(rng) / level
+                pieces.append(Piece(track, stems, start, channels, gain))
+            sources.append(pieces)
+        return sources, f"{track.name}@{start / track.sample_rate:.1f}s"
+
+    def _stems_of(self, track: Track, source: str) -> tuple[str, ...]:
+        """The stems that a source is the sum of, as `datasets.read_sources` says."""
+        if source != "accompaniment":
+            return (source,)
+        return tuple(stem for stem in track.stems if stem not in self.sources or stem == source)
+
+    def _plays(self, track: Track, start: int) -> bool:
+        """Whether the source that should play does so."""
+        stop = min(start + self.samples, track.samples)
+        stems = self._stems_of(track, self.augmentation.active)
+        audio = read_sum(track, stems, start, stop)
+        return float(np.square(audio).sum()) > _SILENT**2 * audio.size
+
+    def _level(self, number: int) -> float:
+        """The level of a song, measured when it is first needed."""
+        if number not in self._levels:
+            self._levels[number] = mono_level(self.tracks[number])
+        return self._levels[number]
+
+
+def _remix(
+    pieces: list[list[list[Piece]]], titles: list[list[str]], item: int, portion: int
+) -> tuple[list[list[Piece]], list[str]]:
+    """Item `item` made of others of the first `portion`: pieces per source, titles.
+
+    As in Meta-TasNet, its source number s comes from item + s (modulo the portion). Where the
+    accompaniment is split, each of its stems counts as a source.
+    """
+    sources, found, place = [], [], 0
+    for source, own in enumerate(pieces[item]):
+        parts = []
+        for part in range(len(own)):
+            origin = (item + place) % portion
+            parts.append(pieces[origin][source][part])
+            found.append(titles[origin][0])
+            place += 1
+        sources.append(parts)
+    return sources, found

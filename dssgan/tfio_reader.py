@@ -1,0 +1,158 @@
+"""Read excerpts of wav and flac files inside the TensorFlow graph, with tensorflow-io.
+
+Optional: the native operations of tensorflow-io 0.37 load with TensorFlow 2.16 and 2.17 only
+(requirements-tfio.txt). `backend()` says whether they do; where they do not, soundfile reads.
+"""
+
+import functools
+import os
+import warnings
+from collections.abc import Iterable
+from typing import Any, NamedTuple
+
+import soundfile
+import tensorflow as tf
+
+NATIVE = "tensorflow-io"
+DEFAULT = "soundfile"
+# What tensorflow-io decodes to the bits of soundfile. It takes 32-bit integers for floats and does
+# not know the others.
+FORMATS = {
+    "WAV": ("PCM_U8", "PCM_16", "PCM_24", "FLOAT"),
+    "WAVEX": ("PCM_U8", "PCM_16", "PCM_24", "FLOAT"),
+    "FLAC": ("PCM_S8", "PCM_16", "PCM_24"),
+}
+
+
+class Backend(NamedTuple):
+    """Which reader reads wav and flac excerpts, and why."""
+
+    name: str  # "tensorflow-io" or "soundfile"
+    reason: str
+
+    @property
+    def native(self) -> bool:
+        """Whether reading happens inside the graph."""
+        return self.name == NATIVE
+
+    def __str__(self) -> str:
+        return f"{self.name} ({self.reason})"
+
+
+@functools.cache
+def backend() -> Backend:
+    """Find out, once, whether tensorflow-io's operations load; never raises."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            import tensorflow_io
+
+            operations = _operations()
+            operations.io_audio_readable_init  # noqa: B018 (loads the library)
+        except ModuleNotFoundError as error:
+            if error.name != "tensorflow_io":
+                return Backend(DEFAULT, f"tensorflow-io needs {error.name}, which is missing")
+            return Backend(
+                DEFAULT,
+                "tensorflow-io is not installed; it is optional, requirements-tfio.txt has it",
+            )
+        except Exception as error:  # NotImplementedError, OSError, NotFoundError, AttributeError
+            text = " ".join(str(error).split())
+            kind = "undefined symbol" if "undefined symbol" in text else type(error).__name__
+            return Backend(
+                DEFAULT,
+                f"tensorflow-io does not load with TensorFlow {tf.__version__} ({kind}); "
+                "requirements-tfio.txt has the pair that works",
+            )
+    return Backend(
+        NATIVE, f"{tensorflow_io.__version__} reads wav and flac with TensorFlow {tf.__version__}"
+    )
+
+
+def _operations() -> Any:
+    from tensorflow_io.python.ops import core_ops
+
+    return core_ops
+
+
+def unreadable(paths: Iterable[str | os.PathLike]) -> str:
+    """Why not all of these files can be read in the graph; empty when they can.
+
+    Raises:
+      OSError: a file cannot be opened.
+    """
+    for path in paths:
+        with open(path, "rb"):
+            pass
+        try:
+            info = soundfile.info(os.fsencode(path))
+        except soundfile.LibsndfileError:
+            return f"{os.fspath(path)} is neither wav nor flac"
+        if info.subtype not in FORMATS.get(info.format, ()):
+            return f"{os.fspath(path)} is {info.format} {info.subtype}"
+    return ""
+
+
+def read(path: tf.Tensor, start: tf.Tensor, samples: int) -> tf.Tensor:
+    """Read an excerpt; equal to the bits that soundfile reads as float32.
+
+    Every call in a graph has a decoder of its own. A graph that contains it must not run twice at
+    the same time (so `Dataset.map` without `num_parallel_calls`).
+
+    Args:
+      path: scalar string.
+      start: scalar int64, first sample.
+      samples: how many.
+
+    Returns:
+      float32 (at most `samples`, channels), full scale ±1; fewer where the file ends.
+    """
+    operations = _operations()
+    decoder = operations.io_audio_readable_init(path)
+    _, code, _ = operations.io_audio_readable_spec(decoder)
+    stop = start + samples
+
+    def branch(dtype: tf.DType, scale: float, offset: float):
+        def decode():
+            audio = operations.io_audio_readable_read(decoder, start, stop, dtype=dtype)
+            return tf.reshape((tf.cast(audio, tf.float32) - offset) / scale, tf.shape(audio))
+
+        return decode
+
+    kinds = (
+        (tf.int16, 2.0**15, 0.0),
+        (tf.int32, 2.0**31, 0.0),
+        (tf.uint8, 2.0**7, 128.0),
+        (tf.float32, 1.0, 0.0),
+    )
+    codes = tf.constant([kind[0].as_datatype_enum for kind in kinds], tf.int64)
+    which = tf.argmax(tf.equal(tf.cast(code, tf.int64), codes))
+    return tf.switch_case(tf.cast(which, tf.int32), [branch(*kind) for kind in kinds])
+
+
+def assemble(files: dict[str, tf.Tensor], samples: int) -> tf.Tensor:
+    """Read a batch of stems.
+
+    Args:
+      files: "paths", "starts", "channels" and "gains" of shape (batch, sources, files[, channels])
+        as `PairedExcerpts.plan(index).files()` of datasets.sampling gives them.
+      samples: length of the excerpts.
+
+    Returns:
+      float32 (batch, sources, samples, channels).
+    """
+    batch, sources, width, channels = files["channels"].shape
+    flat = {name: tf.reshape(value, (-1, *value.shape[3:])) for name, value in files.items()}
+    pieces = []
+    for row in range(batch * sources * width):  # unrolled: every operation keeps its own decoder
+
+        def play(row: int = row) -> tf.Tensor:
+            audio = read(flat["paths"][row], flat["starts"][row], samples)
+            audio = tf.gather(audio, flat["channels"][row], axis=1) * flat["gains"][row]
+            return tf.pad(audio, [[0, samples - tf.shape(audio)[0]], [0, 0]])
+
+        silence = tf.equal(flat["paths"][row], "")
+        audio = tf.cond(silence, lambda: tf.zeros((samples, channels)), play)
+        pieces.append(tf.ensure_shape(audio, (samples, channels)))
+    stacked = tf.reshape(tf.stack(pieces), (batch, sources, width, samples, channels))
+    return tf.reduce_sum(stacked, axis=2)
