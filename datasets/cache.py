@@ -12,12 +12,14 @@ grow to that of the dataset; read bytes stay in the system's file cache, which g
 import hashlib
 import json
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from common.files import write_text
+from datasets.files import assign, root_folder
 from datasets.track import SPLITS, Track
 
 FORMAT = 1
@@ -25,12 +27,21 @@ MANIFEST = "manifest.json"
 PIECE = 2**30  # bytes; Linux reads at most 2 GiB at once
 
 
-def load(root: str | os.PathLike, *, sample_rate: int | None = None) -> list[Track]:
+def load(
+    root: str | os.PathLike,
+    *,
+    sample_rate: int | None = None,
+    songs: Sequence[str] | None = None,
+    valid: Sequence[str] = (),
+    test: Sequence[str] = (),
+) -> list[Track]:
     """List the songs of a cache.
 
     Args:
       root: the folder that `python -m datasets prepare` made.
       sample_rate: one of the rates it was prepared at, in Hz; None: the highest.
+      songs: names of the songs to keep; None keeps all.
+      valid, test: names of songs to put into these splits instead of their own.
 
     Returns:
       Tracks sorted by split and name. They are small, can be pickled, and hold no open file.
@@ -39,7 +50,7 @@ def load(root: str | os.PathLike, *, sample_rate: int | None = None) -> list[Tra
       OSError: no such folder.
       ValueError: the cache is not finished, was changed, or does not have that rate.
     """
-    root = Path(root).expanduser()
+    root = root_folder(root)
     manifest = read_manifest(root)
     rates = manifest["rates"]
     rate = max(rates) if sample_rate is None else sample_rate
@@ -48,7 +59,12 @@ def load(root: str | os.PathLike, *, sample_rate: int | None = None) -> list[Tra
             f"{root}: holds {', '.join(map(str, rates))} Hz, not {rate}; "
             f"prepare it again with --rates {rate}"
         )
-    return [CacheTrack(root, song, rate) for song in manifest["songs"]]
+    names = [song["name"] for song in manifest["songs"]]
+    kept, moved = assign(names, songs=songs, valid=valid, test=test)
+    tracks = [CacheTrack(root, song, rate) for song in manifest["songs"] if song["name"] in kept]
+    for track in tracks:
+        track.split = moved.get(track.name, track.split)
+    return sorted(tracks, key=lambda track: (SPLITS.index(track.split), track.name))
 
 
 class CacheTrack(Track):

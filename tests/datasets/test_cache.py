@@ -57,6 +57,13 @@ def test_cache_holds_the_songs(songs, prepared):
                 assert np.array_equal(read_sources(track, STEMS), read_sources(original, STEMS))
 
 
+def test_songs_can_be_chosen_and_moved(prepared):
+    tracks = load("cache", prepared[0], songs=["a", "b", "c"], valid=["c"], test=["a"])
+    assert [(t.name, t.split) for t in tracks] == [("b", "train"), ("c", "valid"), ("a", "test")]
+    with pytest.raises(ValueError, match="there is no song 'aa'; did you mean 'a'"):
+        load("cache", prepared[0], test=["aa"])
+
+
 def test_highest_rate_is_the_default_and_others_are_said(prepared):
     assert load("cache", prepared[0])[0].sample_rate == 44100
     with pytest.raises(ValueError, match=r"holds 44100, 16000 Hz, not 32000; .*--rates 32000"):

@@ -1,10 +1,13 @@
 """Every layout in miniature, and the real ones."""
 
+import importlib.util
 import os
 import pickle
+from pathlib import Path
 
 import numpy as np
 import pytest
+import yaml
 
 import datasets
 from datasets import audio, load, musdb, read_sources, stem_container
@@ -33,6 +36,14 @@ def test_musdb18_validates_on_the_official_songs(tmp_path, make_audio):
     assert {track.name for track in tracks if track.split == "valid"} == set(musdb.VALIDATION)
     assert tracks == sorted(tracks, key=lambda t: (datasets.SPLITS.index(t.split), t.name))
     assert [t.name for t in load("musdb18", tmp_path, "valid")] == sorted(musdb.VALIDATION)
+
+
+def test_validation_songs_are_those_of_the_musdb_package():
+    folder = importlib.util.find_spec("musdb").submodule_search_locations[0]
+    official = yaml.safe_load((Path(folder) / "configs" / "mus.yaml").read_text())
+    assert sorted(official["validation_tracks"]) == sorted(musdb.VALIDATION)
+    order = ("mixture", *STEMS)
+    assert official["stem_ids"] == {stem: place for place, stem in enumerate(order)}
 
 
 def test_musdb18_reads_tracks_in_order(tmp_path, make_audio):
