@@ -24,7 +24,7 @@ class Encoder(keras.layers.Layer):
     """
 
     def __init__(self, width, filter_length, stride, banks, mels, fft_length, hop, **kwargs):
-        super().__init__(**kwargs)
+        super().__init__(autocast=False, **kwargs)
         self.width, self.stride, self.mels = width, stride, mels
         self.fft_length, self.hop = fft_length, hop
         self.lengths = [filter_length * 2**bank for bank in range(banks)]
@@ -112,7 +112,7 @@ class Decoder(keras.layers.Layer):
     """
 
     def __init__(self, width, filter_length, stride, banks, **kwargs):
-        super().__init__(**kwargs)
+        super().__init__(autocast=False, **kwargs)
         self.stride = stride
         self.lengths = [filter_length * 2**bank for bank in range(banks)]
         self.channels = [width // 2 ** (bank + 1) for bank in range(banks)]

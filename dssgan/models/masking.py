@@ -50,7 +50,7 @@ class MaskNetwork(keras.layers.Layer):
         residual_bias: bool = False,
         **kwargs,
     ):
-        super().__init__(**kwargs)
+        super().__init__(autocast=False, **kwargs)
         for width, what in ((inputs, "in_N"), (bottleneck, "B"), (hidden, "H"), (outputs, "N")):
             if width % NORM_GROUPS:
                 raise ValueError(
@@ -104,7 +104,7 @@ class MaskNetwork(keras.layers.Layer):
         self.built = True
 
     def kernels(self) -> dict[str, tf.Tensor]:
-        """All weights as (copies, sources, …) tensors; depends on the variables alone."""
+        """All weights, name → one (sources, …) tensor per copy; depends on the variables alone."""
         flat = {name: layer(self.embedding) for name, layer in self.weights_of.items()}
         matrices = {
             "in_conv": (self.inputs, self.bottleneck),
@@ -122,10 +122,10 @@ class MaskNetwork(keras.layers.Layer):
         if "skip_bias" in flat:
             biases = [flat.pop("residual_bias"), flat.pop("skip_bias")]
             flat["residual_skip_bias"] = tf.concat(biases, -1)
-        return flat
+        return {name: tf.unstack(value) for name, value in flat.items()}
 
-    def call(self, latent, previous, kernels, keep=None):
-        """Masks and separated latents.
+    def call(self, latent, previous, kernels, keep=None, masks_only: bool = False):
+        """Separated latents, or with `masks_only` the masks that make them.
 
         Args:
           latent: mixture latent (batch, frames, N).
@@ -134,7 +134,7 @@ class MaskNetwork(keras.layers.Layer):
           keep: dropout factors (batch, sources, in_N) ≥ 0 of the input's channels, or None.
 
         Returns:
-          (masks, separated), both (batch, sources, frames, N); masks sum to one over sources.
+          (batch, sources, frames, N): the mask, which sums to one over sources, times the latent.
         """
         x = self.enter(latent, previous, kernels, keep)
         skip = self.blocks(x, kernels)
@@ -144,10 +144,11 @@ class MaskNetwork(keras.layers.Layer):
         y, offset = fused.norm_matmul(
             fused.prelu_piece(skip, self.slopes[2]), a, b, kernels["mask_output"][0]
         )
-        y = fused.add_offset(y, offset)
-        first, second = fused.prelu_moments(y, self.slopes[3])
+        first, second = fused.prelu_moments(y, self.slopes[3], offset)
         a, b = self.norm(first, second, frames, kernels["norm_4"][0])
-        return fused.masked_latents(y, self.slopes[3], a, b, latent)
+        if masks_only:
+            return fused.source_masks(y, self.slopes[3], offset, a, b)
+        return fused.masked_latents(y, self.slopes[3], offset, a, b, latent)
 
     def enter(self, latent, previous, kernels, keep=None):
         """PReLU → norm → 1×1 convolution to B channels → PReLU → norm: the TCN's input.
@@ -182,24 +183,25 @@ class MaskNetwork(keras.layers.Layer):
                 kernel[:, width:],
             )
             y, offset = y + more, offset + more_offset
-        y = fused.add_offset(y, offset)
-        first, second = fused.prelu_moments(y, self.slopes[1])
+        first, second = fused.prelu_moments(y, self.slopes[1], offset)
         a, b = self.norm(first, second, frames, kernels["norm_2"][0])
-        return fused.prelu_scale_shift(y, self.slopes[1], a, b)
+        return fused.prelu_scale_shift(y, self.slopes[1], offset, a, b)
 
     def blocks(self, x, kernels):
         """The TCN blocks: (batch, sources, frames, B) → the sum of their skip outputs."""
         frames = x.shape[-2]
         skip = tf.zeros_like(x)
         bias = kernels.get("residual_skip_bias")
+        slopes = [tf.unstack(pair) for pair in tf.unstack(self.block_slopes)]
+        one = tf.ones(())
         for block, dilation in enumerate(self.dilations):
-            slope_1, slope_2 = self.block_slopes[block, 0], self.block_slopes[block, 1]
+            slope_1, slope_2 = slopes[block]
             y = tf.matmul(x, tf.cast(kernels["expand"][block], x.dtype))
             first, second = fused.prelu_moments(y, slope_1)
             a, b = self.norm(first, second, frames, kernels["block_norm_1"][block])
             taps = kernels["depthwise"][block]
             y = fused.norm_depthwise(y, slope_1, a, b, taps, dilation, slope_2)
-            first, second = fused.prelu_moments(y, tf.constant(1.0))
+            first, second = fused.prelu_moments(y, one)
             a, b = self.norm(first, second, frames, kernels["block_norm_2"][block])
             y, offset = fused.norm_matmul(
                 y, a, b, kernels["residual_skip"][block], None if bias is None else bias[block]
@@ -210,5 +212,4 @@ class MaskNetwork(keras.layers.Layer):
     @staticmethod
     def norm(first, second, frames, affine):
         """Scale and shift of a group norm from sums and (sources, 2 channels) parameters."""
-        scale, shift = tf.split(affine, 2, -1)
-        return fused.group_scale_shift(first, second, frames, NORM_GROUPS, scale, shift)
+        return fused.group_scale_shift(first, second, frames, NORM_GROUPS, affine)

@@ -20,7 +20,7 @@ class Stage(keras.layers.Layer):
     """Encoder, mask network and decoder at one sample rate."""
 
     def __init__(self, encoder, mask, decoder, **kwargs):
-        super().__init__(**kwargs)
+        super().__init__(autocast=False, **kwargs)
         self.encoder, self.mask, self.decoder = encoder, mask, decoder
         self.built = True
 
@@ -73,7 +73,7 @@ class MultiStage(SeparatorModel):
         seed: int = 0,
         name: str | None = None,
     ):
-        super().__init__(name=name or "multistage")
+        super().__init__(name=name or "multistage", autocast=False)
         self.hyperparameters = {
             "sources": list(sources),
             "stages": stages,
@@ -179,8 +179,8 @@ class MultiStage(SeparatorModel):
                 )
             latent = stage.encoder(audio, dtype=self.compute)
             keep = self.draw_dropout(stage, latent, training)
-            masks, separated = stage.mask(latent, previous, kernels, keep=keep)
-            output = {"latent": latent, "masks": masks, "separated": separated}
+            separated = stage.mask(latent, previous, kernels, keep=keep)
+            output = {"latent": latent, "separated": separated}
             if not last_only or index == len(self.stages) - 1:
                 output["estimates"] = stage.decoder(separated)
             outputs.append(output)
