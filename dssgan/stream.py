@@ -86,6 +86,7 @@ def separated_stream(
     progress: Callable[[float], object] | None,
 ) -> Iterator[dict[str, np.ndarray]]:
     """Do what `Separator.stream` promises; the arguments are its own."""
+    report.__dict__.update(vars(Report()))  # one that served before starts anew
     blocks = iter(blocks)
     first = next(blocks, None)
     if first is None:
