@@ -26,6 +26,7 @@ def stft(audio: tf.Tensor, frame_length: int, hop: int) -> tf.Tensor:
       complex64 (..., frames, frame_length // 2 + 1), frames = samples // hop + 1, un-normalised:
       librosa's and torch's convention.
     """
+    audio = tf.convert_to_tensor(audio)
     half = frame_length // 2
     paddings = [[0, 0]] * (audio.shape.rank - 1) + [[half, half]]
     padded = tf.pad(audio, paddings, mode="REFLECT")

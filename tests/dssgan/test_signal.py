@@ -1,0 +1,64 @@
+"""Signal processing against librosa, SciPy and NumPy."""
+
+import librosa
+import numpy as np
+import pytest
+import scipy.signal
+import tensorflow as tf
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from dssgan import signal
+
+
+@pytest.mark.parametrize(("frame_length", "hop"), [(1024, 256), (512, 128), (400, 100)])
+def test_stft_equals_librosa(rng, frame_length, hop):
+    audio = rng.standard_normal((2, 5000)).astype(np.float32)
+    found = np.swapaxes(signal.stft(audio, frame_length, hop), 1, 2)
+    expected = librosa.stft(audio, n_fft=frame_length, hop_length=hop, pad_mode="reflect")
+    assert found.shape == expected.shape
+    assert found.shape[-1] == signal.frame_count(5000, hop)
+    np.testing.assert_allclose(found, expected, atol=1e-4 * np.abs(expected).max())
+
+
+def test_log_power_of_silence_is_the_floor():
+    found = signal.log_power(tf.zeros((1, 4000)), 1024, 256)
+    np.testing.assert_allclose(found, -8.0, atol=1e-5)
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.integers(1, 40), st.integers(1, 200))
+def test_interpolation_equals_numpy(length_in, length_out):
+    values = np.random.default_rng(length_in).standard_normal(length_in)
+    found = signal.interpolation_matrix(length_in, length_out) @ values
+    positions = np.linspace(0, length_in - 1, length_out)
+    expected = np.interp(positions, np.arange(length_in), values)
+    np.testing.assert_allclose(found, expected, atol=1e-5)
+
+
+@pytest.mark.parametrize("samples", [2, 100, 4096, 5002])
+def test_halving_equals_a_strided_filter(rng, samples):
+    audio = rng.standard_normal((3, samples)).astype(np.float32)
+    found = signal.halve_rate(tf.constant(audio))
+    taps = signal.half_band_taps().astype(np.float64)
+    filtered = np.stack([np.convolve(row, taps) for row in audio])
+    expected = filtered[:, len(taps) // 2 :][:, :samples:2]
+    assert found.shape == (3, samples // 2)
+    np.testing.assert_allclose(found, expected, atol=1e-5)
+
+
+def test_halving_keeps_tones_and_stops_aliases():
+    time = np.arange(32000) / 32000
+    kept = np.sin(2 * np.pi * 1000 * time).astype(np.float32)
+    stopped = np.sin(2 * np.pi * 9000 * time).astype(np.float32)
+    found = signal.halve_rate(tf.constant(np.stack([kept, stopped])))
+    middle = slice(2000, 14000)
+    np.testing.assert_allclose(found[0, middle], kept[::2][middle], atol=1e-3)
+    assert np.abs(found[1, middle]).max() < 1e-3
+    reference = scipy.signal.resample_poly(kept, 1, 2)
+    np.testing.assert_allclose(found[0, middle], reference[middle], atol=2e-3)
+
+
+def test_odd_lengths_are_refused():
+    with pytest.raises(ValueError, match="even"):
+        signal.halve_rate(tf.zeros((1, 5)))
