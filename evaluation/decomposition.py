@@ -1,0 +1,166 @@
+"""Energies of the parts that BSS Eval splits an estimate into, and their ratios."""
+
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+import scipy.fft
+
+from evaluation.metrics import decibels
+from evaluation.projection import (
+    BLOCK,
+    FilterBank,
+    correlations,
+    excerpt,
+    solve,
+    solve_generally,
+    whole_correlations,
+)
+
+#: Longest transform in samples; longer frames are filtered block by block.
+LONGEST = 8 * BLOCK
+#: Reciprocal condition number below which rounding may reach the third decimal of a score.
+#: Measured between two equivalent computations: differences of 1e-3 dB and more below 1e-15, of
+#: 1e-5 dB at 1e-12, of 5e-7 dB at 1e-11 (16-bit recordings) and of 1e-12 dB at 1e-9.
+SINGULAR = 1e-12
+
+Pairs = Sequence[tuple[int, int]]
+
+
+class Projections:
+    """Projections of estimates on the references of one span, ready to be applied to its frames."""
+
+    def __init__(
+        self,
+        references: np.ndarray,
+        estimates: np.ndarray,
+        pairs: Pairs,
+        *,
+        taps: int,
+        size: int,
+        own: bool = True,
+        joint: bool = True,
+        same_rounding: bool = True,
+    ):
+        """Find the filters.
+
+        Args:
+          references, estimates: (sources, samples, channels) of the span that fits the filters.
+          pairs: (reference, estimate) pairs that will be scored.
+          taps: length of the filters.
+          size: length of the transforms of the blocks to come.
+          own: prepare the projection of an estimate on its own reference.
+          joint: prepare the projection on all references.
+          same_rounding: where a Gram matrix is nearly singular, repeat the reference programs'
+            arithmetic so that the results are theirs.
+        """
+        sources, _, channels = references.shape
+        self.channels = channels
+        everything = slice(0, sources * channels)
+        rows = {j: slice(j * channels, (j + 1) * channels) for j in range(sources)}
+        wanted = list(rows.values()) if own or sources == 1 else []
+        wanted += [everything] if joint and sources > 1 else []
+        found = _solutions(references, estimates, wanted, taps, same_rounding)
+        self.joint = FilterBank(found.pop(), size) if joint and sources > 1 else None
+        self.own: dict[tuple[int, int], FilterBank] = {}
+        for j, k in pairs if found else ():
+            self.own[j, k] = FilterBank(found[j][rows[k]], size)
+
+    def __call__(self, references: np.ndarray) -> tuple[dict, np.ndarray | None]:
+        """Project a block of references (sources · channels, size).
+
+        Returns:
+          {pair: (channels, samples)} and (sources, channels, samples), or None where not prepared.
+        """
+        size = references.shape[1]
+        spectra = scipy.fft.rfft(references, size)
+        rows = spectra.reshape(-1, self.channels, spectra.shape[1])
+        own = {pair: bank(rows[pair[0]]) for pair, bank in self.own.items()}
+        if self.joint is not None:
+            everything = self.joint(spectra)
+            return own, everything.reshape(len(rows), self.channels, -1)
+        # With one source both projections are the same one, and there is no interference.
+        return own, np.stack([own[0, 0]]) if len(rows) == 1 and own else None
+
+
+def _solutions(references, estimates, wanted, taps, same_rounding) -> list[np.ndarray]:
+    """Filters (E, channels of the slice, taps) for every wanted slice of reference channels."""
+    lags, cross = correlations(references, estimates, taps)
+    exact = None
+    found = []
+    for rows in wanted:
+        filters, reciprocal_condition = solve(lags[rows, rows], cross[rows])
+        if same_rounding and reciprocal_condition < SINGULAR:
+            if exact is None:
+                exact = whole_correlations(references, estimates, taps)
+            filters = solve_generally(exact[0][rows, rows], exact[1][rows])
+        found.append(filters)
+    return found
+
+
+def transform_size(longest: int, taps: int) -> int:
+    """Length of the transforms for frames of at most `longest` samples."""
+    return scipy.fft.next_fast_len(min(longest + 2 * taps, max(LONGEST, 8 * taps)), real=True)
+
+
+def energies(
+    references: np.ndarray,
+    estimates: np.ndarray,
+    pairs: Pairs,
+    *,
+    taps: int,
+    size: int,
+    projections: Projections | None,
+) -> dict[str, np.ndarray]:
+    """Sum the squares of every part over one frame and the `taps` − 1 samples its filters ring on.
+
+    Args:
+      references, estimates: (sources, samples, channels) of the frame.
+      pairs: (reference, estimate) pairs.
+      taps: length of the filters.
+      size: length of the transforms.
+      projections: fitted filters; None: only what needs none.
+
+    Returns:
+      {part: (pairs,)}; what the projections were not prepared for is zero.
+    """
+    sources, samples, channels = references.shape
+    parts = ("true", "error", "spatial", "own", "rest", "joint", "interference", "artifacts")
+    sums = {part: np.zeros(len(pairs)) for part in parts}
+    margin = taps - 1
+    step = size - margin
+    for start in range(0, samples + margin, step):
+        block = excerpt(references, start - margin, start + step)
+        true = block[:, margin:].reshape(sources, channels, step)
+        estimate = excerpt(estimates, start, start + step).reshape(sources, channels, step)
+        own, joint = ({}, None) if projections is None else projections(block)
+        for index, (j, k) in enumerate(pairs):
+            found = {"true": true[j], "error": estimate[k] - true[j]}
+            if (j, k) in own:
+                found["own"] = own[j, k]
+                found["spatial"] = own[j, k] - true[j]
+                found["rest"] = estimate[k] - own[j, k]
+            if joint is not None:
+                found["joint"] = joint[k]
+                found["artifacts"] = estimate[k] - joint[k]
+                if (j, k) in own:
+                    found["interference"] = joint[k] - own[j, k]
+            for part, signal in found.items():
+                sums[part][index] += np.einsum("cn,cn->", signal, signal)
+    return sums
+
+
+def ratios(sums: dict[str, np.ndarray], metrics: Iterable[str], images: bool) -> dict:
+    """Turn energies into {metric: (pairs,)} in dB; without `images` the "sources" criteria."""
+    fractions = {
+        "SDR": ("true", "error") if images else ("own", "rest"),
+        "ISR": ("true", "spatial"),
+        "SIR": ("own", "interference"),
+        "SAR": ("joint", "artifacts"),
+    }
+    if not images:
+        del fractions["ISR"]
+    return {
+        metric: decibels(*(sums[part] for part in fractions[metric]))
+        for metric in metrics
+        if metric in fractions
+    }
