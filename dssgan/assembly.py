@@ -80,7 +80,7 @@ def build_loop(
 
     def batches(start: int) -> Iterable[Any]:
         excerpts = pipeline.dataset(material.source, start=start, workers=config.data.workers)
-        return spread(excerpts.map(lambda batch: batch["stems"]), strategy)
+        return plainly(spread(excerpts.map(lambda batch: batch["stems"]), strategy))
 
     validator = None
     if material.metric is not None:
@@ -126,11 +126,23 @@ def calibration_mixtures(config: Config, source: Any) -> Iterator[np.ndarray]:
     """Batches of mixtures, (batch, samples, channels), as many excerpts as configured."""
     batches = -(-config.supervised.calibration // config.data.batch)
     excerpts = pipeline.dataset(source, start=0, workers=config.data.workers)
-    for batch in itertools.islice(excerpts.as_numpy_iterator(), batches):
-        yield batch["stems"].sum(axis=1)
+    for batch in itertools.islice(plainly(excerpts), batches):
+        yield batch["stems"].numpy().sum(axis=1)
+
+
+def plainly(batches: Iterable[Any]) -> Iterator[Any]:
+    """The batches; an error in reading them is the plain one and not TensorFlow's wrapping."""
+    iterator = iter(batches)
+    while True:
+        try:
+            batch = next(iterator)
+        except tf.errors.OpError as error:
+            raise pipeline.reason(error) from error
+        yield batch
 
 
 def separation_options(config: Config) -> dict[str, Any]:
     """Keyword arguments of a `Separator`."""
     options = to_dict(config.separation)
-    return {**options, "batch_size": options.pop("batch")}
+    batch = options.pop("batch")
+    return options | {"batch_size": batch}

@@ -31,12 +31,17 @@ class Dataset:
 
 @dataclass(frozen=True)
 class Augmentation:
-    """How excerpts are varied; chances are shares from 0 to 1."""
+    """How excerpts are varied; shares are from 0 to 1. See datasets.augment."""
 
     gain: tuple[float, float] = within((0.75, 1.25), low=0)  # lowest and highest factor of a stem
-    remix: float = within(0.5, low=0, high=1)  # share of the batch whose stems come from all over
+    gain_db: tuple[float, float] | None = None  # the same in dB, in place of it
     swap: float = within(0.5, low=0, high=1)  # chance that left and right change places (stereo)
     polarity: float = within(0.0, low=0, high=1)  # chance that a stem is inverted
+    remix: float = within(0.5, low=0, high=1)  # share of the batch whose stems come from all over
+    normalise: str = within("track", choices=("track", "none"))  # songs to unit level
+    active: str = "drums"  # a source that plays …
+    active_share: float = within(0.0, low=0, high=1)  # … in at least this share of the excerpts
+    split_accompaniment: bool = False  # vary each stem within it
 
 
 @dataclass(frozen=True)

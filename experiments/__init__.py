@@ -1,0 +1,1 @@
+"""What was tried, how it was recorded, and how it compares."""

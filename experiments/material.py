@@ -1,0 +1,214 @@
+"""Songs for a run: what it trains on, what it is validated with, and what tests it."""
+
+import hashlib
+import json
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+import datasets
+from common import shell
+from datasets.augment import Augmentation
+from datasets.prepare import prepare
+from datasets.sampling import PairedExcerpts
+from datasets.track import Track, read_sources
+from dssgan.assembly import Material, excerpt_samples
+from dssgan.config import Config, Dataset
+from dssgan.typed import nearest, to_dict
+from evaluation import metrics
+
+METRICS = {"si_sdr": metrics.si_sdr, "sdr": metrics.sdr, "usdr": metrics.usdr}
+TRAINING, CALIBRATION = 0, 1  # streams of excerpts
+
+
+def check_data(config: Config) -> None:
+    """Check datasets, folders and the metric, before anything is read.
+
+    Raises:
+      ValueError: an unknown name, or a folder that is not there; starts with the dotted key.
+    """
+    for where, entry in entries(config):
+        if entry.name not in datasets.DATASETS:
+            known = ", ".join(datasets.DATASETS)
+            near = nearest(entry.name, datasets.DATASETS)
+            raise ValueError(f"{where}.name={entry.name!r}: expected one of {known}{near}")
+        accepted = datasets.loader(entry.name).options()
+        for option in entry.options:
+            if option not in accepted:
+                near = nearest(option, accepted)
+                raise ValueError(
+                    f"unknown key {where}.options.{option}{near} (known: {', '.join(accepted)})"
+                )
+        if entry.name == "band":
+            continue
+        if entry.root is None:
+            raise ValueError(f"{where}.root is missing: the folder of {entry.name}, {where}.root=…")
+        if not Path(entry.root).expanduser().exists():
+            raise ValueError(f"{where}.root={entry.root!r}: there is no such folder")
+    augmentation(config)
+    name = config.validation.metric
+    if name != "none" and name not in METRICS:
+        known = ", ".join((*METRICS, "none"))
+        raise ValueError(
+            f"validation.metric={name!r}: expected one of {known}{nearest(name, METRICS)}"
+        )
+
+
+def entries(config: Config) -> list[tuple[str, Dataset]]:
+    """(dotted key, dataset) of every dataset of a configuration."""
+    also = [(f"data.also[{place}]", entry) for place, entry in enumerate(config.data.also)]
+    return [("data", config.data), *also]
+
+
+def augmentation(config: Config) -> Augmentation:
+    """How excerpts are varied."""
+    values = {
+        key: tuple(value) if isinstance(value, list) else value
+        for key, value in to_dict(config.data.augmentation).items()
+    }
+    try:
+        return Augmentation(**values)
+    except ValueError as error:
+        raise ValueError(f"data.augmentation: {error}") from error
+
+
+def for_training(config: Config, model: Any) -> Material:
+    """Prepare the songs at the model's rate and cut excerpts from them."""
+    training, weights, validation = [], [], []
+    for where, entry in entries(config):
+        train, valid = prepared(config, where, entry, model.sample_rate)
+        total = sum(track.samples for track in train)
+        training += train
+        weights += [entry.weight * track.samples / total for track in train]
+        validation += valid
+    if not training:
+        raise ValueError("data: no songs to train on; name some with data.train=[…]")
+
+    def excerpts(stream: int) -> PairedExcerpts:
+        return PairedExcerpts(
+            training,
+            config.sources,
+            samples=excerpt_samples(config, model),
+            batch_size=config.data.batch,
+            channels=config.data.channels,
+            seed=config.seed,
+            augmentation=augmentation(config),
+            stream=stream,
+            weights=weights,
+        )
+
+    metric = METRICS.get(config.validation.metric)
+    if metric is not None and not validation:
+        raise ValueError(
+            "data: no songs to validate with; name some with data.valid=[…], or keep the last "
+            "weights with validation.metric=none"
+        )
+    if config.validation.songs:
+        validation = validation[: config.validation.songs]
+    songs = [PairedSong(track, config.sources) for track in validation]
+    return Material(excerpts(TRAINING), excerpts(CALIBRATION), songs, metric)
+
+
+class PairedSong:
+    """A whole song with the sources of a configuration."""
+
+    def __init__(self, track: Track, sources: Sequence[str]):
+        self.name, self.sample_rate = track.name, track.sample_rate
+        self._track, self._sources = track, tuple(sources)
+
+    def references(self) -> np.ndarray:
+        """float32 (sources, samples, channels)."""
+        return read_sources(self._track, self._sources)
+
+
+def prepared(
+    config: Config, where: str, entry: Dataset, rate: int
+) -> tuple[list[Track], list[Track]]:
+    """Training and validation songs of a dataset, decoded and resampled once.
+
+    A dataset that is a cache already is used as it is; any other gets one in data.cache.
+    """
+    if entry.name == "cache":
+        tracks = datasets.load("cache", entry.root, **(entry.options | {"sample_rate": rate}))
+        return select(tracks, entry, "train", where), select(tracks, entry, "valid", where)
+    found = datasets.load(entry.name, entry.root, **entry.options)
+    chosen = [select(found, entry, split, where) for split in ("train", "valid")]
+    names = [[track.name for track in tracks] for tracks in chosen]
+    if not any(names):
+        return [], []
+    splits = sorted({track.split for tracks in chosen for track in tracks})
+    if "split" in datasets.loader(entry.name).options():  # generated: the number is per split
+        splits = [None]
+    cached: dict[str, Track] = {}
+    for split in splits:
+        folder = cache_folder(config, entry, split)
+        prepare(
+            entry.name,
+            entry.root,
+            folder,
+            rates=[rate],
+            split=split,
+            mixture=False,
+            prune=True,
+            watch=lambda results, total: shell.progress(
+                results, total=total, desc=f"preparing {entry.name}", unit="song"
+            ),
+            **entry.options,
+        )
+        tracks = datasets.load("cache", folder, sample_rate=rate)
+        cached |= {track.name: track for track in tracks}
+    train, valid = ([cached[name] for name in part] for part in names)
+    return train, valid
+
+
+def cache_folder(config: Config, entry: Dataset, split: str | None) -> Path:
+    """Where a dataset's songs are kept; other songs or options go elsewhere."""
+    root = str(Path(entry.root).expanduser().resolve()) if entry.root else ""
+    identity = json.dumps([root, dict(entry.options)], sort_keys=True, default=str)
+    digest = hashlib.sha256(identity.encode("utf-8", "surrogateescape")).hexdigest()[:8]
+    part = f"-{split}" if split else ""
+    return Path(config.data.cache).expanduser() / f"{entry.name}-{digest}{part}"
+
+
+def select(tracks: Sequence[Track], entry: Dataset, split: str, where: str) -> list[Track]:
+    """The songs of a split: those that are named, else the dataset's own that are named nowhere.
+
+    Raises:
+      ValueError: a song is named that is not there, or named for two splits.
+    """
+    named = {part: getattr(entry, part) for part in ("train", "valid", "test")}
+    known = {track.name: track for track in tracks}
+    taken: dict[str, str] = {}
+    for part, names in named.items():
+        for name in names or ():
+            if name not in known:
+                some = ", ".join(sorted(known)[:8])
+                raise ValueError(f"{where}.{part}: no song {name!r}{nearest(name, known)} ({some})")
+            if name in taken:
+                raise ValueError(f"{where}: {name!r} is in both {taken[name]} and {part}")
+            taken[name] = part
+    if named[split] is not None:
+        return [known[name] for name in named[split]]
+    return [track for track in tracks if track.split == split and track.name not in taken]
+
+
+def test_songs(config: Config) -> list[Track]:
+    """The test songs at their own rates."""
+    songs: list[Track] = []
+    for where, entry in entries(config):
+        songs += select(
+            datasets.load(entry.name, entry.root, **entry.options), entry, "test", where
+        )
+    return songs[: config.evaluation.songs] if config.evaluation.songs else songs
+
+
+def artefacts(folder: Path) -> Iterable[Path]:
+    """What a finished run leaves behind, beside its checkpoints."""
+    yield from (path for path in sorted(folder.glob("separator/*")) if path.is_file())
+    yield from (path for path in sorted(folder.glob("scores/**/*.json")) if path.is_file())
+
+
+def test_scores(config: Config, separator: Path, folder: Path) -> dict[str, float]:
+    raise ValueError("soon")
