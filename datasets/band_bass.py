@@ -7,6 +7,7 @@ import numpy as np
 from datasets.band_plan import Song
 from datasets.band_sound import (
     SINE,
+    child,
     envelope,
     falling,
     hertz,
@@ -23,14 +24,14 @@ Note = tuple[float, float, int, float]  # seconds, length in seconds, MIDI note,
 def render(rng: np.random.Generator, song: Song, sample_rate: int, samples: int) -> np.ndarray:
     """Play the bass of a song → float32 (2, samples), in the middle."""
     family = str(rng.choice(song.style.basses))
-    instrument = (_string if family in _STRINGS else _synth)(rng, family, sample_rate)
+    instrument = (_string if family in _STRINGS else _synth)(child(rng), family, sample_rate)
     drive = float(rng.uniform(1.5, 6.0)) if rng.random() < 0.5 * song.style.drive else 0.0
     tight = float(rng.uniform(0.45, 1.0))
     bus = np.zeros((2, samples), np.float32)
     known: dict[tuple[int, int], np.ndarray] = {}
     for seconds, length, note, force in line(rng, song):
         held = int(tight * length * sample_rate)
-        key = (note, held // 64)
+        key = (note, int(500 * tight * length))
         if key not in known:  # riffs repeat: every note is made once
             known[key] = instrument(note, held)
         gain = (0.55 + 0.45 * force) * (1.0 + 0.05 * float(rng.standard_normal()))

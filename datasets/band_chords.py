@@ -5,7 +5,7 @@ from scipy import fft
 
 from datasets.band_keys import instrument, noise_riser
 from datasets.band_plan import Chord, Section, Song
-from datasets.band_sound import band, pan, place, shaped_noise, swept_sine
+from datasets.band_sound import band, child, pan, place, shaped_noise, swept_sine
 
 Note = tuple[float, float, int, float]  # seconds, length in seconds, MIDI note, force
 
@@ -31,7 +31,7 @@ def render(rng: np.random.Generator, song: Song, sample_rate: int, samples: int)
         gain = 10.0 ** (float(rng.normal(-2.5 * (number > 0), 2.0)) / 20.0) / level
         bus += gain * _stage(rng, mono, layer, spot, sample_rate)
     if song.style.duck > 0.3 and rng.random() < 0.6:
-        _risers(rng, song, bus, sample_rate)
+        _risers(child(rng), song, bus, sample_rate)
     return bus
 
 
@@ -44,12 +44,12 @@ def _layer(
     samples: int,
 ) -> np.ndarray:
     name, part = layer.split(":")
-    play = instrument(rng, name, part, sample_rate)
+    play = instrument(child(rng), name, part, sample_rate)
     bus = np.zeros((2, samples), np.float32)
     known: dict[tuple[int, int, int], list[np.ndarray]] = {}
     for seconds, length, note, force in _notes(rng, song, part, sections):
         held = int(length * sample_rate)
-        key = (note, held // 400, int(4 * force))
+        key = (note, int(80 * length), int(4 * force))
         takes = known.setdefault(key, [])
         if len(takes) < 2:
             takes.append(play(note, held, force))

@@ -10,6 +10,7 @@ import numpy as np
 
 from datasets.band_sound import (
     SINE,
+    child,
     envelope,
     falling,
     hertz,
@@ -40,17 +41,18 @@ def _guitar(rng: np.random.Generator, name: str, part: str, rate: int) -> Instru
     where = float(rng.uniform(0.05, 0.35))
     muted = {"scratch": 0.85, "power": 0.35, "skank": 0.6}.get(part, 0.0)
     noise = float(rng.uniform(0.02, 0.15))
+    own = child(rng)
 
     def play(note: int, held: int, force: float) -> np.ndarray:
         mute = rng.random() < muted and part != "power"
         samples = held + int(0.1 * rate)
         life = 0.09 if mute else 0.25 if part == "power" and held < 0.2 * rate else t60
         sound = pluck(
-            rng, hertz(note), samples, rate, t60=life, brightness=bright * (0.7 + 0.3 * force),
+            own, hertz(note), samples, rate, t60=life, brightness=bright * (0.7 + 0.3 * force),
             position=where, damping=3.0 * damping if mute else damping,
         )  # fmt: skip
         short = min(samples, int(0.025 * rate))
-        tick = shaped_noise(rng, short, rate, lambda f: 1.0 / (1.0 + (1500.0 / (f + 1.0)) ** 2))
+        tick = shaped_noise(own, short, rate, lambda f: 1.0 / (1.0 + (1500.0 / (f + 1.0)) ** 2))
         sound[:short] += noise * force * 0.3 * tick * falling(short, 0.02, rate)
         return sound * envelope(samples, held, rate, attack=0.001, release=0.07)
 

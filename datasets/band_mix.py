@@ -6,7 +6,7 @@ import numpy as np
 from scipy import fft, signal
 
 from datasets.band_plan import STEMS, Song
-from datasets.band_sound import db
+from datasets.band_sound import child, db
 
 HEADROOM = 0.97
 _BLOCK = 32  # samples per gain value of the compressor
@@ -32,7 +32,7 @@ def mix(
     The mixture, the sum of the stems, has an RMS about −18 dBFS and stays below full scale.
     """
     samples = buses["drums"].shape[1]
-    rooms = _rooms(rng, samples, sample_rate)
+    rooms = _rooms(child(rng), samples, sample_rate)
     pump = _pump(rng, song, buses["drums"], sample_rate)
     stems = np.zeros((len(STEMS), samples, 2), np.float32)
     for place, name in enumerate(STEMS):

@@ -13,6 +13,14 @@ TABLE = 1 << TABLE_BITS
 _SHIFT = np.uint32(32 - TABLE_BITS)
 
 
+def child(rng: np.random.Generator) -> np.random.Generator:
+    """A generator of its own for noise, so that how much of it is drawn changes nothing else.
+
+    That way a song is the same music at every sample rate.
+    """
+    return np.random.default_rng(rng.integers(2**63, size=2))
+
+
 def hertz(note: float) -> float:
     """Frequency of a MIDI note number (69 is 440 Hz)."""
     return float(440.0 * 2.0 ** ((note - 69.0) / 12.0))

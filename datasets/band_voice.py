@@ -10,7 +10,7 @@ import numpy as np
 from scipy import fft
 
 from datasets.band_plan import Song
-from datasets.band_sound import band, gliding, hertz
+from datasets.band_sound import band, child, gliding, hertz
 
 _FORMANTS = np.array(
     [  # F1 to F4 in Hz of a, e, i, o, u, ö, er (adult male); scaled by the size of the voice
@@ -209,7 +209,7 @@ def _sing(
     hiss[:, -1] += voice.breath * loud * 4.0
     kernel = np.hanning(7)[1:-1] / np.sum(np.hanning(7)[1:-1])
     pitch = np.convolve(np.pad(pitch, 2, mode="edge"), kernel, mode="valid")
-    return _shape(rng, voice, pitch, loud, formants, hiss, sample_rate, samples)
+    return _shape(child(rng), voice, pitch, loud, formants, hiss, sample_rate, samples)
 
 
 def _shape(rng, voice, pitch, loud, formants, hiss, sample_rate, samples) -> np.ndarray:

@@ -48,18 +48,14 @@ class Plan:
     pieces: list[list[list[Piece]]]
     names: list[str]
 
-    def files(self) -> dict[str, Any]:
-        """The same plan for a reader of plain files.
+    def files(self, width: int) -> dict[str, Any]:
+        """The same plan for a reader of plain files (see `PairedExcerpts.files`).
 
-        Every array starts with (batch, sources, files), where `files` is how many files are added
-        up at most; there are empty paths, of gain 0, where there are fewer.
-
-        Returns:
-          "paths": bytes; "starts": int64, first sample; "channels": int64 (…, channels of the
-          excerpt), the channel of the file to take; "gains": float32.
+        Args:
+          width: how many files are added up at most. Where there are fewer, others fill the place
+            with a gain of 0.
         """
-        width = max(sum(len(p.stems) for p in pieces) for item in self.pieces for pieces in item)
-        shape = (len(self.pieces), len(self.pieces[0]), max(width, 1))
+        shape = (len(self.pieces), len(self.pieces[0]), width)
         wanted = len(self.pieces[0][0][0].channels)
         paths = np.full(shape, b"", object)
         starts = np.zeros(shape, np.int64)
@@ -77,7 +73,14 @@ class Plan:
                     starts[where] = piece.start
                     channels[where] = np.minimum(piece.channels, part.channels - 1)
                     gains[where] = piece.gain
-        return {"paths": paths, "starts": starts, "channels": channels, "gains": gains}
+        if not all(paths.flat):
+            paths[paths == b""] = self._any_path()
+        names = {"names": self.names}
+        return {"paths": paths, "starts": starts, "channels": channels, "gains": gains, **names}
+
+    def _any_path(self) -> bytes:
+        tracks = (piece.track for item in self.pieces for pieces in item for piece in pieces)
+        return next(os.fsencode(path) for track in tracks for path in files_of([track]) or ())
 
 
 def read_sum(track: Track, stems: Sequence[str], start: int, stop: int) -> np.ndarray:

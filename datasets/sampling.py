@@ -138,6 +138,20 @@ class PairedExcerpts:
                 return None
         return files_of(self.tracks)
 
+    def files(self, index: int) -> dict[str, Any]:
+        """Batch number `index` for a reader of plain files; only where `paths` are known.
+
+        Returns:
+          "paths" (bytes), "starts" (int64, first sample) and "gains" (float32) of shape (batch,
+          sources, files); "channels" (int64), with one more axis, tells which channel of the file
+          goes to each of the excerpt's. A source is the sum of its files. "names" as of `batch`.
+        """
+        width = max(
+            len(self._accompaniment),
+            *(len(self._stems_of(t, source)) for t in self.tracks for source in self.sources),
+        )
+        return self.plan(index).files(width)
+
     def plan(self, index: int) -> Plan:
         """What batch number `index` is made of (the order of the random numbers is part of it)."""
         rng = np.random.default_rng(

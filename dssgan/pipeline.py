@@ -107,13 +107,12 @@ def _in_numpy(
 
 def _in_graph(source: Any, numbers: tf.data.Dataset, workers: int) -> tf.data.Dataset:
     size, sources, samples, channels = _shape(source, 0)
-    width = source.plan(0).files()["paths"].shape[2]
+    width = source.files(0)["paths"].shape[2]
     types = {"paths": tf.string, "starts": tf.int64, "channels": tf.int64, "gains": tf.float32}
 
     def plan(number: np.ndarray) -> tuple[np.ndarray, ...]:
-        found = _remembering(source.plan, number)
-        files = found.files()
-        return (*(files[name] for name in types), _encoded(found.names))
+        found = _remembering(source.files, number)
+        return (*(found[name] for name in types), _encoded(found["names"]))
 
     def decide(number: tf.Tensor) -> tuple[dict[str, tf.Tensor], tf.Tensor]:
         found = tf.numpy_function(plan, [number], [*types.values(), tf.string], stateful=False)
@@ -124,7 +123,7 @@ def _in_graph(source: Any, numbers: tf.data.Dataset, workers: int) -> tf.data.Da
         return files, tf.ensure_shape(found[-1], (size,))
 
     def read(files: dict[str, tf.Tensor], names: tf.Tensor) -> dict[str, tf.Tensor]:
-        return {"stems": tfio_reader.assemble(files, samples), "names": names}
+        return {"stems": tfio_reader.assemble(files, samples, workers), "names": names}
 
     # Reading runs once at a time, its files in parallel: see tfio_reader.read.
     return numbers.map(decide, num_parallel_calls=workers, deterministic=True).map(read)

@@ -5,6 +5,7 @@ Optional: the native operations of tensorflow-io 0.37 load with TensorFlow 2.16 
 """
 
 import functools
+import itertools
 import os
 import warnings
 from collections.abc import Iterable
@@ -93,11 +94,12 @@ def unreadable(paths: Iterable[str | os.PathLike]) -> str:
     return ""
 
 
+@tf.autograph.experimental.do_not_convert
 def read(path: tf.Tensor, start: tf.Tensor, samples: int) -> tf.Tensor:
     """Read an excerpt; equal to the bits that soundfile reads as float32.
 
-    Every call in a graph has a decoder of its own. A graph that contains it must not run twice at
-    the same time (so `Dataset.map` without `num_parallel_calls`).
+    A call in a graph keeps one decoder, so a graph that contains it must not run twice at the same
+    time (`Dataset.map` without `num_parallel_calls`; loops with `parallel_iterations=1`).
 
     Args:
       path: scalar string.
@@ -115,7 +117,7 @@ def read(path: tf.Tensor, start: tf.Tensor, samples: int) -> tf.Tensor:
     def branch(dtype: tf.DType, scale: float, offset: float):
         def decode():
             audio = operations.io_audio_readable_read(decoder, start, stop, dtype=dtype)
-            return tf.reshape((tf.cast(audio, tf.float32) - offset) / scale, tf.shape(audio))
+            return (tf.cast(audio, tf.float32) - offset) / scale
 
         return decode
 
@@ -130,29 +132,41 @@ def read(path: tf.Tensor, start: tf.Tensor, samples: int) -> tf.Tensor:
     return tf.switch_case(tf.cast(which, tf.int32), [branch(*kind) for kind in kinds])
 
 
-def assemble(files: dict[str, tf.Tensor], samples: int) -> tf.Tensor:
+@tf.autograph.experimental.do_not_convert
+def assemble(files: dict[str, tf.Tensor], samples: int, lanes: int = 2) -> tf.Tensor:
     """Read a batch of stems.
 
     Args:
       files: "paths", "starts", "channels" and "gains" of shape (batch, sources, files[, channels])
-        as `PairedExcerpts.plan(index).files()` of datasets.sampling gives them.
+        as `PairedExcerpts.files(index)` of datasets.sampling gives them.
       samples: length of the excerpts.
+      lanes: how many files are read at the same time.
 
     Returns:
       float32 (batch, sources, samples, channels).
     """
     batch, sources, width, channels = files["channels"].shape
-    flat = {name: tf.reshape(value, (-1, *value.shape[3:])) for name, value in files.items()}
-    pieces = []
-    for row in range(batch * sources * width):  # unrolled: every operation keeps its own decoder
+    names = ("paths", "starts", "channels", "gains")
+    flat = [tf.reshape(files[name], (-1, *files[name].shape[3:])) for name in names]
 
-        def play(row: int = row) -> tf.Tensor:
-            audio = read(flat["paths"][row], flat["starts"][row], samples)
-            audio = tf.gather(audio, flat["channels"][row], axis=1) * flat["gains"][row]
-            return tf.pad(audio, [[0, samples - tf.shape(audio)[0]], [0, 0]])
+    def play(piece):
+        path, start, taken, gain = piece
+        audio = tf.gather(read(path, start, samples), taken, axis=1) * gain
+        audio = tf.pad(audio, [[0, samples - tf.shape(audio)[0]], [0, 0]])
+        return tf.ensure_shape(audio, (samples, channels))
 
-        silence = tf.equal(flat["paths"][row], "")
-        audio = tf.cond(silence, lambda: tf.zeros((samples, channels)), play)
-        pieces.append(tf.ensure_shape(audio, (samples, channels)))
-    stacked = tf.reshape(tf.stack(pieces), (batch, sources, width, samples, channels))
+    count = batch * sources * width
+    lanes = min(lanes, count)
+    edges = [count * lane // lanes for lane in range(lanes + 1)]
+    signature = tf.TensorSpec((samples, channels), tf.float32)
+    pieces = [
+        tf.map_fn(
+            play,
+            tuple(value[first:last] for value in flat),
+            parallel_iterations=1,
+            fn_output_signature=signature,
+        )
+        for first, last in itertools.pairwise(edges)
+    ]
+    stacked = tf.reshape(tf.concat(pieces, 0), (batch, sources, width, samples, channels))
     return tf.reduce_sum(stacked, axis=2)
