@@ -87,10 +87,12 @@ def quiet_logger() -> logging.Logger:
     def worth_saying(record: logging.LogRecord) -> bool:
         return not record.getMessage().startswith(("Failed after", "Aborted after"))
 
-    logger = logging.Logger("dssgan", logging.WARNING)
+    logger = logging.getLogger("dssgan")
     handler = logging.StreamHandler()
     handler.addFilter(worth_saying)
-    logger.addHandler(handler)
+    logger.handlers = [handler]
+    logger.setLevel(logging.WARNING)
+    logger.propagate = False
     return logger
 
 

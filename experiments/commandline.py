@@ -19,7 +19,7 @@ from experiments.tracking import redacted
 HERE = Path(__file__).parent
 DEMO = HERE / "demo.yaml"
 RECORD = "configuration.yaml"
-WORDS = {"true": True, "false": False, "null": None, "none": None, "": ""}
+WORDS = {"true": True, "false": False, "null": None}
 
 
 class _Loader(yaml.SafeLoader):
@@ -127,8 +127,8 @@ def read_yaml(path: str | os.PathLike) -> dict[str, Any]:
 
 def literal(text: str) -> Any:
     """A value from the command line: a Python literal, a YAML list or section, a word or a text."""
-    if text.lower() in WORDS:
-        return WORDS[text.lower()]
+    if text in WORDS:
+        return WORDS[text]
     try:
         return ast.literal_eval(text)
     except (ValueError, SyntaxError, MemoryError, RecursionError):

@@ -1,8 +1,11 @@
 """Songs for a run: what it trains on, what it is validated with, and what tests it."""
 
+import contextlib
+import fcntl
 import hashlib
 import json
-from collections.abc import Iterable, Sequence
+import os
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -144,23 +147,41 @@ def prepared(
     cached: dict[str, Track] = {}
     for split in splits:
         folder = cache_folder(config, entry, split)
-        prepare(
-            entry.name,
-            entry.root,
-            folder,
-            rates=[rate],
-            split=split,
-            mixture=False,
-            prune=True,
-            watch=lambda results, total: shell.progress(
-                results, total=total, desc=f"preparing {entry.name}", unit="song"
-            ),
-            **entry.options,
-        )
+        with one_after_the_other(folder):
+            prepare(
+                entry.name,
+                entry.root,
+                folder,
+                rates=[rate],
+                workers=config.data.workers,
+                split=split,
+                mixture=False,
+                prune=True,
+                watch=lambda results, total: shell.progress(
+                    results, total=total, desc=f"preparing {entry.name}", unit="song"
+                ),
+                **entry.options,
+            )
         tracks = datasets.load("cache", folder, sample_rate=rate)
         cached |= {track.name: track for track in tracks}
     train, valid = ([cached[name] for name in part] for part in names)
     return train, valid
+
+
+@contextlib.contextmanager
+def one_after_the_other(folder: Path) -> Iterator[None]:
+    """Runs that start together wait for the one that prepares their songs."""
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    handle = os.open(folder.with_name(f".{folder.name}.lock"), os.O_RDWR | os.O_CREAT, 0o666)
+    try:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            print(f"{folder}: waiting for another run that prepares these songs")
+            fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)
 
 
 def cache_folder(config: Config, entry: Dataset, split: str | None) -> Path:

@@ -6,16 +6,19 @@ import subprocess
 import sys
 from pathlib import Path
 
+import keras
 import numpy as np
 import pytest
 
+from dssgan import models
 from dssgan.interrupts import Interrupted
 from dssgan.logs import Logs
+from dssgan.losses import LOSSES
 from dssgan.separator import Separator
 from dssgan.state import read_progress
 from dssgan.validation import Validator
-from tests.dssgan.doubles import Song, TinySeparator, negative_error
-from tests.dssgan.training import bits, make_loop, make_state, make_step
+from tests.dssgan.doubles import SOURCES, Excerpts, Song, TinySeparator, negative_error
+from tests.dssgan.training import bits, make_loop, make_state, make_step, run_steps
 
 # Dropout, a running average, RAdam's adaptive steps and lookahead all take part. The process kills
 # itself: in the middle of writing a checkpoint, in the middle of an epoch, or while it validates.
@@ -144,3 +147,27 @@ def test_a_validation_leaves_training_untouched():
     with state.averaged():
         validator(0, Logs(None))
     assert bits(state) == before
+
+
+def test_the_real_separator_goes_on_with_the_same_bits(tmp_path):
+    def made():
+        keras.utils.set_random_seed(3)
+        sizes = {"width": 16, "mels": 8, "bottleneck": 8, "hidden": 8, "layers": 1, "stacks": 1}
+        model = models.build("multistage", stages=1, sources=SOURCES, dropout=0.2, **sizes)
+        state = make_state(model, average=True)
+        return state, make_step(state, loss=LOSSES["multistage"], average=0.9, clip=5.0)
+
+    source = Excerpts(batch=2, samples=1600)
+    state, step = made()
+    first = bits(state)
+    run_steps(step, source, 3)
+    state.progress.step = 3
+    state.save(tmp_path / "last.npz")
+    run_steps(step, source, 4, start=3)
+    again, step = made()
+    assert bits(again) == first
+    again.restore(tmp_path / "last.npz")
+    assert again.progress.step == 3
+    run_steps(step, source, 4, start=3)
+    assert bits(again) == bits(state)
+    assert bits(again) != first

@@ -27,6 +27,7 @@ from experiments.commandline import (
         ("true", True),
         ("None", None),
         ("null", None),
+        ("none", "none"),
         ("", ""),
         ("[supervised, test]", ["supervised", "test"]),
         ("['a', 'b']", ["a", "b"]),
