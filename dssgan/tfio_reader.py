@@ -111,12 +111,14 @@ def read(path: tf.Tensor, start: tf.Tensor, samples: int) -> tf.Tensor:
     """
     operations = _operations()
     decoder = operations.io_audio_readable_init(path)
-    _, code, _ = operations.io_audio_readable_spec(decoder)
+    shape, code, _ = operations.io_audio_readable_spec(decoder)
+    # Its flac decoder cannot seek to the end: seek to the last sample and drop it.
+    first = tf.minimum(start, shape[0] - 1)
     stop = start + samples
 
     def branch(dtype: tf.DType, scale: float, offset: float):
         def decode():
-            audio = operations.io_audio_readable_read(decoder, start, stop, dtype=dtype)
+            audio = operations.io_audio_readable_read(decoder, first, stop, dtype=dtype)
             return (tf.cast(audio, tf.float32) - offset) / scale
 
         return decode
@@ -129,7 +131,8 @@ def read(path: tf.Tensor, start: tf.Tensor, samples: int) -> tf.Tensor:
     )
     codes = tf.constant([kind[0].as_datatype_enum for kind in kinds], tf.int64)
     which = tf.argmax(tf.equal(tf.cast(code, tf.int64), codes))
-    return tf.switch_case(tf.cast(which, tf.int32), [branch(*kind) for kind in kinds])
+    audio = tf.switch_case(tf.cast(which, tf.int32), [branch(*kind) for kind in kinds])
+    return audio[tf.minimum(start - first, 1) :]
 
 
 @tf.autograph.experimental.do_not_convert
