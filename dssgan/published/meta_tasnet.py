@@ -54,8 +54,13 @@ def from_meta_tasnet(state: dict[str, np.ndarray], **hyperparameters) -> MultiSt
 
 def _sizes(tensors: State) -> dict:
     """Hyper-parameters that the shapes of the tensors tell."""
-    shape = lambda name: tensors.state[name].shape if name in tensors.state else None
-    count = lambda form: next(i for i in range(10_000) if not tensors.has(form.format(i)))
+
+    def shape(name):
+        return tensors.state[name].shape if tensors.has(name) else None
+
+    def count(form):
+        return next(i for i in range(10_000) if not tensors.has(form.format(i)))
+
     filters = shape("stages.0.encoder.filters.0.weight")
     if filters is None:
         raise ValueError(
@@ -191,7 +196,10 @@ def _ours(weight: np.ndarray, shape) -> np.ndarray:
 def _load_generated(mask, name: str, tensors: State, paths: list[str]) -> None:
     layer, shape = mask.weights_of[name], _kernel_shape(mask, name)
     kind = "kernel" if shape else ("bias" if name.endswith("_bias") else "affine")
-    stack = lambda form: np.stack([tensors.take(f"{path}.{form}") for path in paths])
+
+    def stack(form):
+        return np.stack([tensors.take(f"{path}.{form}") for path in paths])
+
     _assign(layer.code_kernel, np.swapaxes(stack("bottleneck.weight"), 1, 2))
     _assign(layer.code_bias, stack("bottleneck.bias")[:, None])
     _assign(layer.kernel, _ours(np.swapaxes(stack(f"{kind}.weight"), 1, 2), shape))
@@ -200,9 +208,12 @@ def _load_generated(mask, name: str, tensors: State, paths: list[str]) -> None:
 
 def _load_independent(mask, name: str, tensors: State, paths: list[str]) -> None:
     layer, shape = mask.weights_of[name], _kernel_shape(mask, name)
-    stack = lambda form: np.stack(
-        [tensors.take(f"{path}.{form}").reshape(mask.sources, -1) for path in paths]
-    )
+
+    def stack(form):
+        return np.stack(
+            [tensors.take(f"{path}.{form}").reshape(mask.sources, -1) for path in paths]
+        )
+
     if shape:
         value = _ours(stack("conv.weight"), shape)
     elif name.endswith("_bias"):
