@@ -91,6 +91,7 @@ def build_loop(
             decisive=config.validation.sources,
             examples=config.tracking.examples,
             seconds=config.tracking.seconds,
+            listen_every=config.tracking.listen_every,
         )
     return Loop(
         step,

@@ -148,7 +148,8 @@ class Tracking:
     mongo: str = ""  # URL or host:port:database of a MongoDB that is told as well
     tensorboard: bool = True
     every: int = within(25, low=1)  # updates between two points of a curve
-    examples: int = within(1, low=0)  # validation songs that are pictured and heard
+    examples: int = within(1, low=0)  # validation songs that are pictured and heard …
+    listen_every: int = within(10, low=1)  # … at every so many validations
     seconds: float = within(8.0, low=0.1)  # length of what is pictured and heard
 
 

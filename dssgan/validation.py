@@ -9,6 +9,8 @@ import numpy as np
 from dssgan.logs import Logs
 from dssgan.separator import Separator
 
+LIMITS = (-100.0, 100.0)  # dB; an estimate that is silent or perfect must not decide a mean alone
+
 Metric = Callable[[np.ndarray, np.ndarray], np.ndarray]
 
 
@@ -49,7 +51,8 @@ class Validator:
       metric: (references, estimates), both (sources, samples, channels) → (sources,), higher is
         better; NaN leaves a silent source out.
       decisive: sources whose mean decides; empty means all.
-      examples: so many songs are pictured and heard.
+      examples: so many songs are pictured and heard, at the first validation and every
+        `listen_every`-th after it (sound fills disks).
       seconds: length of that.
     """
 
@@ -62,10 +65,12 @@ class Validator:
         decisive: Sequence[str] = (),
         examples: int = 1,
         seconds: float = 8.0,
+        listen_every: int = 10,
     ):
         self.separator, self.songs, self.metric = separator, list(songs), metric
         self.decisive = tuple(decisive) or tuple(separator.sources)
         self.examples, self.seconds = examples, seconds
+        self.listen_every, self._done = listen_every, 0
 
     def __call__(self, step: int, logs: Logs, check: Callable[[], None] = lambda: None) -> Scores:
         """Score the present weights; `check` is called after each song and may raise.
@@ -79,10 +84,11 @@ class Validator:
             mixture = references.sum(axis=0)
             stems = self.separator.separate(mixture, song.sample_rate, name=song.name)
             estimates = np.stack([stems[source] for source in self.separator.sources])
-            scores.append(np.asarray(self.metric(references, estimates), np.float64))
-            if place < self.examples:
+            scores.append(self._score(references, estimates))
+            if place < self.examples and self._done % self.listen_every == 0:
                 self._show(step, logs, song, mixture, references, estimates)
             check()
+        self._done += 1
         table = np.stack(scores)
         means = {
             source: float(np.nanmean(column)) if np.isfinite(column).any() else float("nan")
@@ -96,12 +102,19 @@ class Validator:
             )
         return Scores(means, float(np.mean(decisive)))
 
+    def _score(self, references: np.ndarray, estimates: np.ndarray) -> np.ndarray:
+        """Scores per source; a source that is silent in the song has none."""
+        scores = np.clip(np.asarray(self.metric(references, estimates), np.float64), *LIMITS)
+        return np.where(references.any(axis=(1, 2)), scores, np.nan)
+
     def _show(self, step, logs, song, mixture, references, estimates) -> None:
         length = round(self.seconds * song.sample_rate)
         start = max(0, (len(mixture) - length) // 2)  # songs often begin with silence
         window = slice(start, start + length)
-        sounds = {"mixture": mixture[window]}
+        first = self._done == 0
+        sounds = {"mixture": mixture[window]} if first else {}
         for source, reference, estimate in zip(self.separator.sources, references, estimates):
-            sounds[f"{source}/reference"] = reference[window]
+            if first:
+                sounds[f"{source}/reference"] = reference[window]
             sounds[f"{source}/estimate"] = estimate[window]
         logs.sounds(step, song.name, sounds, song.sample_rate)

@@ -67,13 +67,15 @@ class Excerpts:
 class Song:
     """A whole song of the same kind, 48 000 Hz or any other rate."""
 
-    def __init__(self, name="song", seconds=1.0, sample_rate=8000, seed=99, silent=False):
+    def __init__(self, name="song", seconds=1.0, sample_rate=8000, seed=99, silent=()):
         self.name, self.sample_rate = name, sample_rate
         self._excerpts = Excerpts(1, round(seconds * sample_rate), seed)
         self._silent = silent
 
     def references(self):
-        return self._excerpts.batch(0)["stems"][0] * (not self._silent)
+        stems = self._excerpts.batch(0)["stems"][0]
+        stems[[SOURCES.index(source) for source in self._silent]] = 0.0
+        return stems
 
 
 def negative_error(references, estimates):

@@ -45,6 +45,7 @@ def train(strategy, accumulate, xla):
 
 alone = train(tf.distribute.get_strategy(), 1, False)
 both = [train(strategy, accumulate, xla) for accumulate, xla in ((1, False), (2, False), (1, True))]
+both.append(train(tf.distribute.OneDeviceStrategy("CPU:1"), 1, False))
 print(json.dumps([alone, *both]))
 """
 

@@ -140,13 +140,17 @@ def test_validation_scores_whole_songs_and_leaves_silence_out():
     np.testing.assert_allclose(list(scores.sources.values()), np.mean(expected, 0))
     assert scores.mean == pytest.approx(np.mean(expected))
 
-    def silent_drums(references, estimates):
-        return np.array([np.nan, 2.0])
+    def flat(references, estimates):
+        return np.array([-np.inf, 2.0])
 
-    scores = Validator(separator, songs[:1], silent_drums)(0, Logs(None))
+    songs = [Song("c", silent=("drums",)), Song("d", silent=("drums",))]
+    scores = Validator(separator, songs, flat)(0, Logs(None))
     assert scores.mean == 2.0
+    assert np.isnan(scores.sources["drums"])
     with pytest.raises(ValueError, match="no score for drums: they are silent"):
-        Validator(separator, songs[:1], silent_drums, decisive=["drums"])(0, Logs(None))
+        Validator(separator, songs, flat, decisive=["drums"])(0, Logs(None))
+    scores = Validator(separator, [Song("e")], flat)(0, Logs(None))
+    assert scores.sources == {"drums": -100.0, "vocals": 2.0}
 
 
 def test_curves_pictures_and_sound_reach_tensorboard(tmp_path):
@@ -181,6 +185,7 @@ def test_curves_pictures_and_sound_reach_tensorboard(tmp_path):
     assert [event.step for event in events.Tensors("train/loss")] == [2, 4, 6, 8]
     kinds = {events.SummaryMetadata(tag).plugin_data.plugin_name for tag in tags}
     assert {"scalars", "images", "audio"} <= kinds
+    assert len(events.Tensors("sound/tune/vocals/estimate")) == 1  # not at every validation
     sound = tf.make_ndarray(events.Tensors("sound/tune/mixture")[0].tensor_proto)
     wav, rate = tf.audio.decode_wav(sound.ravel()[0])
     assert int(rate) == 8000

@@ -5,7 +5,9 @@ import pytest
 import tensorflow as tf
 
 from dssgan import optimisers
-from tests.dssgan.doubles import Excerpts, TinySeparator, error
+from dssgan.losses import LOSSES
+from dssgan.models import build
+from tests.dssgan.doubles import SOURCES, Excerpts, TinySeparator, error
 from tests.dssgan.training import bits, make_state, make_step, run_steps
 
 
@@ -143,3 +145,18 @@ def test_compiled_with_xla_the_update_is_the_same():
 def test_parts_must_divide_the_batch():
     with pytest.raises(ValueError, match="4 excerpts cannot be worked through in 3"):
         run_steps(make_step(make_state(), accumulate=3), Excerpts(), 1)
+
+
+@pytest.mark.slow
+def test_the_real_separator_learns_in_float16():
+    sizes = {"width": 16, "mels": 8, "bottleneck": 8, "hidden": 8, "layers": 1, "stacks": 1}
+    model = build("multistage", stages=1, sources=SOURCES, precision="float16", **sizes)
+    state = make_state(model, scaled=True)
+    state.loss_scale[0].assign(256.0)
+    before = weights(state)
+    step = make_step(state, loss=LOSSES["multistage"], rate=1e-3, clip=5.0)
+    metrics = run_steps(step, Excerpts(batch=2, samples=1600), 3)
+    assert np.isfinite([values["loss"] for values in metrics]).all()
+    assert int(state.optimiser.count) >= 2  # an overflow at first is all right
+    assert all(weight.dtype == "float32" for weight in state.weights)
+    assert np.abs(weights(state) - before).max() > 1e-4

@@ -125,6 +125,12 @@ def test_songs_from_several_datasets_by_name(tmp_path, words, capsys):
     capsys.readouterr()
 
 
+def test_a_strategy_of_one_device_trains_the_same(tmp_path, words):
+    for name, word in (("plain", "compute.xla=off"), ("mirrored", "compute.strategy=mirrored")):
+        assert train.main([*words, f"name={name}", "supervised.epochs=1", word]) == 0
+    assert last(tmp_path / "runs" / "plain") == last(tmp_path / "runs" / "mirrored")
+
+
 def test_a_run_that_fails_is_recorded_and_one_folder_has_one_process(tmp_path, words):
     with pytest.raises(ValueError, match=r"is not a multiple of optimiser\.accumulate=3"):
         train.main([*words, "name=mine", "optimiser.accumulate=3"])
