@@ -213,7 +213,7 @@ def schedule(
     def rate(step: tf.Tensor) -> tf.Tensor:
         value = plain(step)
         if warmup:
-            value *= tf.minimum(1.0, tf.cast(step + 1, tf.float64) / warmup)
+            value *= tf.minimum(tf.cast(step + 1, tf.float64) / warmup, 1.0)
         return tf.cast(value, tf.float32)
 
     return rate

@@ -92,7 +92,7 @@ def test_adam_refuses_lookahead():
 
 
 def test_sgdr_falls_to_zero_and_restarts_lower():
-    rate = optimisers.schedule("sgdr", 1e-3, period=200, decay=0.85)
+    rate = tf.function(optimisers.schedule("sgdr", 1e-3, period=200, decay=0.85))
     values = np.array(
         [float(rate(tf.constant(step, tf.int64))) for step in (0, 100, 199, 200, 450)]
     )
@@ -102,7 +102,7 @@ def test_sgdr_falls_to_zero_and_restarts_lower():
 
 
 def test_constant_schedule_warms_up():
-    rate = optimisers.schedule("constant", 0.4, warmup=4)
+    rate = tf.function(optimisers.schedule("constant", 0.4, warmup=4))
     values = [float(rate(tf.constant(step, tf.int64))) for step in (0, 1, 3, 4, 1000)]
     np.testing.assert_allclose(values, [0.1, 0.2, 0.4, 0.4, 0.4], rtol=1e-6)
 

@@ -152,11 +152,11 @@ def test_the_real_separator_learns_in_float16():
     sizes = {"width": 16, "mels": 8, "bottleneck": 8, "hidden": 8, "layers": 1, "stacks": 1}
     model = build("multistage", stages=1, sources=SOURCES, precision="float16", **sizes)
     state = make_state(model, scaled=True)
-    state.loss_scale[0].assign(256.0)
+    state.loss_scale[0].assign(32.0)  # so that no update is lost to an overflow
     before = weights(state)
     step = make_step(state, loss=LOSSES["multistage"], rate=1e-3, clip=5.0)
     metrics = run_steps(step, Excerpts(batch=2, samples=1600), 3)
     assert np.isfinite([values["loss"] for values in metrics]).all()
-    assert int(state.optimiser.count) >= 2  # an overflow at first is all right
+    assert int(state.optimiser.count) == 3
     assert all(weight.dtype == "float32" for weight in state.weights)
     assert np.abs(weights(state) - before).max() > 1e-4
