@@ -83,18 +83,49 @@ class Projections:
 
 
 def _solutions(references, estimates, wanted, taps, same_rounding) -> list[np.ndarray]:
-    """Filters (E, channels of the slice, taps) for every wanted slice of reference channels."""
+    """Filters (E, channels of the slice, taps) for every wanted slice of reference channels.
+
+    Silent channels and copies of others (mono stems in stereo files) add nothing to a projection
+    and make its Gram matrix singular; they get filters of zeros.
+    """
     lags, cross = correlations(references, estimates, taps)
+    originals = original_channels(references)
     exact = None
     found = []
     for rows in wanted:
-        filters, reciprocal_condition = solve(lags[rows, rows], cross[rows])
+        inside = range(len(lags))[rows]
+        first = {originals[k]: k for k in reversed(inside) if originals[k] is not None}
+        kept = sorted(first.values())
+        filters = np.zeros((cross.shape[1], len(inside), taps))
+        filters[:, [k - inside[0] for k in kept]], reciprocal_condition = solve(
+            lags[np.ix_(kept, kept)], cross[kept]
+        )
         if same_rounding and reciprocal_condition < SINGULAR:
             if exact is None:
                 exact = whole_correlations(references, estimates, taps)
             filters = solve_generally(exact[0][rows, rows], exact[1][rows])
         found.append(filters)
     return found
+
+
+def original_channels(references: np.ndarray) -> list[int | None]:
+    """For every channel of (sources, samples, channels) the first one that equals it.
+
+    Channels count over all sources; None stands for a silent one.
+    """
+    rows = [source[:, channel] for source in references for channel in range(source.shape[1])]
+
+    def same(first: np.ndarray, second: np.ndarray) -> bool:
+        return all(np.array_equal(first[::step], second[::step]) for step in (997, 1))
+
+    originals: list[int | None] = []
+    for k, row in enumerate(rows):
+        if not row.any():
+            originals.append(None)
+            continue
+        earlier = (j for j in range(k) if originals[j] == j and same(rows[j], row))
+        originals.append(next(earlier, k))
+    return originals
 
 
 def transform_size(longest: int, taps: int) -> int:

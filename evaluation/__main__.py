@@ -1,0 +1,163 @@
+"""python -m evaluation: score estimates on disk, or a separator on a dataset.
+
+  score      --references DIR --estimates DIR    folders SONG/drums.wav …
+  separator  DIR --data NAME --root PATH         separate a dataset's songs and score them
+  summary    DIR                                 tables and pictures from scores on disk
+
+Scores are one JSON per song in museval's format, SPLIT/SONG.json, beside summary.json, report.md,
+report.html and a box plot per target. A command that was interrupted goes on where it stopped.
+"""
+
+import argparse
+import hashlib
+import sys
+from pathlib import Path
+
+from common import shell
+from common.files import write_json
+from evaluation import report, runner, song_folders, summary
+from evaluation.protocols import PROTOCOLS, find
+
+
+def parse(argv: list[str]) -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(
+        prog="python -m evaluation",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    score = commands.add_parser("score", help="score estimates on disk")
+    score.add_argument("--references", required=True, type=Path, metavar="DIR")
+    score.add_argument("--estimates", required=True, type=Path, metavar="DIR")
+    score.add_argument("--out", type=Path, metavar="DIR", help="default: ESTIMATES/scores")
+    separator = commands.add_parser("separator", help="score an exported separator on a dataset")
+    separator.add_argument("separator", type=Path, metavar="DIR", help="the exported separator")
+    separator.add_argument("--data", required=True, metavar="NAME", help="a dataset's name")
+    separator.add_argument("--root", metavar="PATH", help="the dataset's folder")
+    separator.add_argument(
+        "--split", default="test", help="train, valid, test or all; default: test"
+    )
+    separator.add_argument("--songs", metavar="A,B", help="only songs whose names end in these")
+    separator.add_argument("--out", required=True, type=Path, metavar="DIR")
+    for command in (score, separator):
+        command.add_argument("--sources", metavar="A,B", help="targets; default: all estimates")
+        command.add_argument("--protocol", default="musdb18", help=", ".join(PROTOCOLS))
+        command.add_argument("--workers", type=int, default=1, metavar="N", help="songs at once")
+    tables = commands.add_parser("summary", help="tables and pictures from scores on disk")
+    tables.add_argument("folder", type=Path, metavar="DIR")
+    return parser.parse_args(argv)
+
+
+def main(argv: list[str]) -> int:
+    """Run a command; 0 when every song has scores."""
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")
+    options = parse(argv)
+    if options.command == "summary":
+        found = summary.summarise_folder(options.folder)
+        write_json(options.folder / summary.SUMMARY, found)
+        return show(found, options.folder)
+    try:
+        chosen = find(options.protocol)
+    except ValueError as error:
+        raise shell.Misuse(f"--protocol: {error}") from error
+    if options.workers < 1:
+        raise shell.Misuse(f"--workers {options.workers}: expected at least 1")
+    options.sources = names(options.sources)
+    scorer = score if options.command == "score" else score_separator
+    return scorer(options, chosen)
+
+
+def score(options: argparse.Namespace, protocol) -> int:
+    """Score estimates on disk."""
+    out = options.out or options.estimates / "scores"
+    songs, without = song_folders.pair_songs(
+        options.references, options.estimates, protocol, targets=options.sources
+    )
+    if without:
+        print(f"{without} reference songs have no estimates: not scored")
+    return show(runner.run(songs, protocol, out, workers=options.workers, tell=complain), out)
+
+
+def score_separator(options: argparse.Namespace, protocol) -> int:
+    """Separate the songs of a dataset and score the estimates."""
+    import datasets  # the shell may; the room may not
+
+    tracks = datasets.load(options.data, options.root)
+    splits = sorted({track.split for track in tracks})
+    tracks = [track for track in tracks if options.split in ("all", track.split)]
+    if not tracks:
+        raise ValueError(
+            f"{options.root}: no songs in split {options.split!r}, only in {', '.join(splits)}; "
+            "choose one with --split, or --split all"
+        )
+    for ending in names(options.songs) or ():
+        if not any(track.name.endswith(ending) for track in tracks):
+            raise ValueError(f"{options.root}: no song ends in {ending!r}")
+    if options.songs:
+        tracks = [track for track in tracks if track.name.endswith(names(options.songs))]
+    identity = separator_identity(options.separator)
+    from dssgan.separator import Separator
+
+    separator = Separator.load(options.separator)
+    result = runner.evaluate(
+        separator.separate,
+        tracks,
+        protocol,
+        options.out,
+        sources=options.sources,
+        identity=identity,
+        workers=options.workers,
+        tell=complain,
+    )
+    return show(result, options.out)
+
+
+def separator_identity(folder: Path) -> str:
+    """Digest of an exported separator's files, read block by block.
+
+    Raises:
+      ValueError: it is not one.
+    """
+    total = hashlib.sha256()
+    for name in ("config.json", "separator.weights.h5"):
+        path = folder / name
+        if not path.is_file():
+            raise ValueError(f"{folder}: not an exported separator (no {name})")
+        with open(path, "rb") as file:
+            total.update(hashlib.file_digest(file, "sha256").digest())
+    return total.hexdigest()
+
+
+def show(result: dict, folder: Path) -> int:
+    """Print tables, write the report; 1 when songs failed."""
+    failed = result.get("failed") or {}
+    if result["songs"]:
+        report.write_report(result, folder)
+        print(report.totals(result))
+        print(f"\n{folder}: summary.json, report.md, report.html, one JSON per song")
+    if failed:
+        total = len(failed) + len(result["songs"])
+        print(f"{len(failed)} of {total} songs failed", file=sys.stderr)
+    return 1 if failed else 0
+
+
+def complain(line: str) -> None:
+    """One line about a song that failed."""
+    print(f"error: {line}", file=sys.stderr)
+
+
+def names(text: str | None) -> tuple[str, ...] | None:
+    """Split a list of names at commas; None stays None."""
+    if text is None:
+        return None
+    found = tuple(dict.fromkeys(name.strip() for name in text.split(",") if name.strip()))
+    if not found:
+        raise shell.Misuse(f"{text!r}: expected names with commas between them")
+    return found
+
+
+if __name__ == "__main__":
+    shell.run(main)

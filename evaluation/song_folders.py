@@ -1,0 +1,185 @@
+"""References and estimates in folders: one folder per song, one audio file per stem."""
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import soundfile
+
+from evaluation.protocols import ACCOMPANIMENT, Protocol, members
+from evaluation.runner import Song, digest
+from evaluation.song_score import Takes
+
+STANDARD = ("drums", "bass", "other", "vocals")
+SUFFIXES = (".wav", ".flac", ".ogg", ".opus", ".mp3", ".aif", ".aiff")
+#: What other programs call a target (SiSEC's scripts, Demucs).
+ALIASES = {"others": "other", "voice": "vocals", "no_vocals": ACCOMPANIMENT}
+ALIASES |= {f"no_{stem}": ACCOMPANIMENT for stem in STANDARD}
+MIXTURE = "mixture"
+
+Files = dict[str, Path]
+
+
+def pair_songs(
+    references: str | os.PathLike,
+    estimates: str | os.PathLike,
+    protocol: Protocol,
+    *,
+    targets: Sequence[str] | None = None,
+    split: str = "test",
+) -> tuple[list[Song], int]:
+    """Find the songs that have estimates, and their references.
+
+    Both folders hold song folders (at any depth, such as test/SONG) or are one song themselves.
+    Songs meet by their path below the folder, or else by the name of their folder.
+
+    Args:
+      references, estimates: the two folders.
+      protocol: decides which stems are read.
+      targets: what to score; None: every stem that any estimated song has.
+      split: folder name of the scores of songs that are not in a split folder.
+
+    Returns:
+      (songs, number of reference songs without estimates).
+
+    Raises:
+      ValueError: no such folder, or no audio in it.
+    """
+    stems, found = song_folders(references), song_folders(estimates)
+    if targets is None:
+        targets = tuple(dict.fromkeys(name for files in found.values() for name in files))
+        order = {name: place for place, name in enumerate(STANDARD)}
+        targets = tuple(sorted(targets, key=lambda name: order.get(name, len(order))))
+    if not targets:
+        raise ValueError(f"{estimates}: only mixtures in it; expected drums.wav and the like")
+    by_name: dict[str, list[Path]] = {}
+    for path in stems:
+        by_name.setdefault(path.name, []).append(path)
+    songs, matched = [], set()
+    for path, files in found.items():
+        same = [path] if path in stems else by_name.get(path.name, [])
+        if len(stems) == len(found) == 1:
+            same = list(stems)
+        match = same[0] if len(same) == 1 else None
+        matched.add(match)
+        name = path.name or getattr(match, "name", "") or Path(os.path.abspath(estimates)).name
+        parents = path.parts[:-1] or (match or path).parts[:-1]
+        pair = _Pair(stems.get(match, {}), files, tuple(targets), protocol)
+        songs.append(Song(name, parents[-1] if parents else split, pair.identity(), pair.takes))
+    return songs, len(set(stems) - matched)
+
+
+def song_folders(root: str | os.PathLike) -> dict[Path, Files]:
+    """List the folders with audio at or below `root`: {path below root: {stem: file}}."""
+    root = Path(root)
+    if not root.is_dir():
+        raise ValueError(f"{root}: no such folder")
+    songs = {}
+    for folder, below, names in os.walk(root):
+        below.sort(key=os.fsencode)
+        files: Files = {}
+        for suffix in SUFFIXES:  # in order of preference
+            for name in sorted(names, key=os.fsencode):
+                if Path(name).suffix.lower() == suffix and not name.startswith("."):
+                    files.setdefault(stem_name(name), Path(folder, name))
+        files.pop(MIXTURE, None)
+        if files:
+            songs[Path(folder).relative_to(root)] = files
+    if not songs:
+        raise ValueError(
+            f"{root}: no songs; expected SONG/drums.wav and the like in it ({', '.join(SUFFIXES)})"
+        )
+    return songs
+
+
+def stem_name(file: str) -> str:
+    """The stem that a file holds, by its name: "mixture_others.wav" → "other"."""
+    name = Path(file).stem.lower()
+    name = name.removeprefix("mixture_") or name
+    return ALIASES.get(name, name)
+
+
+def read(path: Path) -> tuple[np.ndarray, int]:
+    """Read an audio file: float32 (samples, channels) and its rate in Hz.
+
+    Raises:
+      ValueError: not audio, or damaged; names the file.
+      OSError: it cannot be opened.
+    """
+    with open(path, "rb"):  # the system's own words when it cannot be opened
+        pass
+    try:
+        # As bytes, so that names that are not UTF-8 work.
+        return soundfile.read(os.fsencode(path), dtype="float32", always_2d=True)
+    except (soundfile.SoundFileError, RuntimeError) as error:
+        reason = str(error).rsplit(": ", 1)[-1].strip()
+        raise ValueError(
+            f"{path}: cannot be read as audio ({reason}); expected one of {', '.join(SUFFIXES)}"
+        ) from error
+
+
+@dataclass(frozen=True)
+class _Pair:
+    """The files of one song."""
+
+    references: Files
+    estimates: Files
+    targets: tuple[str, ...]
+    protocol: Protocol
+
+    def identity(self) -> str:
+        """Digest of the names, sizes and times of the files."""
+        facts = list(self.targets)
+        for file in (*self.references.values(), *self.estimates.values()):
+            status = file.stat()
+            facts.append(f"{file.name} {status.st_size} {status.st_mtime_ns}")
+        return digest(*facts)
+
+    def takes(self) -> Takes:
+        """Read what the targets need; errors as of `score_song`."""
+        if not self.references:
+            raise ValueError("no reference folder of this name, or more than one")
+        absent = [
+            target
+            for target in self.targets
+            if target in STANDARD and target not in (*self.references, *self.estimates)
+        ]
+        targets = [target for target in self.targets if target not in absent]
+        missing = [target for target in targets if target not in self.estimates]
+        if missing:
+            folder, known = _content(self.estimates)
+            raise ValueError(f"{folder}: no estimate of {missing[0]}, only {known}")
+        names = self.protocol.names(targets)
+        parts = [part for name in names for part in members(name, names, tuple(self.references))]
+        unknown = [part for part in parts if part not in (*self.references, *STANDARD)]
+        if unknown:
+            folder, known = _content(self.references)
+            raise ValueError(f"{folder}: no reference of {unknown[0]}, only {known}")
+        here = [part for part in dict.fromkeys(parts) if part in self.references]
+        stems, rate = _read_all(self.references, here)
+        estimates, estimates_rate = _read_all(self.estimates, targets)
+        takes = Takes(stems, estimates, rate, estimates_rate)
+        takes.warnings += [f"neither reference nor estimate of {target}" for target in absent]
+        for part in dict.fromkeys(parts):
+            if part not in stems and stems:
+                takes.warnings.append(f"no reference of {part}: taken for silence")
+                stems[part] = np.zeros_like(next(iter(stems.values())))
+        return takes
+
+
+def _content(files: Files) -> tuple[Path, str]:
+    return next(iter(files.values())).parent, ", ".join(files)
+
+
+def _read_all(files: Files, stems: Sequence[str]) -> tuple[dict[str, np.ndarray], int]:
+    """Read some stems of one rate."""
+    audio, rates = {}, {}
+    for stem in stems:
+        audio[stem], rate = read(files[stem])
+        rates.setdefault(rate, files[stem].name)
+    if len(rates) > 1:
+        named = ", ".join(f"{name} at {rate} Hz" for rate, name in rates.items())
+        raise ValueError(f"{_content(files)[0]}: files of different rates ({named}): resample them")
+    return audio, next(iter(rates), 0)
