@@ -30,6 +30,9 @@ class Augmentation:
         `active` is silent in them.
       split_accompaniment: draw gain, channel and polarity for every stem within "accompaniment",
         and remix them, instead of treating it as one stem.
+      mixes: mixes of the same moment, each with its own gains and channels, side by side on the
+        channel axis. The original Meta-TasNet mixes anew for each of its three rates, so that its
+        stages hear different mixes; 3 with the separator's `rates_apart` repeats that.
     """
 
     gain: tuple[float, float] = (0.75, 1.25)
@@ -41,6 +44,7 @@ class Augmentation:
     active: str = "drums"
     active_share: float = 0.0
     split_accompaniment: bool = False
+    mixes: int = 1
 
     def __post_init__(self):
         """Check the ranges (ValueError)."""
@@ -54,6 +58,8 @@ class Augmentation:
             len(decibels) != 2 or not -120.0 <= decibels[0] <= decibels[1] <= 120.0
         ):
             raise ValueError(f"gain_db={decibels}: expected lowest and highest, −120 to 120 dB")
+        if self.mixes < 1:
+            raise ValueError(f"mixes={self.mixes}: expected 1 or more")
         if self.normalise not in NORMALISATIONS:
             raise ValueError(f"normalise={self.normalise!r}: expected track or none")
 

@@ -22,6 +22,7 @@ class Piece:
       start: first sample.
       channels: for each channel of the excerpt, the channel of the song that it takes.
       gain: factor, negative where the polarity is inverted.
+      gains: a factor for each channel of the excerpt in place of `gain`, or none.
     """
 
     track: Track
@@ -29,6 +30,7 @@ class Piece:
     start: int
     channels: tuple[int, ...]
     gain: float
+    gains: tuple[float, ...] = ()
 
     def read(self, into: np.ndarray) -> None:
         """Add the piece to (samples, channels); a song that ends early leaves the rest alone."""
@@ -36,9 +38,9 @@ class Piece:
         if not self.stems or stop <= self.start:
             return
         audio = read_sum(self.track, self.stems, self.start, stop)
-        gain = np.float32(self.gain)
-        for channel, taken in enumerate(self.channels):
-            into[: len(audio), channel] += gain * audio[:, taken]
+        gains = self.gains or (self.gain,) * len(self.channels)
+        for channel, (taken, gain) in enumerate(zip(self.channels, gains)):
+            into[: len(audio), channel] += np.float32(gain) * audio[:, taken]
 
 
 @dataclass(frozen=True)

@@ -115,7 +115,7 @@ class PairedExcerpts:
         """Batch number `index` (0 or more).
 
         Returns:
-          "stems": float32 (batch, sources, samples, channels). The mixture is their sum.
+          "stems": float32 (batch, sources, samples, channels · mixes). The mixture is their sum.
           "names": for each excerpt, the song and the position in seconds: "song@12.3s", and
             "songA@12.3s+songB@0.0s+…" in the order of the sources where they come from several.
 
@@ -123,7 +123,8 @@ class PairedExcerpts:
           OSError, ValueError: a song cannot be read.
         """
         plan = self.plan(index)
-        shape = (self.batch_size, len(self.sources), self.samples, self.channels)
+        channels = self.channels * self.augmentation.mixes
+        shape = (self.batch_size, len(self.sources), self.samples, channels)
         stems = np.zeros(shape, np.float32)
         for item, sources in enumerate(plan.pieces):
             for source, pieces in enumerate(sources):
@@ -133,6 +134,8 @@ class PairedExcerpts:
 
     def paths(self) -> list[str] | None:
         """All files that excerpts are read from; None unless every stem is a file of its own."""
+        if self.augmentation.mixes > 1:
+            return None
         for track in self.tracks:
             if any(source in track.sums and source != "accompaniment" for source in self.sources):
                 return None
@@ -188,9 +191,11 @@ class PairedExcerpts:
                 groups = [(stem,) * (stem in track.stems) for stem in self._accompaniment]
             pieces = []
             for stems in groups:
-                channels = augmentation.draw_channels(rng, track.channels, self.channels)
-                gain = augmentation.draw_gain(rng) / level
-                pieces.append(Piece(track, stems, start, channels, gain))
+                channels, gains = (), ()
+                for _ in range(augmentation.mixes):
+                    channels += augmentation.draw_channels(rng, track.channels, self.channels)
+                    gains += (augmentation.draw_gain(rng) / level,) * self.channels
+                pieces.append(Piece(track, stems, start, channels, gains[0], gains))
             sources.append(pieces)
         return sources, f"{track.name}@{start / track.sample_rate:.1f}s"
 

@@ -12,8 +12,7 @@ from dssgan import signal
 from dssgan.models import coding
 from dssgan.models.base import SeparatorModel
 from dssgan.models.masking import MaskNetwork
-
-PRECISIONS = {"float32": tf.float32, "bfloat16": tf.bfloat16, "float16": tf.float16}
+from dssgan.models.sizes import PRECISIONS, check_sizes
 
 
 class Stage(keras.layers.Layer):
@@ -43,6 +42,8 @@ class MultiStage(SeparatorModel):
       dropout: share of latent channels dropped at the mask network's input in training.
       precision: "float32", "bfloat16" or "float16" for activations and matrix products; sums,
         norms, spectra and waveforms stay float32.
+      rates_apart: in training, stage i hears channel i of the mixture and of the references, as
+        the original does, which mixes anew for each rate; the excerpts must come that way.
     """
 
     scale_free = True
@@ -70,6 +71,7 @@ class MultiStage(SeparatorModel):
         residual_bias: bool = False,
         dropout: float = 0.0,
         precision: str = "float32",
+        rates_apart: bool = False,
         seed: int = 0,
         name: str | None = None,
     ):
@@ -94,8 +96,9 @@ class MultiStage(SeparatorModel):
             "residual_bias": residual_bias,
             "dropout": dropout,
             "precision": precision,
+            "rates_apart": rates_apart,
         }
-        _check(self.hyperparameters)
+        check_sizes(self.hyperparameters)
         self.sources = tuple(sources)
         self.sample_rate = base_rate * 2 ** (stages - 1)
         self.compute = PRECISIONS[precision]
@@ -204,16 +207,31 @@ class MultiStage(SeparatorModel):
           (b, sources, t) and "reference_latents" (b, sources, frames, width)}, …]}, where b is
           batch · channels and t the samples at the stage's rate.
         """
-        folded, unfold = _fold(mixture)
-        count = len(self.stages)
-        mixtures = signal.rate_pyramid(folded, count)
-        pyramid = [None] * count
+        mixtures, unfold = self.rates(mixture)
+        flat = [None] * len(self.stages)
         if references is not None:
-            flat = tf.transpose(references, (0, 3, 1, 2))
-            flat = tf.reshape(flat, (-1, mixture.shape[1]))
-            pyramid = signal.rate_pyramid(flat, count)
-        stages = self.stage_outputs(mixtures, pyramid, training)
+            if self.hyperparameters["rates_apart"]:
+                flat, _ = self.rates(tf.reshape(references, (-1, *references.shape[2:])))
+            else:  # items in the order of the folded mixture: batch, channels, sources
+                flat = tf.reshape(tf.transpose(references, (0, 3, 1, 2)), (-1, mixture.shape[1]))
+                flat = signal.rate_pyramid(flat, len(self.stages))
+        stages = self.stage_outputs(mixtures, flat, training)
         return {"estimates": unfold(stages[-1]["estimates"]), "stages": stages}
+
+    def rates(self, mixture):
+        """What each stage hears of (batch, samples, channels), and the way back for estimates."""
+        count = len(self.stages)
+        if not self.hyperparameters["rates_apart"]:
+            folded, unfold = _fold(mixture)
+            return signal.rate_pyramid(folded, count), unfold
+        if mixture.shape[-1] != count:
+            raise ValueError(
+                f"multistage: rates_apart needs one mix per stage on the channel axis ({count}), "
+                f"got {mixture.shape[-1]}; set data.augmentation.mixes={count}"
+            )
+        parts = [mixture[..., index] for index in range(count)]
+        parts = [signal.rate_pyramid(part, count - index)[0] for index, part in enumerate(parts)]
+        return parts, lambda estimates: estimates[..., None]
 
     def stage_outputs(self, mixtures, references, training: bool = True):
         """As `training_estimates`, from mono signals that are given rate by rate.
@@ -259,26 +277,3 @@ def _fold(mixture):
         return tf.transpose(tf.reshape(estimates, shape), (0, 2, 3, 1))
 
     return folded, unfold
-
-
-def _check(given: dict) -> None:
-    for key in ("stages", "base_rate", "width", "filter_length", "stride", "banks", "layers"):
-        if not isinstance(given[key], int) or given[key] < 1:
-            raise ValueError(f"multistage: {key} is {given[key]!r}, expected an integer ≥ 1")
-    if len(given["sources"]) < 2 or len(set(given["sources"])) != len(given["sources"]):
-        raise ValueError(
-            f"multistage: sources {given['sources']}: expected two or more, all different"
-        )
-    if given["precision"] not in PRECISIONS:
-        raise ValueError(
-            f"multistage: precision {given['precision']!r}, expected one of {', '.join(PRECISIONS)}"
-        )
-    for bank in range(given["banks"]):
-        overhang = given["filter_length"] * 2**bank - given["stride"]
-        if overhang < 0 or overhang % 2:
-            raise ValueError(
-                f"multistage: filters of {given['filter_length'] * 2**bank} samples at stride "
-                f"{given['stride']}: the difference must be even and not negative"
-            )
-    if not 0 <= given["dropout"] < 1:
-        raise ValueError(f"multistage: dropout is {given['dropout']}, expected 0 ≤ dropout < 1")

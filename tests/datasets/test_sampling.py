@@ -1,5 +1,6 @@
 """Excerpts: a pure function of seed and number, sums, gains, remix, silence, short songs."""
 
+import dataclasses
 import re
 
 import numpy as np
@@ -195,6 +196,25 @@ def test_remixed_stems_belong_to_their_songs():
             assert 0 <= start <= 2600
             expected = tracks[song].read(SOURCES[source], start, start + 400)
             np.testing.assert_allclose(stems[source], expected, atol=1e-6)
+
+
+def test_mixes_are_the_same_moment_with_other_gains():
+    augmentation = dataclasses.replace(PLAIN, gain=(0.5, 1.5), mixes=3)
+    source = excerpts(augmentation=augmentation)
+    batch = source.batch(5)
+    assert batch["stems"].shape == (6, 4, 400, 3)
+    assert source.paths() is None
+    for item, ((song, seconds), *_) in enumerate(origin(batch["names"])):
+        start = round(seconds * RATE)
+        stem = source.tracks[song].read("drums", start, start + 400)
+        found = []
+        for mix in batch["stems"][item, 0].T:
+            picks = [float(mix[0] / channel[0]) for channel in stem.T]
+            fits = [np.allclose(mix, pick * c, rtol=1e-3) for pick, c in zip(picks, stem.T)]
+            assert any(fits)
+            found.append(picks[fits.index(True)])
+        assert len({round(gain, 4) for gain in found}) == 3
+        assert all(0.5 <= gain <= 1.5 for gain in found)
 
 
 def test_songs_are_as_likely_as_they_are_long():

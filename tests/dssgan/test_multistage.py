@@ -206,3 +206,20 @@ def test_an_excerpt_of_the_wrong_length_is_refused():
     model = build("multistage", **SMALL)
     with pytest.raises(ValueError, match="pad the excerpt"):
         model(tf.zeros((1, 16004, 1)))
+
+
+def test_rates_apart_hears_another_mix_at_each_rate(rng):
+    """The original's quirk: stage i is trained on channel i, derived to its own rate."""
+    model = build("multistage", rates_apart=True, **SMALL)
+    plain = build("multistage", **SMALL)
+    plain.set_weights(model.get_weights())
+    references = rng.standard_normal((2, 4, 16000, 3)).astype(np.float32)
+    mixture = references.sum(1)
+    stages = model.training_estimates(mixture, references, training=False)["stages"]
+    for index, stage in enumerate(stages):
+        alone = references[..., index : index + 1]
+        expected = plain.training_estimates(alone.sum(1), alone, training=False)["stages"][index]
+        np.testing.assert_allclose(stage["mixture"], expected["mixture"], atol=1e-6)
+        np.testing.assert_allclose(stage["references"], expected["references"], atol=1e-6)
+    with pytest.raises(ValueError, match="mixes=3"):
+        model.training_estimates(mixture[..., :1])

@@ -1,0 +1,77 @@
+"""The whole way in a few minutes: `make demo`, or `python -m experiments.demo [--out demo]`.
+
+Trains the small separator of experiments/demo.yaml on the embedded band, scores it on songs it
+never heard, separates one of them into stems, and says where everything is.
+"""
+
+import argparse
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from common import shell
+from datasets import load
+from datasets.audio import write
+
+SONG_SECONDS = 20.0
+
+
+def main(argv: list[str]) -> int:
+    parser = argparse.ArgumentParser(prog="python -m experiments.demo", description=__doc__)
+    parser.add_argument("--out", type=Path, default=Path("demo"), help="folder for all results")
+    parser.add_argument(
+        "changes", nargs="*", metavar="KEY=VALUE", help="changes of experiments/demo.yaml"
+    )
+    options = parser.parse_args(argv)
+    start = time.monotonic()
+    run = free_name(options.out)
+
+    say("1/3  training and scoring: experiments/demo.yaml")
+    where = [f"name={run.name}", f"tracking.folder={options.out}", f"data.cache={run}/cache"]
+    call("dssgan.train", "with", "experiments/demo.yaml", *where, *options.changes)
+
+    say("2/3  separating a song it never heard")
+    song = run / "song.wav"
+    track = load("band", None, split="test", songs=10, seconds=SONG_SECONDS, sample_rate=44100)[0]
+    write(song, track.read("mixture"), track.sample_rate)
+    stems = run / "stems"
+    call("dssgan.separate", str(song), "-o", str(stems), "--model", str(run / "separator"))
+
+    say("3/3  the report")
+    call("evaluation", "summary", str(run / "scores"))
+
+    say(f"done in {time.monotonic() - start:.0f} s")
+    for what, path in (
+        ("stems", stems / song.stem),
+        ("report", run / "scores" / "report.html"),
+        ("separator", run / "separator"),
+        ("curves", f"tensorboard --logdir {run / 'tensorboard'}"),
+    ):
+        print(f"  {what:10} {path}")
+    return 0
+
+
+def free_name(out: Path) -> Path:
+    """The first folder `out/demo-N` that is not there yet."""
+    number = 1
+    while (out / f"demo-{number}").exists():
+        number += 1
+    return out / f"demo-{number}"
+
+
+def call(module: str, *arguments: str) -> None:
+    """Run a command of the project in its own process, its output shown as it comes."""
+    done = subprocess.run([sys.executable, "-m", module, *arguments], check=False)
+    if done.returncode in (130, -2):
+        raise KeyboardInterrupt
+    if done.returncode:
+        raise RuntimeError(f"python -m {module} ended with exit code {done.returncode}")
+
+
+def say(line: str) -> None:
+    print(f"\n== {line}", flush=True)
+
+
+if __name__ == "__main__":
+    shell.run(main)
