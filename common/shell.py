@@ -51,6 +51,20 @@ def run(main: Callable[[list[str]], int | None], argv: Sequence[str] | None = No
     raise SystemExit(code)
 
 
+def names(text: str | None) -> tuple[str, ...] | None:
+    """Split a list of names at its commas, each name once; None stays None.
+
+    Raises:
+      Misuse: no name in it.
+    """
+    if text is None:
+        return None
+    found = tuple(dict.fromkeys(name.strip() for name in text.split(",") if name.strip()))
+    if not found:
+        raise Misuse(f"{text!r}: expected names with commas between them")
+    return found
+
+
 def progress(iterable=None, **options) -> tqdm:
     """A tqdm bar on standard error, at most 80 columns, silent when nobody watches."""
     options.setdefault("ncols", 80)

@@ -9,7 +9,6 @@ report.html and a box plot per target. A command that was interrupted goes on wh
 """
 
 import argparse
-import hashlib
 import sys
 from pathlib import Path
 
@@ -65,7 +64,7 @@ def main(argv: list[str]) -> int:
         raise shell.Misuse(f"--protocol: {error}") from error
     if options.workers < 1:
         raise shell.Misuse(f"--workers {options.workers}: expected at least 1")
-    options.sources = names(options.sources)
+    options.sources = shell.names(options.sources)
     scorer = score if options.command == "score" else score_separator
     return scorer(options, chosen)
 
@@ -93,12 +92,12 @@ def score_separator(options: argparse.Namespace, protocol) -> int:
             f"{options.root}: no songs in split {options.split!r}, only in {', '.join(splits)}; "
             "choose one with --split, or --split all"
         )
-    for ending in names(options.songs) or ():
+    for ending in shell.names(options.songs) or ():
         if not any(track.name.endswith(ending) for track in tracks):
             raise ValueError(f"{options.root}: no song ends in {ending!r}")
     if options.songs:
-        tracks = [track for track in tracks if track.name.endswith(names(options.songs))]
-    identity = separator_identity(options.separator)
+        tracks = [track for track in tracks if track.name.endswith(shell.names(options.songs))]
+    identity = runner.export_identity(options.separator)
     from dssgan.separator import Separator
 
     separator = Separator.load(options.separator)
@@ -113,22 +112,6 @@ def score_separator(options: argparse.Namespace, protocol) -> int:
         tell=complain,
     )
     return show(result, options.out)
-
-
-def separator_identity(folder: Path) -> str:
-    """Digest of an exported separator's files, read block by block.
-
-    Raises:
-      ValueError: it is not one.
-    """
-    total = hashlib.sha256()
-    for name in ("config.json", "separator.weights.h5"):
-        path = folder / name
-        if not path.is_file():
-            raise ValueError(f"{folder}: not an exported separator (no {name})")
-        with open(path, "rb") as file:
-            total.update(hashlib.file_digest(file, "sha256").digest())
-    return total.hexdigest()
 
 
 def show(result: dict, folder: Path) -> int:
@@ -147,16 +130,6 @@ def show(result: dict, folder: Path) -> int:
 def complain(line: str) -> None:
     """One line about a song that failed."""
     print(f"error: {line}", file=sys.stderr)
-
-
-def names(text: str | None) -> tuple[str, ...] | None:
-    """Split a list of names at commas; None stays None."""
-    if text is None:
-        return None
-    found = tuple(dict.fromkeys(name.strip() for name in text.split(",") if name.strip()))
-    if not found:
-        raise shell.Misuse(f"{text!r}: expected names with commas between them")
-    return found
 
 
 if __name__ == "__main__":

@@ -15,6 +15,9 @@ Signals here are float64 `(channels, samples)`, where the channels of all source
 """
 
 import itertools
+import os
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
 import numpy as np
 import scipy.fft
@@ -22,6 +25,8 @@ import scipy.linalg
 
 #: Block length of the transforms in samples; larger ones fall out of the processor's cache.
 BLOCK = 2**14
+#: Whole-span transforms that run at once; each takes 32 bytes per sample of the span.
+THREADS = 4
 #: Added to the diagonal of the Gram matrix, as in museval: an absolute value, not a relative one.
 RIDGE = float(np.finfo(np.float64).eps)
 
@@ -110,17 +115,23 @@ def whole_correlations(
     spectra = scipy.fft.rfft(excerpt(references, 0, samples), size)
     count, others = len(spectra), estimates.shape[0] * estimates.shape[2]
     lags = np.zeros((count, count, 2 * taps - 1))
-    for k, other in itertools.combinations_with_replacement(range(count), 2):
-        values = correlate(spectra[other], spectra[k])
-        lags[k, other, taps - 1 :] = values[:taps]
-        lags[k, other, : taps - 1] = values[size - taps + 1 :]
     cross = np.empty((count, others, taps))
-    for column, target in enumerate(excerpt(estimates, 0, samples)):
-        spectrum = scipy.fft.rfft(target, size)
-        for k in range(count):
-            values = correlate(spectra[k], spectrum)
-            cross[k, column, 0] = values[0]
-            cross[k, column, 1:] = values[:-taps:-1]
+
+    def fill_lags(pair: tuple[int, int]) -> None:
+        values = correlate(spectra[pair[1]], spectra[pair[0]])
+        lags[pair][taps - 1 :] = values[:taps]
+        lags[pair][: taps - 1] = values[size - taps + 1 :]
+
+    def fill_cross(column: int, spectrum: np.ndarray, k: int) -> None:
+        values = correlate(spectra[k], spectrum)
+        cross[k, column, 0] = values[0]
+        cross[k, column, 1:] = values[:-taps:-1]
+
+    with ThreadPoolExecutor(min(THREADS, os.cpu_count() or 1)) as pool:
+        list(pool.map(fill_lags, itertools.combinations_with_replacement(range(count), 2)))
+        for column, target in enumerate(excerpt(estimates, 0, samples)):
+            spectrum = scipy.fft.rfft(target, size)
+            list(pool.map(partial(fill_cross, column, spectrum), range(count)))
     return lags, cross
 
 

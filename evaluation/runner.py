@@ -110,6 +110,23 @@ def track_identity(track: Track, identity: str, sources: Sequence[str] | None) -
     return digest(identity, own, *(sources or ()))
 
 
+def export_identity(folder: str | os.PathLike) -> str:
+    """Digest of an exported separator's two files, read block by block.
+
+    Raises:
+      ValueError: `folder` is not one.
+      OSError: a file cannot be read.
+    """
+    found = []
+    for name in ("config.json", "separator.weights.h5"):
+        path = Path(folder) / name
+        if not path.is_file():
+            raise ValueError(f"{folder}: not an exported separator (no {name})")
+        with open(path, "rb") as file:
+            found.append(hashlib.file_digest(file, "sha256").hexdigest())
+    return digest(*found)
+
+
 def digest(*facts: str) -> str:
     """SHA-256 of some texts in hexadecimal."""
     return hashlib.sha256(repr(facts).encode("utf-8", "surrogateescape")).hexdigest()
