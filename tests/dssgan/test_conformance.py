@@ -80,9 +80,12 @@ def test_hyperparameters_rebuild_the_model(model, rng):
     np.testing.assert_array_equal(again(mixture), model(mixture))
 
 
-def test_context_is_not_understated(model, rng):
-    """A sample beyond `context` must not change an estimate, statistics of the excerpt aside."""
-    assert 0 < model.context < 60 * model.sample_rate
+def test_the_contract_names_plain_numbers(model):
+    for name in ("sample_rate", "context", "multiple", "minimum"):
+        assert isinstance(getattr(model, name), int), name
+    assert 0 <= model.context < 60 * model.sample_rate
+    assert isinstance(model.scale_free, bool)
+    assert isinstance(model.unit_variance, bool)
 
 
 def test_one_trace_for_repeated_calls(model, rng):

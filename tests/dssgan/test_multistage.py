@@ -6,7 +6,7 @@ import tensorflow as tf
 
 from dssgan.convert import from_meta_tasnet
 from dssgan.losses import multistage_stage
-from dssgan.models import build
+from dssgan.models import build, fused
 
 SMALL = {
     "width": 16,
@@ -223,3 +223,25 @@ def test_rates_apart_hears_another_mix_at_each_rate(rng):
         np.testing.assert_allclose(stage["references"], expected["references"], atol=1e-6)
     with pytest.raises(ValueError, match="mixes=3"):
         model.training_estimates(mixture[..., :1])
+
+
+def test_context_is_what_an_output_sample_depends_on(rng, monkeypatch):
+    """With the norms' statistics held fixed, only samples within `context` matter."""
+
+    def still(first, second, frames, groups, affine):
+        scale, shift = tf.split(affine, 2, -1)
+        return scale + 0.0 * first, shift + 0.0 * second
+
+    monkeypatch.setattr(fused, "group_scale_shift", still)
+    model = build("multistage", stages=2, **{**SMALL, "layers": 3})
+    samples = 3 * model.context // model.multiple * model.multiple
+    mixture = rng.standard_normal((1, samples, 1)).astype(np.float32)
+    before = np.asarray(model(mixture))
+    place = samples // 2
+    mixture[0, place] += 10.0
+    changed = np.abs(np.asarray(model(mixture)) - before).max((0, 1, 3)) > 1e-6
+    reached = np.flatnonzero(changed)
+    assert place in reached
+    assert reached.min() >= place - model.context
+    assert reached.max() <= place + model.context
+    assert reached.max() - reached.min() > model.context  # not overstated by more than half
