@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from datasets.augment import Augmentation, Variant, prepare_variants
+from datasets.prepare_song import prepare_song
 from datasets.track import Track
 
 RATE = 22050
@@ -131,3 +132,11 @@ def test_variants_read_like_any_track():
 def test_variants_out_of_range_are_refused(count, options):
     with pytest.raises(ValueError, match="expected"):
         prepare_variants([Tones()], count, **options)
+
+
+def test_variants_can_be_prepared_like_songs(tmp_path):
+    variant = prepare_variants([Tones()], 1)[0]
+    record = prepare_song(variant, [RATE], str(tmp_path), False, {"files": {}})
+    assert record["rows"] == ["drums", "bass"]
+    stored = np.load(tmp_path / record["files"][str(RATE)]["path"], mmap_mode="r")
+    np.testing.assert_array_equal(stored, [variant.read("drums"), variant.read("bass")])
