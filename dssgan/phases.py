@@ -1,7 +1,9 @@
 """The story of a run: a separator is trained in phases, then scored."""
 
+import contextlib
 import dataclasses
 import functools
+import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,6 +13,7 @@ import tensorflow as tf
 from dssgan import __version__, models
 from dssgan.assembly import Material, build_loop, build_model, build_rule, calibration_mixtures
 from dssgan.config import Config
+from dssgan.exported import CONFIG, WEIGHTS
 from dssgan.logs import Logs
 from dssgan.separator import Separator
 from dssgan.state import Checkpoints, TrainingState, read_progress
@@ -107,7 +110,7 @@ def supervised(run: Run) -> dict[str, float]:
 
 def test(run: Run) -> dict[str, float]:
     """Score the exported separator on the test songs."""
-    if not (run.exported / "config.json").exists():
+    if not (run.exported / CONFIG).exists():
         raise ValueError(
             f"{run.exported}: no exported separator to test; put a training phase before test"
         )
@@ -130,7 +133,7 @@ def describe(run: Run, model: models.SeparatorModel) -> None:
 
 
 def export(run: Run, state: TrainingState, checkpoints: Checkpoints) -> None:
-    """Export the best separator of a phase."""
+    """Export the best separator of a phase, unless that has been done."""
     state.restore(checkpoints.best)
     progress = dataclasses.asdict(state.progress)
     provenance = {
@@ -139,6 +142,16 @@ def export(run: Run, state: TrainingState, checkpoints: Checkpoints) -> None:
         "progress": progress,
         "configuration": to_dict(run.config) | {"tracking": {}},
     }
-    with state.averaged():
-        Separator(state.model).save(run.exported, provenance)
+    if _provenance(run.exported) != provenance:
+        with state.averaged():
+            Separator(state.model).save(run.exported, provenance)
     run.say(f"separator of epoch {state.progress.epoch}: {run.exported}")
+
+
+def _provenance(exported: Path) -> dict | None:
+    """Where the separator in a folder comes from; None where there is none."""
+    if not (exported / WEIGHTS).exists():
+        return None
+    with contextlib.suppress(OSError, ValueError, AttributeError):
+        return json.loads((exported / CONFIG).read_bytes()).get("provenance")
+    return None

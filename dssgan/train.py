@@ -148,7 +148,7 @@ def train(experiment: Any, config: Config, folder: Path, options: dict[str, Any]
 
     prepare_machine(config)
     from dssgan import phases
-    from experiments import material
+    from experiments import material, scoring
 
     @experiment.main
     def train(_run):
@@ -157,11 +157,11 @@ def train(experiment: Any, config: Config, folder: Path, options: dict[str, Any]
             config,
             folder,
             lambda model: material.for_training(config, model),
-            lambda separator: material.test_scores(config, separator, folder / "scores"),
+            lambda separator: scoring.test_scores(config, separator, folder / "scores"),
             record=lambda name, value, step: _run.log_scalar(name, float(value), step),
         )
         scores = phases.tell(run)
-        for path in material.artefacts(folder):
+        for path in scoring.artefacts(folder):
             _run.add_artifact(path, str(path.relative_to(folder)))
         return {name: float(value) for name, value in scores.items()}  # NumPy would be pickled
 

@@ -5,7 +5,7 @@ import fcntl
 import hashlib
 import json
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,7 @@ from dssgan.assembly import Material, excerpt_samples
 from dssgan.config import Config, Dataset
 from dssgan.typed import nearest, to_dict
 from evaluation import metrics
+from evaluation.protocols import find
 
 METRICS = {"si_sdr": metrics.si_sdr, "sdr": metrics.sdr, "usdr": metrics.usdr}
 TRAINING, CALIBRATION = 0, 1  # streams of excerpts
@@ -51,6 +52,10 @@ def check_data(config: Config) -> None:
         if not Path(entry.root).expanduser().exists():
             raise ValueError(f"{where}.root={entry.root!r}: there is no such folder")
     augmentation(config)
+    try:
+        find(config.evaluation.protocol)
+    except ValueError as error:
+        raise ValueError(f"evaluation.protocol: {error}") from error
     name = config.validation.metric
     if name != "none" and name not in METRICS:
         known = ", ".join((*METRICS, "none"))
@@ -213,23 +218,3 @@ def select(tracks: Sequence[Track], entry: Dataset, split: str, where: str) -> l
     if named[split] is not None:
         return [known[name] for name in named[split]]
     return [track for track in tracks if track.split == split and track.name not in taken]
-
-
-def test_songs(config: Config) -> list[Track]:
-    """The test songs at their own rates."""
-    songs: list[Track] = []
-    for where, entry in entries(config):
-        songs += select(
-            datasets.load(entry.name, entry.root, **entry.options), entry, "test", where
-        )
-    return songs[: config.evaluation.songs] if config.evaluation.songs else songs
-
-
-def artefacts(folder: Path) -> Iterable[Path]:
-    """What a finished run leaves behind, beside its checkpoints."""
-    yield from (path for path in sorted(folder.glob("separator/*")) if path.is_file())
-    yield from (path for path in sorted(folder.glob("scores/**/*.json")) if path.is_file())
-
-
-def test_scores(config: Config, separator: Path, folder: Path) -> dict[str, float]:
-    raise ValueError("soon")

@@ -112,6 +112,27 @@ def test_the_same_seed_repeats_a_run_and_a_named_run_goes_on(tmp_path, words, ca
     assert (one / "cout.txt").read_text().count("epoch") >= 3
 
 
+def test_the_test_scores_are_the_result_and_go_on_where_they_stopped(tmp_path, words, capsys):
+    words = [*words, "name=mine", "phases=[supervised, test]", "supervised.epochs=1"]
+    assert train.main(words) == 0
+    folder = tmp_path / "runs" / "mine"
+    summary = json.loads((folder / "scores" / "summary.json").read_text())
+    result = json.loads((folder / "run.json").read_text())["result"]
+    assert result["SDR/drums"] == summary["median"]["drums"]["SDR"]
+    assert set(summary["songs"]) == {"band-900000"}
+    assert {"SAR/accompaniment", "validation/si_sdr"} <= set(result)
+    (song,) = (folder / "scores" / "test").glob("*.json")
+    before = song.stat().st_mtime_ns
+    assert "drums" in capsys.readouterr().out
+    assert train.main(words) == 0  # all is done: nothing is trained or scored again
+    assert song.stat().st_mtime_ns == before
+    record = json.loads((folder / "run.json").read_text())
+    assert record["result"] == result
+    assert "scores/summary.json" in record["artifacts"]
+    with pytest.raises(ValueError, match="no songs to test with"):
+        train.main(["with", f"resume={folder}", "data.test=[]"])
+
+
 def test_songs_from_several_datasets_by_name(tmp_path, words, capsys):
     also = "{name: band, options: {songs: 2, seconds: 2.0, sample_rate: 8000, seed: 9}, valid: []}"
     chosen = ["data.train=[band-000001]", f"data.also=[{also}]", "validation.metric=none"]
