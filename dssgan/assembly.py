@@ -2,6 +2,7 @@
 
 import dataclasses
 import functools
+import inspect
 import itertools
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
@@ -44,7 +45,12 @@ class Material:
 def build_model(config: Config) -> models.SeparatorModel:
     """The separator with its first weights, which follow from the seed."""
     keras.utils.set_random_seed(config.seed % 2**32)
-    return create_variables(models.build(config.model.name, **model_options(config)))
+    options = model_options(config)
+    separator = models.SEPARATORS[config.model.name]
+    if "precision" not in options and "precision" in inspect.signature(separator).parameters:
+        # On a GPU half the bytes are half the time; on a CPU it depends on the CPU.
+        options["precision"] = "bfloat16" if tf.config.list_physical_devices("GPU") else "float32"
+    return create_variables(models.build(config.model.name, **options))
 
 
 def build_rule(config: Config) -> Any:
