@@ -133,7 +133,7 @@ def literal(text: str) -> Any:
         return ast.literal_eval(text)
     except (ValueError, SyntaxError, MemoryError, RecursionError):
         pass
-    if text[:1] in "[{":
+    if text.startswith(("[", "{")):
         try:
             return yaml.load(text, _Loader)
         except yaml.YAMLError as error:

@@ -230,14 +230,14 @@ def command(*words):
 def wait_for(condition, process):
     while not condition():
         assert process.poll() is None, process.communicate()[1]
-        time.sleep(0.02)
+        time.sleep(0.1)
 
 
 @pytest.mark.slow
 def test_terminated_and_killed_the_command_repeats_the_bits(tmp_path, words):
     """With real excerpts and the real shell: SIGTERM, then SIGKILL, then to the end."""
     words = [*words, "model.dropout=0.2", "optimiser.average=0.9", "compute.deterministic=true"]
-    words += ["supervised={epochs: 2, steps: 300, calibration: 4}", "checkpoint.steps=5"]
+    words += ["supervised={epochs: 1, steps: 200, calibration: 4}", "checkpoint.steps=5"]
     tmp_path /= "runs"
     checkpoint = tmp_path / "cut" / "checkpoints" / "supervised" / "last.npz"
     whole, cut = command(*words, "name=whole"), command(*words, "name=cut")
