@@ -151,7 +151,7 @@ class Tracking:
     tensorboard: bool = True
     every: int = within(25, low=1)  # updates between two points of a curve
     examples: int = within(1, low=0)  # validation songs that are pictured and heard …
-    listen_every: int = within(10, low=1)  # … at every so many validations
+    listen_every: int = within(10, low=1)  # … at the first so many validations, then each n-th
     seconds: float = within(8.0, low=0.1)  # length of what is pictured and heard
 
 

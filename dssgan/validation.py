@@ -51,8 +51,8 @@ class Validator:
       metric: (references, estimates), both (sources, samples, channels) → (sources,), higher is
         better; NaN leaves a silent source out.
       decisive: sources whose mean decides; empty means all.
-      examples: so many songs are pictured and heard, at the first validation and every
-        `listen_every`-th after it (sound fills disks).
+      examples: so many songs are pictured and heard, at the first `listen_every` validations and
+        every `listen_every`-th after them (sound fills disks); mixture and references once.
       seconds: length of that.
     """
 
@@ -85,7 +85,8 @@ class Validator:
             stems = self.separator.separate(mixture, song.sample_rate, name=song.name)
             estimates = np.stack([stems[source] for source in self.separator.sources])
             scores.append(self._score(references, estimates))
-            if place < self.examples and self._done % self.listen_every == 0:
+            due = self._done < self.listen_every or self._done % self.listen_every == 0
+            if place < self.examples and due:
                 self._show(step, logs, song, mixture, references, estimates)
             check()
         self._done += 1

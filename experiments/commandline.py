@@ -64,7 +64,7 @@ def configure(updates: Sequence[str]) -> tuple[Config, Path | None, str]:
         files.insert(0, str(resume / RECORD))
         values = merge(_recorded(resume), values)
     elif not files and _wanted_data(values) == "band":
-        files.append(str(DEMO))
+        files.append(os.path.relpath(DEMO))
         values = merge(read_yaml(DEMO), values)
     try:
         config = from_dict(values)

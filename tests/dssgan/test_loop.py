@@ -153,6 +153,22 @@ def test_validation_scores_whole_songs_and_leaves_silence_out():
     assert scores.sources == {"drums": -100.0, "vocals": 2.0}
 
 
+def test_sound_is_written_often_at_first_and_then_now_and_then():
+    class Counting(Logs):
+        written = 0
+
+        def sounds(self, *given):
+            self.written += 1
+
+    logs, counts = Counting(None), []
+    separator = Separator(TinySeparator(), segment=0.5)
+    validator = Validator(separator, [Song()], negative_error, listen_every=3)
+    for _ in range(7):
+        validator(0, logs)
+        counts.append(logs.written)
+    assert counts == [1, 2, 3, 4, 4, 4, 5]
+
+
 def test_curves_pictures_and_sound_reach_tensorboard(tmp_path):
     logs, state = Logs(tmp_path / "events"), make_state()
     validator = Validator(Separator(state.model), [Song("tune")], negative_error, seconds=0.5)
@@ -185,7 +201,8 @@ def test_curves_pictures_and_sound_reach_tensorboard(tmp_path):
     assert [event.step for event in events.Tensors("train/loss")] == [2, 4, 6, 8]
     kinds = {events.SummaryMetadata(tag).plugin_data.plugin_name for tag in tags}
     assert {"scalars", "images", "audio"} <= kinds
-    assert len(events.Tensors("sound/tune/vocals/estimate")) == 1  # not at every validation
+    assert len(events.Tensors("sound/tune/vocals/estimate")) == 2
+    assert len(events.Tensors("sound/tune/mixture")) == 1
     sound = tf.make_ndarray(events.Tensors("sound/tune/mixture")[0].tensor_proto)
     wav, rate = tf.audio.decode_wav(sound.ravel()[0])
     assert int(rate) == 8000
