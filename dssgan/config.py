@@ -42,7 +42,7 @@ class Augmentation:
     active: str = "drums"  # a source that plays …
     active_share: float = within(0.0, low=0, high=1)  # … in at least this share of the excerpts
     split_accompaniment: bool = False  # vary each stem within it
-    # Mixes of the same moment on the channel axis; 3 with model.rates_apart is the original's quirk.
+    # Mixes of a moment on the channel axis; 3 with model.rates_apart is the original's quirk.
     mixes: int = within(1, low=1)
 
 
