@@ -115,8 +115,16 @@ def multistage_stage(
     return loss, parts
 
 
-def multistage(outputs, references, mixture, **weights):
-    """Meta-TasNet's loss summed over the stages; the parts are averaged over them.
+def multistage(
+    outputs,
+    references,
+    mixture,
+    sources_weight: float = 1.0,
+    reconstruction: float = 0.05,
+    dissimilar: float = 3.0,
+    similar: float = 2.0,
+):
+    """Meta-TasNet's loss, summed over the stages; the weights are those of `multistage_stage`.
 
     The terms that compare items of a batch (dissimilarity, similarity) see the items of one
     replica only, as in the original.
@@ -124,7 +132,9 @@ def multistage(outputs, references, mixture, **weights):
     del references, mixture
     total, parts = 0.0, {}
     for index, stage in enumerate(outputs["stages"]):
-        loss, stage_parts = multistage_stage(stage, **weights)
+        loss, stage_parts = multistage_stage(
+            stage, sources_weight, reconstruction, dissimilar, similar
+        )
         total += loss
         parts[f"stage_{index}/loss"] = loss
         parts[f"stage_{index}/si_sdr"] = tf.reduce_mean(stage_parts["si_sdr"])
