@@ -1,1 +1,1 @@
-"""What every room may import: files written atomically, command-line manners. Standard library + tqdm."""
+"""What every room may import: atomic files and command-line manners; standard library and tqdm."""
