@@ -27,6 +27,8 @@ def _prepare(arguments: argparse.Namespace) -> int:
         mixture=not arguments.without_mixture,
         skip_broken=arguments.skip_broken,
         prune=arguments.prune,
+        variants=arguments.variants,
+        semitones=arguments.semitones,
         watch=lambda results, total: shell.progress(results, total=total, unit="song"),
         report=lambda line: print(f"cannot be read: {line}", file=sys.stderr),
         **_options(arguments),
@@ -145,6 +147,12 @@ def _parser() -> argparse.ArgumentParser:
         "--skip-broken", action="store_true", help="leave out songs that cannot be read"
     )
     command.add_argument("--prune", action="store_true", help="remove songs not asked for")
+    command.add_argument(
+        "--variants", type=int, default=0, metavar="N", help="also N varied speeds of each song"
+    )
+    command.add_argument(
+        "--semitones", type=float, default=0.0, help="and of pitch, the drums' aside"
+    )
 
     command = commands.add_parser("check", help="compare every file of a cache with its checksum")
     command.set_defaults(command=_check)

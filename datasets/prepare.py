@@ -18,6 +18,7 @@ from typing import Any
 from common.files import write_text
 from datasets import load, loader
 from datasets.audio import resampled_length
+from datasets.augment import prepare_variants
 from datasets.cache import MANIFEST, read_manifest, write_manifest
 from datasets.parallel import each
 from datasets.prepare_song import BrokenSong, file_name, fingerprint, prepare_song, rows_of
@@ -38,6 +39,8 @@ def prepare(
     mixture: bool = True,
     skip_broken: bool = False,
     prune: bool = False,
+    variants: int = 0,
+    semitones: float = 0.0,
     watch: Callable[..., Iterable] = lambda results, total: results,
     report: Callable[[str], None] = lambda line: None,
     **options,
@@ -52,6 +55,8 @@ def prepare(
       mixture: keep mixtures that are not the sum of the stems (a quarter more space).
       skip_broken: leave songs that cannot be read out, and say so in the manifest.
       prune: remove songs that are in the cache and not asked for.
+      variants: of each training song, so many at slightly other speeds, prepared beside it.
+      semitones: largest further change of pitch of a variant's stems but the drums.
       watch: wraps the finished songs, for instance in a progress bar.
       report: is told one line per song that cannot be read.
 
@@ -69,6 +74,7 @@ def prepare(
     if "broken" in loader(name).options():
         options["broken"] = broken
     tracks = load(name, root, split, **options)
+    tracks = [*tracks, *prepare_variants(tracks, variants, semitones=semitones)]
     for line in broken:
         report(line)
     out = Path(out).expanduser()

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from common import shell
+from datasets import load
 from datasets.__main__ import main
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -53,6 +54,20 @@ def test_prepare_list_check(tmp_path, songs, capsys):
     file.write_bytes(data)
     code, text, error = run(capsys, "check", out)
     assert (code, text) == (1, "") and str(file) in error.splitlines()[0]
+
+
+def test_variants_are_prepared_beside_their_songs(tmp_path, songs, capsys):
+    out = tmp_path / "cache"
+    code, _, error = run(
+        capsys, "prepare", "folders", songs, "--out", out, "--rates", 32000, "--workers", 1,
+        "--valid", "second", "--variants", 2, "--semitones", 1,
+    )  # fmt: skip
+    assert (code, error) == (0, "")
+    names = [track.name for track in load("cache", out)]
+    assert names == ["first", "first (variant 1)", "first (variant 2)", "second"]
+    lengths = [track.samples for track in load("cache", out, "train")]
+    assert lengths[0] == 64000 and len(set(lengths)) == 3
+    assert run(capsys, "check", out)[0] == 0
 
 
 def test_list_of_a_dataset(songs, capsys):
