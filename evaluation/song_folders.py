@@ -64,7 +64,7 @@ def pair_songs(
             same = list(stems)
         match = same[0] if len(same) == 1 else None
         matched.add(match)
-        name = path.name or getattr(match, "name", "") or Path(os.path.abspath(estimates)).name
+        name = path.name or getattr(match, "name", "") or Path(os.path.abspath(references)).name
         parents = path.parts[:-1] or (match or path).parts[:-1]
         pair = _Pair(stems.get(match, {}), files, tuple(targets), protocol)
         songs.append(Song(name, parents[-1] if parents else split, pair.identity(), pair.takes))

@@ -135,7 +135,7 @@ def find_tracks(text: str) -> list[Track]:
     root, wanted = rest or None, ()
     if root is not None and not os.path.exists(root):
         root, _, songs = rest.rpartition(":")
-        wanted = shell.names(songs) if songs else ()
+        wanted = shell.names(songs)
         if not os.path.exists(root):
             raise shell.Misuse(f"--data {text}: no such folder; expected NAME:PATH[:SONG,SONG…]")
     tracks = datasets.load(name, root)

@@ -82,9 +82,12 @@ def test_split_folders_aliases_and_other_formats(folders, rng):
         write(folders / f"ref/valid/One/{stem}.flac", rng.random((20000, 2)) / 9, format="FLAC")
     write(folders / "est/One/mixture_others.ogg", rng.random((20000, 2)) / 9, format="OGG")
     (folders / "est/One/notes.txt").write_text("not audio")
-    assert score(folders, "--sources", "drums,other", "--out", folders / "out") == 1
+    assert score(folders, "--sources", "drums,other", "--out", folders / "out") == 0
     one = json.loads((folders / "out/valid/One.json").read_text())
     assert [target["name"] for target in one["targets"]] == ["drums", "other"]
+    # A stem that a song lacks on both sides is not a source of that song.
+    two = json.loads((folders / "out/test/Two.json").read_text())
+    assert [target["name"] for target in two["targets"]] == ["drums"]
 
 
 def test_one_song_without_folders(folders):
