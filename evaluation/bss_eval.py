@@ -38,6 +38,7 @@ class Scores(NamedTuple):
     """Ratios in dB, each (sources, frames), or None where they were not asked for.
 
     `permutation` (sources, frames): the estimate that was taken for each reference.
+    `singular`: whether the references leave part of the band empty (see `same_rounding`).
     """
 
     sdr: np.ndarray | None
@@ -45,6 +46,7 @@ class Scores(NamedTuple):
     sir: np.ndarray | None
     sar: np.ndarray | None
     permutation: np.ndarray
+    singular: bool
 
 
 def frames(samples: int, window: float | None, hop: float | None) -> list[tuple[int, int]]:
@@ -90,10 +92,11 @@ def bss_eval(
         small ones with "v3-sources") and is many times faster.
       single_frame_is_whole: what to do with a track that is longer than the window and has room
         for one frame only: mir_eval scores the whole track (True), museval that frame (False).
-      same_rounding: on sources without high frequencies (lossy codecs, upsampled audio) the
-        projections hang on rounding errors; True repeats the reference programs' arithmetic there,
-        to agree with them, at several times the cost; False keeps the fast path. SDR of "v4" and
-        "v3-images" does not depend on it.
+      same_rounding: on references without high frequencies (decoded from lossy files, upsampled)
+        ISR, SIR and SAR hang on rounding errors. True repeats museval's arithmetic there, to agree
+        with it, at several times the cost; it may be 20 dB wrong. False gives the references the
+        noise of a 16-bit recording there: the scores of the same songs in 16-bit files, as SiSEC
+        2018 had them. SDR of "v4" and "v3-images" does not depend on it.
 
     Returns:
       `Scores`. NaN in frames where any reference or estimate is silent; with "v3-sources" ISR is
@@ -126,7 +129,7 @@ def bss_eval(
     pairs = list(itertools.product(everything, repeat=2))
     if not compute_permutation:
         pairs = [(j, j) for j in everything]
-    found = _all_ratios(
+    found, singular = _all_ratios(
         references, estimates, bounds, pairs, version, filter_length, wanted, same_rounding
     )
     permutation = np.repeat(everything[:, None], len(bounds), axis=1)
@@ -138,7 +141,7 @@ def bss_eval(
         else None
         for name in METRICS
     ]
-    return Scores(*chosen, permutation)
+    return Scores(*chosen, permutation, singular)
 
 
 def _silent(audio: np.ndarray) -> np.ndarray:
@@ -160,7 +163,7 @@ def _best_permutation(sir: np.ndarray, per_frame: bool) -> np.ndarray:
 
 
 def _all_ratios(references, estimates, bounds, pairs, version, taps, metrics, same_rounding):
-    """Ratios {metric: (references, estimates, frames)} of the given pairs in dB, NaN elsewhere."""
+    """Ratios {metric: (references, estimates, frames)} of the pairs in dB, and `singular`."""
     sources, samples, _ = references.shape
     result = {name: np.full((sources, sources, len(bounds)), np.nan) for name in METRICS}
     images = version != "v3-sources"
@@ -175,7 +178,7 @@ def _all_ratios(references, estimates, bounds, pairs, version, taps, metrics, sa
         options = {"own": own, "joint": joint, "same_rounding": same_rounding}
         return Projections(*span, pairs, taps=taps, size=size, **options)
 
-    projections = None
+    projections, singular = None, False
     for index, (start, stop) in enumerate(bounds):
         span = references[:, start:stop], estimates[:, start:stop]
         if any(_silent(audio).any() for audio in span):
@@ -184,8 +187,9 @@ def _all_ratios(references, estimates, bounds, pairs, version, taps, metrics, sa
             projections = project(start, stop)
         elif projections is None:
             projections = project(0, samples)
+        singular |= projections is not None and projections.singular
         sums = energies(*span, pairs, taps=taps, size=size, projections=projections)
         for name, values in ratios(sums, metrics, images).items():
             for (j, k), value in zip(pairs, values):
                 result[name][j, k, index] = value
-    return result
+    return result, bool(singular)

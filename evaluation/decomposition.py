@@ -22,12 +22,19 @@ LONGEST = 8 * BLOCK
 #: Measured between two equivalent computations: differences of 1e-3 dB and more below 1e-15, of
 #: 1e-5 dB at 1e-12, of 5e-7 dB at 1e-11 (16-bit recordings) and of 1e-12 dB at 1e-9.
 SINGULAR = 1e-12
+#: Below this the references hold less than the rounding noise of 16 bits in some direction.
+BELOW_16_BITS = 1e-13
+#: Energy per sample of that noise: steps of 2⁻¹⁵, evenly distributed.
+NOISE_OF_16_BITS = 2.0**-30 / 12
 
 Pairs = Sequence[tuple[int, int]]
 
 
 class Projections:
-    """Projections of estimates on the references of one span, ready to be applied to its frames."""
+    """Projections of estimates on the references of one span, ready to be applied to its frames.
+
+    `singular` tells whether the references leave some direction all but empty.
+    """
 
     def __init__(
         self,
@@ -51,7 +58,8 @@ class Projections:
           own: prepare the projection of an estimate on its own reference.
           joint: prepare the projection on all references.
           same_rounding: where a Gram matrix is nearly singular, repeat the reference programs'
-            arithmetic so that the results are theirs.
+            arithmetic so that the results are theirs; otherwise give the references the noise of
+            16-bit recordings there, so that the results do not hang on rounding.
         """
         sources, _, channels = references.shape
         self.channels = channels
@@ -59,7 +67,7 @@ class Projections:
         rows = {j: slice(j * channels, (j + 1) * channels) for j in range(sources)}
         wanted = list(rows.values()) if own or sources == 1 else []
         wanted += [everything] if joint and sources > 1 else []
-        found = _solutions(references, estimates, wanted, taps, same_rounding)
+        found, self.singular = _solutions(references, estimates, wanted, taps, same_rounding)
         self.joint = FilterBank(found.pop(), size) if joint and sources > 1 else None
         self.own: dict[tuple[int, int], FilterBank] = {}
         for j, k in pairs if found else ():
@@ -82,7 +90,13 @@ class Projections:
         return own, np.stack([own[0, 0]]) if len(rows) == 1 and own else None
 
 
-def _solutions(references, estimates, wanted, taps, same_rounding) -> list[np.ndarray]:
+def _solutions(
+    references: np.ndarray,
+    estimates: np.ndarray,
+    wanted: Sequence[slice],
+    taps: int,
+    same_rounding: bool,
+) -> tuple[list[np.ndarray], bool]:
     """Filters (E, channels of the slice, taps) for every wanted slice of reference channels.
 
     Silent channels and copies of others (mono stems in stereo files) add nothing to a projection
@@ -91,21 +105,25 @@ def _solutions(references, estimates, wanted, taps, same_rounding) -> list[np.nd
     lags, cross = correlations(references, estimates, taps)
     originals = original_channels(references)
     exact = None
-    found = []
+    solutions, singular = [], False
     for rows in wanted:
         inside = range(len(lags))[rows]
         first = {originals[k]: k for k in reversed(inside) if originals[k] is not None}
         kept = sorted(first.values())
-        filters = np.zeros((cross.shape[1], len(inside), taps))
-        filters[:, [k - inside[0] for k in kept]], reciprocal_condition = solve(
-            lags[np.ix_(kept, kept)], cross[kept]
-        )
-        if same_rounding and reciprocal_condition < SINGULAR:
+        system = lags[np.ix_(kept, kept)], cross[kept]
+        found, reciprocal_condition = solve(*system)
+        singular |= reciprocal_condition < BELOW_16_BITS
+        filters = np.zeros((len(found), len(inside), taps))
+        if reciprocal_condition < BELOW_16_BITS and not same_rounding:
+            energy = references.shape[1] * NOISE_OF_16_BITS
+            found, _ = solve(*system, ridge=energy)
+        elif reciprocal_condition < SINGULAR and same_rounding:
             if exact is None:
                 exact = whole_correlations(references, estimates, taps)
-            filters = solve_generally(exact[0][rows, rows], exact[1][rows])
-        found.append(filters)
-    return found
+            found, kept = solve_generally(exact[0][rows, rows], exact[1][rows]), list(inside)
+        filters[:, [k - inside[0] for k in kept]] = found
+        solutions.append(filters)
+    return solutions, singular
 
 
 def original_channels(references: np.ndarray) -> list[int | None]:

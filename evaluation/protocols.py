@@ -28,6 +28,7 @@ class Protocol:
       version: of `evaluation.bss_eval.bss_eval`.
       window_s, hop_s: frames in seconds.
       filter_length: taps of the distortion filters.
+      same_rounding: of `bss_eval`: what becomes of references with an empty part of the band.
       pair_decides_vocals: where the accompaniment overlaps other targets, it is scored in a pass of
         its own beside the vocals; whether the vocals' scores come from that pass.
       adds_accompaniment: score the sum of all estimates but the vocals too, where it is not given.
@@ -38,6 +39,7 @@ class Protocol:
     window_s: float
     hop_s: float
     filter_length: int = 512
+    same_rounding: bool = False
     pair_decides_vocals: bool = True
     adds_accompaniment: bool = False
 
@@ -67,8 +69,10 @@ class Protocol:
 PROTOCOLS = {
     protocol.name: protocol
     for protocol in (
-        # SiSEC 2018 and museval: Stöter, Liutkus and Ito, LVA/ICA 2018.
+        # SiSEC 2018 (Stöter, Liutkus and Ito, LVA/ICA 2018), which scored 16-bit files.
         Protocol("musdb18", version="v4", window_s=1.0, hop_s=1.0),
+        # The same with museval's rounding: differs for references decoded from lossy files.
+        Protocol("museval", version="v4", window_s=1.0, hop_s=1.0, same_rounding=True),
         # SiSEC 2015/16: frames of 30 s every 15 s with filters of their own; four sources, then the
         # accompaniment beside the vocals.
         Protocol(

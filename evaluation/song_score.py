@@ -8,6 +8,11 @@ import numpy as np
 from evaluation.bss_eval import METRICS, bss_eval
 from evaluation.protocols import ACCOMPANIMENT, Protocol, members, overlaps
 
+EMPTY_BAND = (
+    "the references leave part of the band empty (a lossy codec?): BSS Eval would hang on rounding "
+    "there; see same_rounding in evaluation/bss_eval.py"
+)
+
 
 @dataclass
 class Takes:
@@ -79,7 +84,7 @@ def score_song(takes: Takes, protocol: Protocol) -> dict:
     if not references:
         raise ValueError("all references are silent: nothing to score")
     overlapping = overlaps(names, tuple(takes.stems))
-    scores = _score(references, fitted, protocol, overlapping, takes.sample_rate)
+    scores = _score(references, fitted, protocol, overlapping, takes.sample_rate, warnings)
     return {
         "targets": [{"name": name, "frames": scores[name]} for name in names if name in scores],
         "warnings": warnings,
@@ -138,6 +143,7 @@ def _score(
     protocol: Protocol,
     overlapping: bool,
     sample_rate: int,
+    warnings: list[str],
 ) -> dict[str, list[dict]]:
     """Frames of every target that the protocol's passes keep."""
     scores = {}
@@ -153,7 +159,10 @@ def _score(
             hop=int(protocol.hop_s * sample_rate),
             version=protocol.version,
             filter_length=protocol.filter_length,
+            same_rounding=protocol.same_rounding,
         )
+        if found.singular and EMPTY_BAND not in warnings:
+            warnings.append(EMPTY_BAND)
         values = np.stack([found.sdr, found.isr, found.sir, found.sar])
         for name in kept:
             scores[name] = _frames(values[:, together.index(name)], protocol)

@@ -6,6 +6,14 @@ import types
 import warnings
 
 import pytest
+import threadpoolctl
+
+
+@pytest.fixture(scope="session", autouse=True)
+def one_thread():
+    """Matrices here are small: threads that wait for each other would only disturb other tests."""
+    with threadpoolctl.threadpool_limits(1):
+        yield
 
 
 @pytest.fixture(scope="session")

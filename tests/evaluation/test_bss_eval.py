@@ -125,7 +125,7 @@ def test_equals_museval_for_any_shape(
 @hypothesis.given(
     samples=st.integers(1, 10**6),
     window=st.integers(1, 10**6) | st.just(np.inf),
-    hop=st.integers(1000, 10**6) | st.floats(1000, 1e6) | st.just(np.inf),
+    hop=st.integers(1000, 10**6) | st.floats(1000, 1e6),
 )
 def test_frames_are_museval_s(museval, samples, window, hop):
     hypothesis.assume(np.isfinite(hop) or window >= samples)  # museval fails on the rest
@@ -140,6 +140,7 @@ def test_a_partial_last_frame_is_not_scored():
     assert frames(120, 30, 30)[-1] == (90, 120)
     assert frames(29, 30, 30) == [(0, 29)]
     assert frames(50, None, None) == [(0, 50)]
+    assert frames(50, 30, np.inf) == [(0, 30)]
     with pytest.raises(ValueError, match="window 0"):
         frames(50, 0, 1)
 
@@ -262,34 +263,55 @@ def test_equals_museval_where_rounding_decides(museval, shared, rng, version):
     references = lossy_stems(shared, 2, 60000, 130000).astype(float)
     estimates = 0.7 * references + 0.3 * references[::-1]
     estimates += 0.01 * rng.standard_normal(references.shape)
-    options = {"window": 44100, "hop": 44100, "version": version}
-    found = bss_eval(references, estimates, **options)
+    found = bss_eval(references, estimates, window=44100, hop=44100, version=version)
     expected = by_museval(museval, references, estimates, version, 44100, 44100)
     assert_scores(found, expected)
-    # The faster arithmetic may differ there, in all but the SDR, which needs no filters.
-    fast = bss_eval(references, estimates, same_rounding=False, **options)
-    np.testing.assert_array_equal(fast.sdr, found.sdr)
+    assert found.singular
 
 
-def test_expected_scores_of_museval_s_own_test(museval, shared):
-    """museval's stored scores were made from a 16-bit decoding of the stems.
+def test_without_museval_s_rounding_lossy_references_score_as_in_16_bits(shared, rng):
+    references = lossy_stems(shared, 2, 60000, 160000).astype(float)
+    estimates = 0.7 * references + 0.3 * references[::-1]
+    estimates += 0.01 * rng.standard_normal(references.shape)
+    options = {"window": 30000, "hop": 30000, "same_rounding": False}
+    found = bss_eval(references, estimates, **options)
+    assert found.singular
+    in_16_bits = bss_eval(np.round(references * 2**15) / 2**15, estimates, **options)
+    assert not in_16_bits.singular
+    for mine, theirs in ((found.sir, in_16_bits.sir), (found.sar, in_16_bits.sar)):
+        medians = np.median(mine, axis=1), np.median(theirs, axis=1)
+        np.testing.assert_allclose(*medians, rtol=0, atol=0.05)
+    museval = bss_eval(references, estimates, **options | {"same_rounding": True})
+    assert np.abs(museval.sir - in_16_bits.sir).max() > 3
+    swapped = bss_eval(references[::-1, :, ::-1], estimates[::-1, :, ::-1], **options)
+    assert_scores([scores[::-1] for scores in swapped[:4]], found, 1e-3)
 
-    SDR does not depend on the last bit. The rest does: references without anything above 16 kHz
-    are told apart there by rounding alone, and a decoder that rounds one bit otherwise moves SIR by
-    0.06 dB. So the rest is compared with museval itself, on the same 16-bit samples.
-    """
-    references = np.round(lossy_stems(shared, 4, 0, None).astype(float) * 2**15) / 2**15
+
+def test_rounding_is_no_matter_with_16_bit_references(museval, shared, rng):
+    references = np.round(lossy_stems(shared, 2, 60000, 120000) * 2.0**15) / 2**15
+    estimates = 0.7 * references + 0.3 * references[::-1]
+    estimates += 0.01 * rng.standard_normal(references.shape)
+    expected = by_museval(museval, references, estimates, "v4", 30000, 30000)
+    for same_rounding in (False, True):
+        options = {"window": 30000, "hop": 30000, "same_rounding": same_rounding}
+        found = bss_eval(references, estimates, **options)
+        assert not found.singular
+        assert_scores(found, expected)
+
+
+def test_expected_sdr_of_museval_s_own_test(shared):
+    # Its other expectations hang on the rounding of the decoder and the machine of that time:
+    # museval itself is 19 dB away from them today.
+    stems = lossy_stems(shared, 4, 0, None)
     folder = shared / "fixtures" / "evaluation" / "museval"
-    expected = json.loads(next(folder.glob("*.json")).read_text())["targets"]
-    assert [target["name"] for target in expected] == ["vocals", "accompaniment"]
-    pair = np.stack([references[3], references[:3].sum(axis=0)])
+    expected = json.loads(next(folder.glob("*.json")).read_text())["targets"][0]
+    assert expected["name"] == "vocals"
     generator = np.random.RandomState(0)
-    estimates = generator.random_sample((2, *pair.shape[1:]))
-    found = bss_eval(pair, estimates, window=44100, hop=44100)
-    for index, target in enumerate(expected):
-        values = [frame["metrics"]["SDR"] for frame in target["frames"]]
-        np.testing.assert_allclose(found.sdr[index], values, atol=1e-3)
-    assert_scores(found, by_museval(museval, pair, estimates, "v4", 44100, 44100))
+    pair = np.stack([stems[3], stems[:3].sum(axis=0)])
+    estimates = generator.random_sample((2, *pair.shape[1:]))  # as that test makes them
+    found = bss_eval(pair, estimates, window=44100, hop=44100, metrics=["SDR"])
+    values = [frame["metrics"]["SDR"] for frame in expected["frames"]]
+    np.testing.assert_allclose(found.sdr[0], values, atol=1e-3)
 
 
 @pytest.mark.parametrize("version", VERSIONS)

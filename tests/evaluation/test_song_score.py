@@ -83,6 +83,21 @@ def test_clipped_audio_is_scored(audio):
     assert np.isfinite(score(stems, clipped)["targets"][0]["frames"][0]["metrics"]["SDR"])
 
 
+def test_empty_bands_are_told(rng):
+    import scipy.signal
+
+    low = scipy.signal.butter(20, 0.3, output="sos")
+    stems = {
+        name: scipy.signal.sosfilt(low, rng.standard_normal((40000, 1)), axis=0)
+        for name in ("drums", "bass")
+    }
+    long = Protocol("long", version="v4", window_s=10, hop_s=10, filter_length=64)
+    estimates = {name: stem + 0.1 for name, stem in stems.items()}
+    warnings = score_song(Takes(stems, estimates, RATE, RATE), long)["warnings"]
+    assert len(warnings) == 1
+    assert "part of the band empty" in warnings[0]
+
+
 def cases():
     noise = np.random.default_rng(2).standard_normal((2000, 2))
     nan = noise.copy()
