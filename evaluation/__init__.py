@@ -1,0 +1,1 @@
+"""Scores of separated sources: BSS Eval, plain ratios, protocols, reports. No TensorFlow."""
