@@ -113,14 +113,15 @@ def _solutions(
         system = lags[np.ix_(kept, kept)], cross[kept]
         found, reciprocal_condition = solve(*system)
         singular |= reciprocal_condition < BELOW_16_BITS
-        filters = np.zeros((len(found), len(inside), taps))
         if reciprocal_condition < BELOW_16_BITS and not same_rounding:
-            energy = references.shape[1] * NOISE_OF_16_BITS
-            found, _ = solve(*system, ridge=energy)
+            found, _ = solve(*system, ridge=references.shape[1] * NOISE_OF_16_BITS)
         elif reciprocal_condition < SINGULAR and same_rounding:
             if exact is None:
                 exact = whole_correlations(references, estimates, taps)
             found, kept = solve_generally(exact[0][rows, rows], exact[1][rows]), list(inside)
+        if found is None:
+            found = solve_generally(*system)
+        filters = np.zeros((len(found), len(inside), taps))
         filters[:, [k - inside[0] for k in kept]] = found
         solutions.append(filters)
     return solutions, singular

@@ -136,7 +136,9 @@ def whole_correlations(
     return lags, cross
 
 
-def solve(lags: np.ndarray, cross: np.ndarray, ridge: float = RIDGE) -> tuple[np.ndarray, float]:
+def solve(
+    lags: np.ndarray, cross: np.ndarray, ridge: float = RIDGE
+) -> tuple[np.ndarray | None, float]:
     """Solve the normal equations for every estimate channel at once, by Cholesky.
 
     Args:
@@ -145,9 +147,8 @@ def solve(lags: np.ndarray, cross: np.ndarray, ridge: float = RIDGE) -> tuple[np
       ridge: added to the diagonal of the Gram matrix: the energy of white noise in every channel.
 
     Returns:
-      Filters (E, K, taps), and the reciprocal condition number of the Gram matrix (1-norm), 0
-      where it is not positive definite in floating point (the filters are then those of
-      `solve_generally`).
+      Filters (E, K, taps), and the reciprocal condition number of the Gram matrix (1-norm); None
+      and 0 where it is not positive definite in floating point.
     """
     count, others, taps = cross.shape
     # The transposed view is in Fortran order, so that LAPACK works in place.
@@ -156,7 +157,7 @@ def solve(lags: np.ndarray, cross: np.ndarray, ridge: float = RIDGE) -> tuple[np
     norm = scipy.linalg.lapack.dlange("1", matrix)
     factor, failed = scipy.linalg.lapack.dpotrf(matrix, lower=1, clean=0, overwrite_a=1)
     if failed:
-        return solve_generally(lags, cross), 0.0
+        return None, 0.0
     right = cross.transpose(0, 2, 1).reshape(count * taps, others)
     filters, _ = scipy.linalg.lapack.dpotrs(factor, right, lower=1)
     reciprocal_condition, _ = scipy.linalg.lapack.dpocon(factor, norm, uplo="L")
