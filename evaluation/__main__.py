@@ -12,7 +12,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from common import shell
+from common import chatter, shell
 from common.files import write_json
 from evaluation import report, runner, song_folders, summary
 from evaluation.protocols import PROTOCOLS, find
@@ -98,9 +98,10 @@ def score_separator(options: argparse.Namespace, protocol) -> int:
     if options.songs:
         tracks = [track for track in tracks if track.name.endswith(shell.names(options.songs))]
     identity = runner.export_identity(options.separator)
-    from dssgan.separator import Separator
+    with chatter.hidden():
+        from dssgan.separator import Separator
 
-    separator = Separator.load(options.separator)
+        separator = Separator.load(options.separator)
     result = runner.evaluate(
         separator.separate,
         tracks,

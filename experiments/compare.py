@@ -19,7 +19,7 @@ from pathlib import Path
 import numpy as np
 
 import datasets
-from common import shell
+from common import chatter, shell
 from common.files import write_json, write_text
 from datasets.track import Track, read_sources
 from evaluation import protocols, runner
@@ -173,9 +173,10 @@ def separator_method(text: str) -> Method:
 
     @cache
     def load():
-        from dssgan.separator import Separator
+        with chatter.hidden():
+            from dssgan.separator import Separator
 
-        return Separator.load(path)
+            return Separator.load(path)
 
     def separate(
         mixture: np.ndarray, references: Mapping[str, np.ndarray], sample_rate: int
@@ -183,7 +184,7 @@ def separator_method(text: str) -> Method:
         del references
         return load().separate(mixture, sample_rate)
 
-    return Method(key, Baseline(label, f"exported separator {path.name}", separate), identity)
+    return Method(key, Baseline(label, "an exported separator of this project", separate), identity)
 
 
 def markdown(scores: Mapping, source: str) -> str:
