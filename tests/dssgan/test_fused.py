@@ -11,6 +11,15 @@ def tensors(rng, *shapes):
     return [tf.constant(rng.standard_normal(shape).astype(np.float32)) for shape in shapes]
 
 
+def value_and_gradients(function, inputs):
+    """[function(*inputs), the gradient of a sum over it with respect to each input]."""
+    with tf.GradientTape() as tape:
+        tape.watch(inputs)
+        y = function(*inputs)
+        loss = tf.reduce_sum(tf.sin(y))
+    return [y, *tape.gradient(loss, inputs)]
+
+
 def group_norm(y, affine, groups):
     """Group norm over (channels in group × frames), written down plainly."""
     batch, sources, frames, channels = y.shape
@@ -43,13 +52,7 @@ def test_norm_folds_into_the_kernel_with_the_same_gradients(rng, frames, slope):
     x, offset, affine, kernel = tensors(rng, (2, 3, frames, 16), (2, 3, 1, 16), (3, 32), (3, 16, 5))
     slope = tf.constant(slope)
     inputs = [x, slope, offset, affine, kernel]
-    results = []
-    for chain in (plain_chain, fused_chain):
-        with tf.GradientTape() as tape:
-            tape.watch(inputs)
-            y = chain(*inputs)
-            loss = tf.reduce_sum(tf.sin(y))
-        results.append([y, *tape.gradient(loss, inputs)])
+    results = [value_and_gradients(function, inputs) for function in (plain_chain, fused_chain)]
     for expected, found in zip(*results):
         scale = max(1.0, float(tf.reduce_max(tf.abs(expected))))
         np.testing.assert_allclose(found, expected, atol=2e-4 * scale)
@@ -71,13 +74,7 @@ def test_depthwise_convolution_and_its_gradients(rng, dilation):
     def ours(x, a, b, taps, slope_in, slope_out):
         return fused.norm_depthwise(x, slope_in, a, b, taps, dilation, slope_out)
 
-    results = []
-    for function in (plain, ours):
-        with tf.GradientTape() as tape:
-            tape.watch(inputs)
-            y = function(*inputs)
-            loss = tf.reduce_sum(tf.sin(y))
-        results.append([y, *tape.gradient(loss, inputs)])
+    results = [value_and_gradients(function, inputs) for function in (plain, ours)]
     for expected, found in zip(*results):
         np.testing.assert_allclose(found, expected, atol=1e-4)
 
