@@ -48,6 +48,7 @@ DATASETS: dict[str, Loader] = {
     "dsd100": Loader("datasets.dsd100"),
     "folders": Loader("datasets.folders"),
     "stems": Loader("datasets.stems"),
+    "recordings": Loader("datasets.recordings"),
     "cache": Loader("datasets.cache"),
     "band": Loader("datasets.band"),
 }

@@ -68,7 +68,14 @@ def load(
 
 
 class CacheTrack(Track):
-    """A song of a cache."""
+    """A song of a cache.
+
+    Attributes, beside those of `Track`:
+      path: of the file of all rows.
+      levels: row → RMS and peak in dBFS, None for silence.
+      identities: what tells the song it was prepared from.
+      composition: a digest of the notes, where the song has one.
+    """
 
     def __init__(self, root: Path, song: dict[str, Any], rate: int):
         file = song["files"][str(rate)]
@@ -86,6 +93,9 @@ class CacheTrack(Track):
         )
         self.path = str(root / file["path"])
         self.levels = song["levels"]
+        self.identities = tuple(song.get("identities", ()))  # see `datasets.roles.identities`
+        if "composition" in song:
+            self.composition = song["composition"]
         self._rows = {row: place for place, row in enumerate(song["rows"])}
         size = len(self._rows) * self.samples * self.channels * 4
         self._offset = file["bytes"] - size

@@ -118,10 +118,15 @@ def mono_level(track: Track) -> float:
 
     Meta-TasNet divides training songs by it. A silent song has the level 1: it stays silent.
     """
+    return deviation(track, track.stems or ("mixture",)) or 1.0
+
+
+def deviation(track: Track, stems: Sequence[str]) -> float:
+    """Population standard deviation of a sum of stems, averaged over the channels; 0 is silence."""
     total, squares = 0.0, 0.0
     for start in range(0, track.samples, _BLOCK):
         stop = min(start + _BLOCK, track.samples)
-        audio = read_sum(track, track.stems or ("mixture",), start, stop)
+        audio = read_sum(track, stems, start, stop)
         mono = audio[:, 0].astype(np.float64)
         for channel in range(1, track.channels):
             mono += audio[:, channel]
@@ -129,4 +134,4 @@ def mono_level(track: Track) -> float:
         squares += float(np.dot(mono, mono)) / track.channels**2
     mean = total / max(track.samples, 1)
     variance = squares / max(track.samples, 1) - mean * mean
-    return float(np.sqrt(variance)) if variance > 1e-12 else 1.0
+    return float(np.sqrt(variance)) if variance > 1e-12 else 0.0

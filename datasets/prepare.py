@@ -22,6 +22,7 @@ from datasets.augment import prepare_variants
 from datasets.cache import MANIFEST, read_manifest, write_manifest
 from datasets.parallel import each
 from datasets.prepare_song import BrokenSong, file_name, fingerprint, prepare_song, rows_of
+from datasets.roles import identities
 from datasets.track import Track
 
 UNFINISHED = "unfinished"
@@ -123,6 +124,7 @@ def prepare(
 
 def _entry(track: Track, record: dict) -> dict[str, Any]:
     """A song in the manifest."""
+    composition = getattr(track, "composition", None)
     return {
         "name": track.name,
         "split": track.split,
@@ -137,6 +139,8 @@ def _entry(track: Track, record: dict) -> dict[str, Any]:
         "findings": record["findings"],
         "levels": record["levels"],
         "fingerprint": record["fingerprint"],
+        "identities": sorted(identities(track)),
+        **({} if composition is None else {"composition": composition}),
         "files": {rate: record["files"][rate] for rate in sorted(record["files"], key=int)},
     }
 
