@@ -1,8 +1,8 @@
 """From excerpts in NumPy to tf.data: in order, in parallel, from any batch on.
 
 A source is any object with `batch(index)` → {"stems": (batch, sources, samples, channels),
-"names": list of batch strings}, a pure function of `index`, such as
-`datasets.sampling.PairedExcerpts`.
+"names": list of strings}, a pure function of `index`, such as `datasets.sampling.PairedExcerpts`.
+Further float32 arrays beside the stems, in dicts of their own if need be, come along.
 """
 
 import collections
@@ -13,6 +13,7 @@ import tensorflow as tf
 
 from dssgan import tfio_reader
 
+_SIZES = ("batch_size", "sources", "samples", "channels")
 READERS = ("auto", "numpy", "tensorflow-io")
 # Errors that came up while excerpts were read; TensorFlow keeps only their text.
 _FAILURES: collections.deque[Exception] = collections.deque(maxlen=16)
@@ -36,7 +37,7 @@ def dataset(
 
     Returns:
       Elements {"stems": float32 (batch, sources, samples, channels), "names": string (batch,)}
-      with static shapes.
+      and whatever else the source gives, with static shapes.
 
     Raises:
       ValueError: an option out of its range, a reader that cannot be used.
@@ -56,7 +57,7 @@ def dataset(
     if chosen == "tensorflow-io":
         batches = _in_graph(source, numbers, workers)
     else:
-        batches = _in_numpy(source, numbers, workers, _shape(source, start))
+        batches = _in_numpy(source, numbers, workers, start)
     options = tf.data.Options()
     options.deterministic = True
     # One machine: every replica gets its part of each batch, no one reads a shard of the numbers.
@@ -91,16 +92,20 @@ def reason(error: BaseException) -> BaseException:
     return error
 
 
-def _in_numpy(
-    source: Any, numbers: tf.data.Dataset, workers: int, shape: tuple[int, ...]
-) -> tf.data.Dataset:
-    def batch(number: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        found = _remembering(source.batch, number)
-        return found["stems"], _encoded(found["names"])
+def _in_numpy(source: Any, numbers: tf.data.Dataset, workers: int, start: int) -> tf.data.Dataset:
+    like, count = _like(source, start)
 
-    def read(number: tf.Tensor) -> dict[str, tf.Tensor]:
-        stems, names = tf.numpy_function(batch, [number], [tf.float32, tf.string], stateful=False)
-        return {"stems": tf.ensure_shape(stems, shape), "names": tf.ensure_shape(names, shape[:1])}
+    def batch(number: np.ndarray) -> list[np.ndarray]:
+        found = _remembering(source.batch, number)
+        names = _encoded(found["names"])
+        return [*tf.nest.flatten({key: found[key] for key in like}), names]
+
+    def read(number: tf.Tensor) -> dict[str, Any]:
+        leaves = tf.nest.flatten(like)
+        types = [tf.float32] * len(leaves) + [tf.string]
+        *arrays, names = tf.numpy_function(batch, [number], types, stateful=False)
+        arrays = [tf.ensure_shape(array, leaf.shape) for array, leaf in zip(arrays, leaves)]
+        return tf.nest.pack_sequence_as(like, arrays) | {"names": tf.ensure_shape(names, [count])}
 
     return numbers.map(read, num_parallel_calls=workers, deterministic=True)
 
@@ -129,9 +134,19 @@ def _in_graph(source: Any, numbers: tf.data.Dataset, workers: int) -> tf.data.Da
     return numbers.map(decide, num_parallel_calls=workers, deterministic=True).map(read)
 
 
+def _like(source: Any, number: int) -> tuple[dict[str, Any], int]:
+    """Arrays, in the dicts they come in, of the shapes that every batch has; how many names."""
+    if all(hasattr(source, name) for name in _SIZES):
+        shape = _shape(source, number)
+        return {"stems": np.broadcast_to(np.float32(0.0), shape)}, shape[0]
+    found = dict(source.batch(number))
+    count = len(found.pop("names"))
+    return found, count
+
+
 def _shape(source: Any, number: int) -> tuple[int, ...]:
     """Shape of a batch of stems; a source that does not tell computes a batch."""
-    if all(hasattr(source, name) for name in ("batch_size", "sources", "samples", "channels")):
+    if all(hasattr(source, name) for name in _SIZES):
         return source.batch_size, len(source.sources), source.samples, source.channels
     return np.shape(source.batch(number)["stems"])
 

@@ -78,16 +78,19 @@ class TrainingState:
         Keras counts up the names of its layers within a process, so the variables are numbered in
         the order of the model. Random states of layers (dropout) are among them.
         """
-        groups = {
+        return {
+            f"{group}/{place:05d}": variable
+            for group, variables in self.groups().items()
+            for place, variable in enumerate(variables)
+        }
+
+    def groups(self) -> dict[str, list[tf.Variable]]:
+        """The variables by what they belong to."""
+        return {
             "model": [variable.value for variable in self.model.variables],
             "optimiser": self.optimiser.variables,
             "average": self.averages,
             "loss_scale": self.loss_scale,
-        }
-        return {
-            f"{group}/{place:05d}": variable
-            for group, variables in groups.items()
-            for place, variable in enumerate(variables)
         }
 
     def save(self, path: str | os.PathLike) -> None:

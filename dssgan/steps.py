@@ -6,8 +6,7 @@ from typing import Any
 import tensorflow as tf
 
 from dssgan.state import TrainingState
-
-LONGEST_CALM = 2000.0  # updates without an overflow after which the loss scale doubles
+from dssgan.updates import Update, plain_gradients, replica_means
 
 Loss = Callable[..., tuple[tf.Tensor, dict[str, tf.Tensor]]]
 
@@ -46,8 +45,15 @@ class SupervisedStep:
         xla: bool = False,
         strategy: tf.distribute.Strategy | None = None,
     ):
-        self.state, self.loss, self.schedule = state, loss, schedule
-        self.clip, self.accumulate, self.average = clip, accumulate, average
+        self.state, self.loss, self.accumulate = state, loss, accumulate
+        self.change = Update(
+            state.optimiser,
+            schedule,
+            clip=clip,
+            averages=state.averages,
+            average=average,
+            loss_scale=state.loss_scale,
+        )
         self.strategy = strategy or tf.distribute.get_strategy()
         self.replicas = self.strategy.num_replicas_in_sync
         # Replicas meet between gradients and update, which XLA cannot compile on their behalf:
@@ -80,22 +86,8 @@ class SupervisedStep:
         return {name: local(value)[0] for name, value in results.items()}
 
     def _replica(self, stems: tf.Tensor, step: tf.Tensor) -> dict[str, tf.Tensor]:
-        metrics, gradients = self._accumulated(stems)
-        if self.replicas > 1:
-            context, mean = tf.distribute.get_replica_context(), tf.distribute.ReduceOp.MEAN
-            metrics, gradients = context.all_reduce(mean, (metrics, gradients))
-        scale = tf.convert_to_tensor(self.state.loss_scale[0]) if self.state.loss_scale else None
-        if scale is not None:
-            gradients = [gradient / scale for gradient in gradients]
-        norm = tf.linalg.global_norm(gradients)
-        finite = tf.math.is_finite(norm) & tf.math.is_finite(metrics["loss"])
-        if self.clip:
-            factor = tf.minimum(1.0, self.clip / (norm + 1e-6))
-            gradients = [gradient * factor for gradient in gradients]
-        rate = self.schedule(step)
-        _assign(self._changes(gradients, rate, finite) + self._rescale(finite))
-        metrics |= {"gradient_norm": norm, "learning_rate": rate}
-        return metrics if scale is None else metrics | {"loss_scale": scale}
+        metrics, gradients = replica_means(self._accumulated(stems), self.replicas)
+        return metrics | self.change(gradients, metrics["loss"], step)
 
     def _accumulated(self, stems: tf.Tensor) -> tuple[dict[str, tf.Tensor], list[tf.Tensor]]:
         """Metrics and gradients, averaged over the parts of the batch."""
@@ -127,42 +119,9 @@ class SupervisedStep:
             outputs = self.state.model.training_estimates(mixture, stems)
             loss, parts = self.loss(outputs, stems, mixture)
             target = loss * self.state.loss_scale[0] if self.state.loss_scale else loss
-        gradients = tape.gradient(
-            target, self.state.weights, unconnected_gradients=tf.UnconnectedGradients.ZERO
-        )
+        gradients = plain_gradients(tape, target, self.state.weights)
         metrics = {"loss": loss} | {f"loss/{name}": value for name, value in parts.items()}
-        metrics = {name: tf.cast(value, tf.float32) for name, value in metrics.items()}
-        return metrics, [tf.convert_to_tensor(gradient) for gradient in gradients]
-
-    def _changes(self, gradients: list[tf.Tensor], rate: tf.Tensor, finite: tf.Tensor) -> list:
-        """(variable, new value) of weights, slots, count and averages."""
-        optimiser = self.state.optimiser
-        count = tf.convert_to_tensor(optimiser.count)
-        values = [tf.convert_to_tensor(weight) for weight in optimiser.weights]
-        slots = [[tf.convert_to_tensor(slot) for slot in group] for group in optimiser.slots]
-        new_values, new_slots = optimiser.rule.update(values, gradients, slots, count, rate)
-        changes = [(optimiser.count, count, count + 1)]
-        changes += zip(optimiser.weights, values, new_values)
-        for variables, old, new in zip(optimiser.slots, slots, new_slots):
-            changes += zip(variables, old, new)
-        if self.state.averages:
-            # A young average follows faster, so that it forgets where it started.
-            done = tf.cast(count, tf.float32)
-            follow = 1.0 - tf.minimum(self.average, (1.0 + done) / (10.0 + done))
-            for variable, new in zip(self.state.averages, new_values):
-                old = tf.convert_to_tensor(variable)
-                changes.append((variable, old, old + follow * (new - old)))
-        return [(variable, tf.where(finite, new, old)) for variable, old, new in changes]
-
-    def _rescale(self, finite: tf.Tensor) -> list:
-        """The loss scale halves after an overflow and doubles after a long calm."""
-        if not self.state.loss_scale:
-            return []
-        scale, calm = (tf.convert_to_tensor(variable) for variable in self.state.loss_scale)
-        rise = calm + 1.0 >= LONGEST_CALM
-        new_scale = tf.where(finite, tf.where(rise, scale * 2.0, scale), scale * 0.5)
-        new_calm = tf.where(finite & ~rise, calm + 1.0, 0.0)
-        return list(zip(self.state.loss_scale, (new_scale, new_calm)))
+        return {name: tf.cast(value, tf.float32) for name, value in metrics.items()}, gradients
 
 
 def spread(dataset: tf.data.Dataset, strategy: tf.distribute.Strategy) -> Iterable[Any]:
@@ -170,19 +129,3 @@ def spread(dataset: tf.data.Dataset, strategy: tf.distribute.Strategy) -> Iterab
     if strategy.num_replicas_in_sync == 1:
         return dataset
     return strategy.experimental_distribute_dataset(dataset)
-
-
-def _assign(changes: list[tuple[tf.Variable, tf.Tensor]]) -> None:
-    """Assign in replica context; every replica holds the same new values."""
-    variables = [variable for variable, _ in changes]
-    values = [value for _, value in changes]
-    if not tf.distribute.has_strategy():
-        for variable, value in zip(variables, values):
-            variable.assign(value)
-        return
-
-    def merged(strategy: tf.distribute.Strategy, values: list) -> None:
-        for variable, value in zip(variables, values):
-            strategy.extended.update(variable, lambda own, new: own.assign(new), args=(value,))
-
-    tf.distribute.get_replica_context().merge_call(merged, args=(values,))
