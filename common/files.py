@@ -1,10 +1,11 @@
 """Files that are whole or absent: written beside their final name, synced, renamed."""
 
 import contextlib
+import fcntl
 import json
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -45,6 +46,37 @@ def sync_folder(folder: str | os.PathLike) -> None:
             os.fsync(handle)
         finally:
             os.close(handle)
+
+
+@contextlib.contextmanager
+def locked(
+    path: str | os.PathLike,
+    busy: Exception | None = None,
+    wait: Callable[[], None] = lambda: None,
+) -> Iterator[None]:
+    """Hold a folder or a file for this process alone; a lock ends with its process at the latest.
+
+    Args:
+      path: a folder that is there, or a file, which is made (and stays) where there is none.
+      busy: raised where another process holds it; None waits until it does no longer.
+      wait: called once before waiting.
+
+    Raises:
+      OSError: `path` cannot be opened.
+    """
+    flags = os.O_RDONLY if os.path.isdir(path) else os.O_RDWR | os.O_CREAT
+    handle = os.open(path, flags, 0o666)
+    try:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if busy is not None:
+                raise busy from None
+            wait()
+            fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)
 
 
 def write_bytes(path: str | os.PathLike, data: bytes) -> None:

@@ -7,7 +7,6 @@ with the same bytes. `manifest.json` is there only while the cache is whole.
 
 import contextlib
 import errno
-import fcntl
 import json
 import os
 import shutil
@@ -15,7 +14,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from common.files import write_text
+from common.files import locked, write_text
 from datasets import load, loader
 from datasets.audio import resampled_length
 from datasets.augment import prepare_variants
@@ -211,16 +210,9 @@ def _remove_partial(out: Path) -> None:
 @contextlib.contextmanager
 def _locked(out: Path) -> Iterator[None]:
     """One run at a time works on a cache."""
-    handle = os.open(out, os.O_RDONLY)
-    try:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise ValueError(f"{out}: another run is preparing this cache; wait for it") from None
+    with locked(out, ValueError(f"{out}: another run is preparing this cache; wait for it")):
         try:
             _remove_partial(out)
             yield
         finally:
             _remove_partial(out)  # of workers that Ctrl-C ended
-    finally:
-        os.close(handle)

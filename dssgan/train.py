@@ -10,15 +10,14 @@ Ctrl-C and SIGTERM save the run and end it with exit code 130 or 143.
 """
 
 import contextlib
-import fcntl
 import logging
-import os
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from common import chatter, shell
+from common.files import locked
 from common.shell import Misuse
 from dssgan.config import Config
 from dssgan.interrupts import Interrupted, immediate
@@ -194,22 +193,13 @@ def prepare_machine(config: Config) -> None:
         tf.config.experimental.enable_op_determinism()
 
 
-@contextlib.contextmanager
-def only_one(folder: Path) -> Iterator[None]:
+def only_one(folder: Path) -> contextlib.AbstractContextManager[None]:
     """One process at a time trains in a run folder.
 
     Raises:
       Misuse: another one does.
     """
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise Misuse(f"{folder}: another process is training there; wait for it") from None
-        yield
-    finally:
-        os.close(handle)
+    return locked(folder, Misuse(f"{folder}: another process is training there; wait for it"))
 
 
 if __name__ == "__main__":

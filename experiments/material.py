@@ -1,11 +1,9 @@
 """Songs for a run: what it trains on, what it is validated with, and what tests it."""
 
 import contextlib
-import fcntl
 import hashlib
 import json
-import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +11,7 @@ import numpy as np
 
 import datasets
 from common import shell
+from common.files import locked
 from datasets.augment import Augmentation
 from datasets.prepare import prepare
 from datasets.sampling import PairedExcerpts
@@ -173,20 +172,13 @@ def prepared(
     return train, valid
 
 
-@contextlib.contextmanager
-def one_after_the_other(folder: Path) -> Iterator[None]:
+def one_after_the_other(folder: Path) -> contextlib.AbstractContextManager[None]:
     """Runs that start together wait for the one that prepares their songs."""
     folder.parent.mkdir(parents=True, exist_ok=True)
-    handle = os.open(folder.with_name(f".{folder.name}.lock"), os.O_RDWR | os.O_CREAT, 0o666)
-    try:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            print(f"{folder}: waiting for another run that prepares these songs")
-            fcntl.flock(handle, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(handle)
+    return locked(
+        folder.with_name(f".{folder.name}.lock"),
+        wait=lambda: print(f"{folder}: waiting for another run that prepares these songs"),
+    )
 
 
 def cache_folder(config: Config, entry: Dataset, split: str | None) -> Path:
