@@ -49,6 +49,7 @@ DATASETS: dict[str, Loader] = {
     "folders": Loader("datasets.folders"),
     "stems": Loader("datasets.stems"),
     "recordings": Loader("datasets.recordings"),
+    "legacy": Loader("datasets.legacy"),
     "cache": Loader("datasets.cache"),
     "band": Loader("datasets.band"),
 }

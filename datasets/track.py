@@ -10,11 +10,8 @@ import numpy as np
 
 SOURCES = ("drums", "bass", "other", "vocals")
 SPLITS = ("train", "valid", "test")
-NOT_AUDIO = (
-    "split",
-    "warnings",
-    "identities",
-)  # attributes of a track that its samples do not depend on
+# Attributes of a track that its samples do not depend on.
+NOT_AUDIO = ("split", "warnings", "identities")
 
 
 class Track:
