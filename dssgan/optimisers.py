@@ -12,7 +12,39 @@ import tensorflow as tf
 Tensors = list[tf.Tensor]
 
 
-class Ranger:
+class Rule:
+    """What every rule here keeps: running means of the gradients and of their squares.
+
+    Args:
+      beta_1, beta_2: decay of those means, 0 ≤ beta < 1.
+      epsilon: added to the root that divides.
+      weight_decay: weights shrink by learning rate · weight_decay before a step.
+
+    Raises:
+      ValueError: a number is out of its range; the message starts with the dotted key.
+    """
+
+    def __init__(self, beta_1: float, beta_2: float, epsilon: float, weight_decay: float):
+        for key, value in (("beta_1", beta_1), ("beta_2", beta_2)):
+            if not 0 <= value < 1:
+                raise ValueError(f"optimiser.{key}={value}: expected 0 ≤ {key} < 1")
+        for key, value in (("epsilon", epsilon), ("weight_decay", weight_decay)):
+            if not 0 <= value < float("inf"):
+                raise ValueError(f"optimiser.{key}={value}: expected a finite number from 0")
+        self.beta_1, self.beta_2, self.epsilon = beta_1, beta_2, epsilon
+        self.weight_decay = weight_decay
+
+    def slots(self, value: tf.Tensor) -> Tensors:
+        """The slots of one weight before the first step: m and v."""
+        return [tf.zeros_like(value), tf.zeros_like(value)]
+
+    def moments(self, gradient: tf.Tensor, m: tf.Tensor, v: tf.Tensor) -> Tensors:
+        """m and v after this gradient."""
+        m = self.beta_1 * m + (1.0 - self.beta_1) * gradient
+        return [m, self.beta_2 * v + (1.0 - self.beta_2) * tf.square(gradient)]
+
+
+class Ranger(Rule):
     """RAdam (arXiv 1908.03265) with Lookahead (arXiv 1907.08610) and decoupled weight decay.
 
     Step t, with r∞ = 2 / (1 − β2) − 1 and r = r∞ − 2 t β2^t / (1 − β2^t): where r > 5 the step is
@@ -31,14 +63,12 @@ class Ranger:
         lookahead_period: int = 6,
         lookahead_ratio: float = 0.5,
     ):
-        self.beta_1, self.beta_2, self.epsilon = beta_1, beta_2, epsilon
-        self.weight_decay = weight_decay
+        super().__init__(beta_1, beta_2, epsilon, weight_decay)
         self.lookahead_period, self.lookahead_ratio = lookahead_period, lookahead_ratio
 
     def slots(self, value: tf.Tensor) -> Tensors:
         """The slots of one weight before the first step: m, v and the slow weight."""
-        slow = [tf.identity(value)] if self.lookahead_period else []
-        return [tf.zeros_like(value), tf.zeros_like(value), *slow]
+        return super().slots(value) + ([tf.identity(value)] if self.lookahead_period else [])
 
     def update(
         self,
@@ -68,8 +98,7 @@ class Ranger:
 
         new_values, new_slots = [], []
         for value, gradient, (m, v, *slow) in zip(values, gradients, slots, strict=True):
-            m = self.beta_1 * m + (1.0 - self.beta_1) * gradient
-            v = self.beta_2 * v + (1.0 - self.beta_2) * tf.square(gradient)
+            m, v = self.moments(gradient, m, v)
             change = tf.where(
                 adaptive, size_adaptive * m / (tf.sqrt(v) + self.epsilon), size_plain * m
             )
@@ -83,7 +112,7 @@ class Ranger:
         return new_values, new_slots
 
 
-class Adam:
+class Adam(Rule):
     """Adam (arXiv 1412.6980) with decoupled weight decay (arXiv 1711.05101).
 
     Lookahead as in `Ranger`; `lookahead_period=0` has none.
@@ -101,12 +130,7 @@ class Adam:
         del lookahead_ratio
         if lookahead_period:
             raise ValueError("optimiser adam has no lookahead: set optimiser.lookahead_period=0")
-        self.beta_1, self.beta_2, self.epsilon = beta_1, beta_2, epsilon
-        self.weight_decay = weight_decay
-
-    def slots(self, value: tf.Tensor) -> Tensors:
-        """The slots of one weight before the first step: m and v."""
-        return [tf.zeros_like(value), tf.zeros_like(value)]
+        super().__init__(beta_1, beta_2, epsilon, weight_decay)
 
     def update(
         self,
@@ -124,8 +148,7 @@ class Adam:
         shrink = tf.cast(1.0 - rate * self.weight_decay, tf.float32)
         new_values, new_slots = [], []
         for value, gradient, (m, v) in zip(values, gradients, slots, strict=True):
-            m = self.beta_1 * m + (1.0 - self.beta_1) * gradient
-            v = self.beta_2 * v + (1.0 - self.beta_2) * tf.square(gradient)
+            m, v = self.moments(gradient, m, v)
             change = size * m / (tf.sqrt(v) * correction + self.epsilon)
             value = value * shrink - change if self.weight_decay else value - change
             new_values.append(value)
@@ -133,7 +156,7 @@ class Adam:
         return new_values, new_slots
 
 
-OPTIMISERS: dict[str, type] = {"ranger": Ranger, "adam": Adam}
+OPTIMISERS: dict[str, type[Rule]] = {"ranger": Ranger, "adam": Adam}
 
 
 class Optimiser:
@@ -145,7 +168,7 @@ class Optimiser:
       count: how many steps were taken, an int64 variable.
     """
 
-    def __init__(self, rule: Ranger | Adam, weights: Sequence[tf.Variable]):
+    def __init__(self, rule: Rule, weights: Sequence[tf.Variable]):
         self.rule = rule
         self.weights = list(weights)
         self.slots = [
@@ -163,7 +186,7 @@ class Optimiser:
         return [self.count, *(slot for slots in self.slots for slot in slots)]
 
 
-def build(name: str, **options) -> Ranger | Adam:
+def build(name: str, **options) -> Rule:
     """A rule by name; an unknown name is a ValueError that suggests the nearest."""
     if name not in OPTIMISERS:
         near = difflib.get_close_matches(name, OPTIMISERS, n=1)

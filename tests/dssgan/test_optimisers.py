@@ -91,6 +91,15 @@ def test_adam_refuses_lookahead():
         optimisers.build("adam", lookahead_period=6)
 
 
+@pytest.mark.parametrize("name", ["ranger", "adam"])
+@pytest.mark.parametrize(
+    ("key", "value"), [("beta_1", 1.0), ("beta_2", -0.1), ("epsilon", -1e-8), ("weight_decay", -1)]
+)
+def test_numbers_out_of_range_are_refused_by_every_rule(name, key, value):
+    with pytest.raises(ValueError, match=rf"optimiser\.{key}={value}: expected"):
+        optimisers.build(name, **{key: value})
+
+
 def test_sgdr_falls_to_zero_and_restarts_lower():
     rate = tf.function(optimisers.schedule("sgdr", 1e-3, period=200, decay=0.85))
     values = np.array(
