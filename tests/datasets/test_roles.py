@@ -1,0 +1,135 @@
+"""Roles of songs: what is held out is never learned from, under whatever name it lies."""
+
+import os
+import shutil
+
+import numpy as np
+import pytest
+
+from datasets import audio, load
+from datasets.augment import prepare_variants
+from datasets.prepare import prepare
+from datasets.roles import disjoint, identities
+from datasets.track import Track
+
+
+class Notes(Track):
+    """A rendering of a composition."""
+
+    def __init__(self, name, composition, font):
+        super().__init__(name, "train", 8000, 1, 400, ("drums",), standard=())
+        self.composition = composition
+        self.font = font
+
+    def _read(self, stem, start, stop):
+        return np.full((stop - start, 1), 0.1 * self.font, np.float32)
+
+
+@pytest.fixture
+def songs(tmp_path, make_song):
+    """Folders of two songs each, the second of which is in both under another name."""
+    for folder, names in (("here", "af"), ("there", "kp")):
+        for name in names:
+            make_song(tmp_path / folder / name, mixture=True, samples=40_000)
+    shutil.rmtree(tmp_path / "there" / "p")
+    shutil.copytree(tmp_path / "here" / "f", tmp_path / "there" / "p")
+    return tmp_path
+
+
+def test_songs_that_are_apart(songs):
+    here = load("folders", songs / "here")
+    there = load("folders", songs / "there", songs=["k"])
+    disjoint({"paired": here, "unpaired mixtures": there, "test": []}, strict=True)
+    disjoint({"paired": here, "unpaired mixtures": here, "unpaired drums": here, "test": there})
+
+
+@pytest.mark.parametrize("role", ["paired", "unpaired mixtures", "unpaired drums", "valid"])
+@pytest.mark.parametrize("turned", [False, True])
+def test_a_song_in_two_roles_is_named(songs, role, turned):
+    here, there = (load("folders", songs / name) for name in ("here", "there"))
+    roles = {role: here, "test": there}
+    if turned:
+        roles = dict(reversed(roles.items()))
+    first, second = ("p", "f") if turned else ("f", "p")
+    one, two = roles
+    told = rf"song '{first}' is both in {one} and in {two} \(there called '{second}'\); take it out"
+    with pytest.raises(ValueError, match=told):
+        disjoint(roles)
+
+
+def test_training_roles_share_songs_unless_asked(songs):
+    here = load("folders", songs / "here")
+    roles = {"paired": here, "unpaired mixtures": here[:1]}
+    disjoint(roles)
+    with pytest.raises(
+        ValueError, match="song 'a' is both in paired and in unpaired mixtures; take"
+    ):
+        disjoint(roles, strict=True)
+    disjoint({"unpaired mixtures": here, "unpaired drums": here}, strict=True)
+
+
+def test_a_song_is_known_as_its_own_recordings(songs):
+    test = load("folders", songs / "here", songs=["f"])
+    for stem, file in ((None, "mixture"), ("drums", "drums")):
+        audio_file = songs / f"renamed {file}.wav"
+        shutil.copy(songs / "there" / "p" / f"{file}.wav", audio_file)
+        with pytest.raises(ValueError, match=f"song 'renamed {file}' is both in unpaired"):
+            disjoint({"unpaired": load("recordings", audio_file, stem=stem), "test": test})
+
+
+def test_a_song_is_known_in_caches_of_other_rates_and_roots(songs):
+    for folder, rate in (("here", 16000), ("there", 8000)):
+        prepare("folders", songs / folder, songs / f"{folder} cache", rates=[rate])
+    here, there = (load("cache", songs / f"{name} cache") for name in ("here", "there"))
+    raw = load("folders", songs / "there")
+    for other in (there, raw):
+        with pytest.raises(ValueError, match="song 'f' is both in paired and in test"):
+            disjoint({"paired": here, "test": other})
+        disjoint({"paired": here, "test": [t for t in other if t.name == "k"]})
+    assert here[0].identities and here[0].fingerprint() in identities(here[0])
+
+
+def test_a_song_is_known_by_its_variants(songs):
+    here = load("folders", songs / "here", songs=["f"])
+    there = load("folders", songs / "there", test=["p"])
+    with pytest.raises(ValueError, match=r"song 'f \(variant 1\)' is both in paired and in test"):
+        disjoint({"paired": prepare_variants(here, 1), "test": there})
+
+
+def test_one_composition_is_one_song(tmp_path, monkeypatch):
+    first, second = Notes("a", "c0ffee", 1), Notes("b", "c0ffee", 2)
+    disjoint({"paired": [first], "test": [Notes("c", "decaf", 1)]})
+    with pytest.raises(ValueError, match="song 'a' is both in paired and in test"):
+        disjoint({"paired": [first], "test": [second]})
+    tracks = {"one": [first], "two": [second, Notes("c", "decaf", 1)]}
+    monkeypatch.setattr("datasets.prepare.load", lambda name, root, split: tracks[root])
+    for name in tracks:
+        prepare("band", name, tmp_path / name, rates=[8000])
+    one, two = (load("cache", tmp_path / name) for name in tracks)
+    assert [track.composition for track in two] == ["c0ffee", "decaf"]
+    with pytest.raises(ValueError, match="song 'a' is both in paired and in test"):
+        disjoint({"paired": one, "test": two})
+    disjoint({"paired": one, "test": two[1:]})
+
+
+@pytest.mark.parametrize("suffix", [".wav", ".flac"])
+def test_silent_files_do_not_make_songs_the_same(tmp_path, make_song, suffix):
+    for name in "ab":
+        made = make_song(tmp_path / name / "song", ("drums", "vocals"), samples=44100)
+        sound = made["drums"] * np.float32(0.5 + 0.1 * (name == "b"))
+        audio.write(tmp_path / name / "song" / "drums.wav", sound, 44100)
+        os.remove(tmp_path / name / "song" / "vocals.wav")
+        silence = np.zeros((44100, 2), np.float32)
+        audio.write(tmp_path / name / "song" / f"vocals{suffix}", silence, 44100)
+    one, two = (load("folders", tmp_path / name) for name in "ab")
+    disjoint({"paired": one, "test": two})
+
+
+def test_real_songs_are_apart(shared):
+    roles = {
+        "paired": load("folders", shared / "audio" / "everythingisfree"),
+        "unpaired mixtures": load("recordings", shared / "audio" / "songs_cc"),
+        "drums": load("recordings", shared / "audio" / "drums_cc0", stem="drums"),
+        "test": load("folders", shared / "audio" / "mdb9_mono"),
+    }
+    disjoint(roles, strict=True)
