@@ -184,9 +184,9 @@ def parse_url(url: str) -> tuple[str, str]:
         return url, database or "sacred"
     match = re.fullmatch(r"(?:([\w.-]+):(\d{1,5})(?::([\w-]+))?)|([\w-]+)", url)
     if not match:
+        shown = redacted(url if "://" in url else f"mongodb://{url}").removeprefix("mongodb://")
         raise ValueError(
-            f"tracking.mongo={redacted(url)!r}: expected mongodb://host:port/database or "
-            "host:port:database"
+            f"tracking.mongo={shown!r}: expected mongodb://host:port/database or host:port:database"
         )
     host, port, database, alone = match.groups()
     if alone:
@@ -195,8 +195,15 @@ def parse_url(url: str) -> tuple[str, str]:
 
 
 def redacted(text: str) -> str:
-    """A text without the user and the password of the URLs in it."""
-    return re.sub(r"(\w+://)[^/@\s]*@", r"\1***@", text)
+    """A text without the users, the passwords and the secret options of the URLs in it.
+
+    A password may hold any sign, also "@", "/" and blanks: whatever stands between the scheme and
+    the last "@" of a line goes, at the cost of text that was none.
+    """
+    text = re.sub(r"(\w+://).*@", r"\1***@", text)
+    return re.sub(
+        r"(?i)([?&;]\w*(?:password|properties|secret|token)\w*=)[^&;\s'\"]+", r"\1***", text
+    )
 
 
 def _kind(error: BaseException) -> str:

@@ -114,3 +114,36 @@ def test_databases_are_named_by_url_or_by_host_and_port():
     with pytest.raises(ValueError, match="expected mongodb://host:port/database"):
         parse_url("http://a b")
     assert redacted("x mongodb://u:p@h/d y") == "x mongodb://***@h/d y"
+
+
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("mongodb://us:p@ss@host/db", "mongodb://***@host/db"),
+        ("mongodb://us:p/ss@host/db", "mongodb://***@host/db"),
+        ("mongodb://us:p ss@host/db", "mongodb://***@host/db"),
+        ("mongodb://us:p?ss#@host/db", "mongodb://***@host/db"),
+        ("mongodb+srv://us:ss@host", "mongodb+srv://***@host"),
+        ("mongodb://us:ss@one:1,two:2/db", "mongodb://***@one:1,two:2/db"),
+        ("mongodb://us:ss@host/db?authSource=admin", "mongodb://***@host/db?authSource=admin"),
+        ("mongodb://host/?proxyPassword=ss&ssl=true", "mongodb://host/?proxyPassword=***&ssl=true"),
+        (
+            "mongodb://us:ss@host/?w=1&authMechanismProperties=AWS_SESSION_TOKEN:ss",
+            "mongodb://***@host/?w=1&authMechanismProperties=***",
+        ),
+        ("mongodb://host:1/db", "mongodb://host:1/db"),
+        ("host:27017:db", "host:27017:db"),
+    ],
+)
+def test_no_part_of_a_password_is_shown(url, shown):
+    assert redacted(url) == shown
+    assert redacted(f"# a run\nmongo: '{url}'\nroot: /a@b\n") == (
+        f"# a run\nmongo: '{shown}'\nroot: /a@b\n"
+    )
+
+
+@pytest.mark.parametrize("url", ["us:p@ss@host/db", "us:ss@host", "ftp://us:p@ss@host"])
+def test_no_part_of_a_password_is_in_an_error(url):
+    with pytest.raises(ValueError, match="expected mongodb://host:port/database") as caught:
+        parse_url(url)
+    assert "us:" not in str(caught.value) and "ss@" not in str(caught.value)
