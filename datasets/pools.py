@@ -61,8 +61,8 @@ class Pool:
         for track in self.tracks:
             if track.samples < 2:
                 raise ValueError(
-                    f"{self.label}: {track.name} has {track.samples} samples, expected 2 or more; "
-                    "leave it out"
+                    f"{self.label}: {track.name}: expected 2 samples or more, it has "
+                    f"{track.samples}; leave it out"
                 )
             if track.channels > 2:
                 raise ValueError(
