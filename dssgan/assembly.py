@@ -13,7 +13,7 @@ import tensorflow as tf
 
 from dssgan import models, optimisers, pipeline
 from dssgan.choices import model_options
-from dssgan.config import Config
+from dssgan.config import Config, Optimiser, Schedule
 from dssgan.exported import create_variables
 from dssgan.logs import Logs
 from dssgan.loop import Loop
@@ -34,12 +34,32 @@ class Material:
       calibration: a like source with other excerpts, for the input statistics.
       songs: whole songs for validation.
       metric: their score; None takes the latest weights for the best.
+      refinement: phase → a like source that has "mixtures" and "solos" as well (`Together`).
     """
 
     source: Any
     calibration: Any
     songs: Sequence[Song] = ()
     metric: Metric | None = None
+    refinement: Callable[[str], Any] | None = None
+
+
+class Together:
+    """Paired and unpaired excerpts of the same number as one source; drawn independently."""
+
+    def __init__(self, paired: Any, unpaired: Any):
+        self.paired, self.unpaired = paired, unpaired
+
+    def batch(self, index: int) -> dict[str, Any]:
+        """Batch number `index`: "stems", "mixtures", "solos" {source: audio} and all "names"."""
+        found, more = self.paired.batch(index), self.unpaired.batch(index)
+        names = [name for kind in more["names"].values() for name in kind]
+        return {
+            "stems": found["stems"],
+            "mixtures": more["mixtures"],
+            "solos": more["solos"],
+            "names": [*found["names"], *names],
+        }
 
 
 def build_model(config: Config) -> models.SeparatorModel:
@@ -53,40 +73,71 @@ def build_model(config: Config) -> models.SeparatorModel:
     return create_variables(models.build(config.model.name, **options))
 
 
-def build_rule(config: Config) -> Any:
+def build_rule(optimiser: Optimiser) -> Any:
     """The optimiser's rule."""
     names = ("beta_1", "beta_2", "epsilon", "weight_decay", "lookahead_period", "lookahead_ratio")
-    options = {name: getattr(config.optimiser, name) for name in names}
-    return optimisers.build(config.optimiser.name, **options)
+    options = {name: getattr(optimiser, name) for name in names}
+    return optimisers.build(optimiser.name, **options)
+
+
+def build_schedule(schedule: Schedule) -> Callable[[tf.Tensor], tf.Tensor]:
+    """The learning rate as a function of the update."""
+    return optimisers.schedule(**to_dict(schedule))
+
+
+def build_loss(config: Config) -> Callable:
+    """The supervised loss with its weights."""
+    return functools.partial(LOSSES[config.loss.name], **config.loss.weights)
+
+
+def build_supervised_step(
+    config: Config, strategy: tf.distribute.Strategy, state: TrainingState
+) -> SupervisedStep:
+    """The update of the supervised phase."""
+    return SupervisedStep(
+        state,
+        build_loss(config),
+        build_schedule(config.schedule),
+        clip=config.optimiser.clip,
+        accumulate=config.optimiser.accumulate,
+        average=config.optimiser.average,
+        xla=compiled(config),
+        strategy=strategy,
+    )
+
+
+def compiled(config: Config) -> bool:
+    """Whether updates are compiled with XLA."""
+    gpu = bool(tf.config.list_logical_devices("GPU"))
+    return {"auto": gpu, "on": True, "off": False}[config.compute.xla]
 
 
 def build_loop(
     config: Config,
     strategy: tf.distribute.Strategy,
+    step: Callable[[Any, int], dict[str, tf.Tensor]],
     state: TrainingState,
+    source: Any,
     material: Material,
     checkpoints: Checkpoints,
     logs: Logs,
     *,
-    record: Callable[[str, float, int], None],
-    say: Callable[[str], None],
+    take: Callable[[dict[str, Any]], Any],
+    epochs: int,
+    steps: int,
+    **options,
 ) -> Loop:
-    """The supervised loop of a configuration."""
-    gpu = bool(tf.config.list_logical_devices("GPU"))
-    step = SupervisedStep(
-        state,
-        functools.partial(LOSSES[config.loss.name], **config.loss.weights),
-        optimisers.schedule(**to_dict(config.schedule)),
-        clip=config.optimiser.clip,
-        accumulate=config.optimiser.accumulate,
-        average=config.optimiser.average,
-        xla={"auto": gpu, "on": True, "off": False}[config.compute.xla],
-        strategy=strategy,
-    )
+    """The loop of a phase.
+
+    Args:
+      source: excerpts. take: what the step needs of a batch of them.
+      epochs, steps: of the phase; `steps` counts calls of `step`.
+      **options: further arguments of `Loop`.
+    """
 
     def batches(start: int) -> Iterable[Any]:
-        excerpts = pipeline.dataset(material.source, start=start, workers=config.data.workers)
-        return plainly(spread(excerpts.map(lambda batch: batch["stems"]), strategy))
+        excerpts = pipeline.dataset(source, start=start, workers=config.data.workers)
+        return plainly(spread(excerpts.map(take), strategy))
 
     validator = None
     if material.metric is not None:
@@ -102,11 +153,11 @@ def build_loop(
     return Loop(
         step,
         state,
-        material.source,
+        source,
         batches,
         checkpoints,
-        epochs=config.supervised.epochs,
-        steps=config.supervised.steps,
+        epochs=epochs,
+        steps=steps,
         save_minutes=config.checkpoint.minutes,
         save_steps=config.checkpoint.steps,
         validator=validator,
@@ -115,11 +166,10 @@ def build_loop(
         metric=config.validation.metric,
         logs=logs,
         log_every=config.tracking.every,
-        record=record,
         seconds_per_step=config.data.batch
         * excerpt_samples(config, state.model)
         / state.model.sample_rate,
-        say=say,
+        **options,
     )
 
 

@@ -4,7 +4,9 @@ import inspect
 import typing
 from collections.abc import Callable
 
-from dssgan.config import Config
+from dssgan.adversarial import OBJECTIVES
+from dssgan.config import Config, Critic
+from dssgan.critics import CRITICS
 from dssgan.losses import LOSSES
 from dssgan.models import SEPARATORS
 from dssgan.optimisers import OPTIMISERS, SCHEDULES
@@ -27,9 +29,25 @@ def check_choices(config: Config) -> None:
         if name not in known:
             names = ", ".join(sorted(known))
             raise ValueError(f"{key}={name!r}: expected one of {names}{nearest(name, known)}")
+    for place, critic in enumerate(config.adversarial.critics):
+        _check_critic(critic, f"adversarial.critics[{place}]")
     model_options(config)
     loss = LOSSES[config.loss.name]
     check_options("loss", loss, config.loss.weights, ("outputs", "references", "mixture"))
+
+
+def _check_critic(critic: Critic, where: str) -> None:
+    for key, name, known in (
+        ("name", critic.name, CRITICS),
+        ("objective", critic.objective, OBJECTIVES),
+    ):
+        if name not in known:
+            names = ", ".join(sorted(known))
+            raise ValueError(
+                f"{where}.{key}={name!r}: expected one of {names}{nearest(name, known)}"
+            )
+    given = ("self", "sample_rate", "channels", "samples")
+    check_options(where, CRITICS[critic.name].__init__, critic.hyperparameters, given)
 
 
 def model_options(config: Config) -> dict:

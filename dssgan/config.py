@@ -11,7 +11,7 @@ from typing import Any
 from dssgan.consistency import check
 from dssgan.typed import read, within
 
-PHASES = ("supervised", "test")
+PHASES = ("supervised", "self_training", "adversarial", "test")
 SOURCES = ("drums", "bass", "other", "vocals")
 
 
@@ -27,6 +27,9 @@ class Dataset:
     train: tuple[str, ...] | None = None
     valid: tuple[str, ...] | None = None
     test: tuple[str, ...] | None = None
+    # Of the training songs: leave out the first `skip`, then take at most `first` (0: all).
+    skip: int = within(0, low=0)
+    first: int = within(0, low=0)
 
 
 @dataclass(frozen=True)
@@ -57,6 +60,29 @@ class Data(Dataset):
     channels: int = within(1, low=1, high=2)  # 1 takes left or right of each stem
     workers: int = within(2, low=1)  # threads that prepare excerpts
     augmentation: Augmentation = Augmentation()
+
+
+@dataclass(frozen=True)
+class Solo(Dataset):
+    """Recordings of one source alone, or songs whose stem of that name is taken."""
+
+    source: str = "drums"
+
+
+@dataclass(frozen=True)
+class Unpaired:
+    """Mixtures without stems and solo recordings without mixtures; see datasets.unpaired.
+
+    Only training songs of each dataset are used. A source without recordings of its own is heard
+    in the paired songs; without mixtures, those of the paired songs are used.
+    """
+
+    mixtures: tuple[Dataset, ...] = ()
+    solos: tuple[Solo, ...] = ()
+    gain: tuple[float, float] = within((0.2, 1.2), low=0)  # lowest and highest factor
+    polarity: float = within(0.0, low=0, high=1)  # chance that an excerpt is inverted
+    active_share: float = within(0.0, low=0, high=1)  # excerpts drawn again while silent
+    short: str = within("loop", choices=("loop", "pad"))  # recordings shorter than an excerpt
 
 
 @dataclass(frozen=True)
@@ -110,6 +136,65 @@ class Supervised:
     epochs: int = within(250, low=1)
     steps: int = within(1250, low=1)  # updates in an epoch
     calibration: int = within(5000, low=1)  # excerpts that the input statistics are fitted to
+
+
+@dataclass(frozen=True)
+class Refinement:
+    """What the phases that refine a separator have in common."""
+
+    epochs: int = within(20, low=1)
+    steps: int = within(1000, low=1)  # updates of the separator in an epoch
+    # "supervised" goes on from the phase before (the folder of an exported separator does the
+    # same for another run's), "scratch" from new weights.
+    init: str = "supervised"
+    schedule: Schedule = Schedule(name="constant", learning_rate=1e-4)
+
+
+@dataclass(frozen=True)
+class SelfTraining(Refinement):
+    """The phase of pseudo-labelled songs; see dssgan.relabel and dssgan.refine.Teaching."""
+
+    # "best" is the student that did best on validation so far, "average" its running average.
+    teacher: str = within("best", choices=("best", "average"))
+    decay: float = within(0.999, low=0, high=0.999999)  # of that average
+    weight: float = within(1.0, low=0)  # of the loss on pseudo-labelled songs, 1 on paired ones
+    threshold_db: float = within(30.0, low=0)  # so far below the mixture a source is silent
+    drop: float = within(0.0, low=0, high=0.9)  # share of those songs left out: the highest losses
+    solo_share: float = within(0.5, low=0, high=1)  # exact solos among their stems, where there are
+    gain_db: tuple[float, float] = within((-10.0, 10.0), low=-60, high=60)
+
+
+@dataclass(frozen=True)
+class Critic:
+    """A critic of dssgan.critics.CRITICS and its hyperparameters."""
+
+    name: str = "dcgan"
+    sources: tuple[str, ...] = ()  # one critic for each; empty: all. Dependency critics hear all
+    # What critic and separator minimise, of dssgan.adversarial.OBJECTIVES.
+    objective: str = "wasserstein"
+    penalty: float = within(10.0, low=0)  # weight of the gradient penalty
+    weight: float = within(1.0, low=0)  # of its word in the adversarial loss
+    hyperparameters: dict[str, Any] = field(default_factory=dict, metadata={"rest": True})
+
+
+@dataclass(frozen=True)
+class Adversarial(Refinement):
+    """The phase of the critics; see dssgan.refine. alpha and beta stand at the top."""
+
+    critics: tuple[Critic, ...] = (Critic(),)
+    critic_steps: int = within(5, low=1)  # updates of the critics before each of the separator
+    critic_warmup: int = within(0, low=0)  # updates of the critics before the separator's first
+    critic_schedule: Schedule = Schedule(name="constant", learning_rate=1e-4)
+    critic_optimiser: Optimiser = Optimiser(
+        name="adam", beta_1=0.5, beta_2=0.9, epsilon=1e-8, weight_decay=0.0, lookahead_period=0
+    )
+    matching: float = within(0.0, low=0)  # weight of feature matching on known stems
+    # alpha and beta as shares of the gradient at the separator's output; see dssgan.refine.
+    balance: bool = False
+    # Seconds at both ends of an excerpt that critics do not hear; null: the separator's context,
+    # a quarter of the excerpt at most.
+    margin: float | None = None
+    taught: bool = False  # learn from a teacher's songs as well, as self_training says
 
 
 @dataclass(frozen=True)
@@ -186,13 +271,16 @@ class Config:
     sources: tuple[str, ...] = SOURCES
     alpha: float = within(0.0, low=0)  # weight of the adversarial loss
     beta: float = within(0.0, low=0)  # weight of the additivity loss
-    phases: tuple[str, ...] = within(PHASES, choices=PHASES)  # in order
+    phases: tuple[str, ...] = within(("supervised", "test"), choices=PHASES)  # in order
     data: Data = Data()
+    unpaired: Unpaired = Unpaired()
     model: Model = Model()
     loss: Loss = Loss()
     optimiser: Optimiser = Optimiser()
     schedule: Schedule = Schedule()
     supervised: Supervised = Supervised()
+    self_training: SelfTraining = SelfTraining()
+    adversarial: Adversarial = Adversarial()
     validation: Validation = Validation()
     separation: Separation = Separation()
     checkpoint: Checkpoint = Checkpoint()
@@ -208,5 +296,5 @@ def from_dict(values: dict[str, Any]) -> Config:
       ValueError: one line that starts with the dotted key (see dssgan.typed.read).
     """
     config = read(Config, values)
-    check(config, PHASES)
+    check(config)
     return config

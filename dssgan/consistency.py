@@ -8,19 +8,16 @@ from dssgan.typed import flatten, to_dict
 FREE = ("name", "tracking", "checkpoint", "evaluation", "compute.xla", "data.workers", "data.cache")
 
 
-def check(config: Any, phases: tuple[str, ...]) -> None:
-    """Check a configuration as a whole; `phases` are the known ones.
+REFINEMENTS = ("self_training", "adversarial")
+
+
+def check(config: Any) -> None:
+    """Check a configuration as a whole.
 
     Raises:
       ValueError: keys that contradict each other.
     """
-    for key in ("alpha", "beta"):
-        if getattr(config, key):
-            raise ValueError(
-                f"{key}={getattr(config, key):g} weighs a loss of the adversarial phase, but the "
-                f"phases are {', '.join(config.phases)}; set {key}=0 (known phases: "
-                f"{', '.join(phases)})"
-            )
+    _check_refinement(config)
     for key in ("sources", "phases"):
         names = getattr(config, key)
         if not names or len(set(names)) != len(names):
@@ -40,6 +37,63 @@ def check(config: Any, phases: tuple[str, ...]) -> None:
             f"data.batch={config.data.batch} is not a multiple of "
             f"optimiser.accumulate={config.optimiser.accumulate}"
         )
+
+
+def _check_refinement(config: Any) -> None:
+    """Critics, solo recordings and weights against the phases and the sources."""
+    for key in ("alpha", "beta"):
+        if getattr(config, key) and "adversarial" not in config.phases:
+            raise ValueError(
+                f"{key}={getattr(config, key):g} weighs a loss of the adversarial phase, but the "
+                f"phases are {', '.join(config.phases)}; set {key}=0 or add the phase: "
+                "phases=[supervised, adversarial, test]"
+            )
+    for phase in REFINEMENTS:
+        before = config.phases[: config.phases.index(phase)] if phase in config.phases else ("",)
+        init = getattr(config, phase).init
+        if init == "supervised" and not before:
+            raise ValueError(
+                f"{phase}.init=supervised: no phase comes before it; put supervised in front, name "
+                f"the folder of an exported separator, or set {phase}.init=scratch"
+            )
+        if phase in config.phases and config.optimiser.accumulate > 1:
+            raise ValueError(
+                f"optimiser.accumulate={config.optimiser.accumulate}: the phase {phase} works on "
+                "whole batches; set optimiser.accumulate=1 and a smaller data.batch"
+            )
+    low, high = config.self_training.gain_db
+    if high < low:
+        raise ValueError(f"self_training.gain_db=[{low:g}, {high:g}]: the lower gain comes first")
+    low, high = config.unpaired.gain
+    if high < low:
+        raise ValueError(f"unpaired.gain=[{low:g}, {high:g}]: the lower factor comes first")
+    for place, solo in enumerate(config.unpaired.solos):
+        if solo.source not in config.sources:
+            raise ValueError(
+                f"unpaired.solos[{place}].source={solo.source!r}: none of the sources "
+                f"{', '.join(config.sources)}"
+            )
+    _check_critics(config)
+
+
+def _check_critics(config: Any) -> None:
+    seen: dict[tuple[str, str], int] = {}
+    for place, critic in enumerate(config.adversarial.critics):
+        where = f"adversarial.critics[{place}]"
+        for source in critic.sources:
+            if source not in config.sources:
+                raise ValueError(
+                    f"{where}.sources: {source!r} is none of the sources "
+                    f"{', '.join(config.sources)}"
+                )
+        for source in critic.sources or config.sources:
+            name = (critic.name, source)
+            if name in seen:
+                raise ValueError(
+                    f"{where}: critic {critic.name} of {source} is named twice (also in "
+                    f"adversarial.critics[{seen[name]}]); name each once"
+                )
+            seen[name] = place
 
 
 def differences(old: Any, new: Any) -> dict[str, tuple[Any, Any]]:

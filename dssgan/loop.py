@@ -34,6 +34,10 @@ class Loop:
       log_every: steps between two points of a curve.
       record: (name, value, step) of the figures of an epoch.
       seconds_per_step: seconds of audio in a batch.
+      validate_first: score the weights that the phase starts from; they are the best so far.
+      adopt: called after a validation that brought a better score, before the state is saved.
+      show: (step, logs) called at the end of an epoch, for pictures.
+      observe: (step, means) → a remark worth a line, or ""; called at every point of a curve.
       say: prints a line.
     """
 
@@ -57,6 +61,10 @@ class Loop:
         log_every: int = 25,
         record: Callable[[str, float, int], None] = lambda name, value, step: None,
         seconds_per_step: float = 0.0,
+        validate_first: bool = False,
+        adopt: Callable[[], None] = lambda: None,
+        show: Callable[[int, Logs], None] = lambda step, logs: None,
+        observe: Callable[[int, dict[str, float]], str] = lambda step, means: "",
         say: Callable[[str], None] = print,
     ):
         self.step, self.state, self.source, self.batches = step, state, source, batches
@@ -66,6 +74,8 @@ class Loop:
         self.patience, self.metric = patience, metric
         self.logs, self.log_every = logs or Logs(None), log_every
         self.record, self.say, self.seconds_per_step = record, say, seconds_per_step
+        self.validate_first, self.adopt = validate_first, adopt
+        self.show, self.observe = show, observe
         self.clock = Clock()
         self._watch = Watch(source)
         self._point, self._epoch = Mean(), Mean()
@@ -83,6 +93,8 @@ class Loop:
         if progress.finished:
             return progress
         with deferred() as request:
+            if self.validate_first and self.validator and progress.best is None:
+                self._score_the_start(request)
             batches = iter(self.batches(progress.step))
             while not progress.finished:
                 self._train_epoch(batches, request)
@@ -90,6 +102,13 @@ class Loop:
                 if request:  # just saved
                     raise self._interrupted(request)
         return progress
+
+    def _score_the_start(self, request: Request) -> None:
+        progress = self.state.progress
+        progress.best = self._validate(request).mean
+        self.record(f"validation/{self.metric}", progress.best, progress.step)
+        self.say(f"starting from {self.metric} {progress.best:.2f}")
+        self._save(best=True)
 
     def _train_epoch(self, batches: Any, request: Request) -> None:
         progress = self.state.progress
@@ -120,6 +139,9 @@ class Loop:
         if means:
             means["train/audio_seconds_per_second"] = self.clock.rate() * self.seconds_per_step
             self.logs.scalars(self.state.progress.step, means)
+            remark = self.observe(self.state.progress.step, means)
+            if remark:
+                self.say(remark)
 
     def _end_epoch(self, request: Request) -> None:
         progress = self.state.progress
@@ -134,8 +156,10 @@ class Loop:
             progress.waited = 0 if better else progress.waited + 1
             if better:
                 progress.best, progress.best_epoch = scores.mean, progress.epoch
+                self.adopt()
         progress.finished = self._is_over()
         self._save(best=better)
+        self.show(progress.step, self.logs)
         self._report(means, scores)
         if progress.finished and not last:
             self.say(

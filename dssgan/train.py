@@ -149,6 +149,8 @@ def train(experiment: Any, config: Config, folder: Path, options: dict[str, Any]
     from dssgan import phases
     from experiments import material, scoring
 
+    material.check_roles(config)
+
     @experiment.main
     def train(_run):
         _run.info["tensorboard"] = str(folder / "tensorboard")

@@ -42,13 +42,15 @@ class Watch:
             yield {name: value for name, value in values.items() if math.isfinite(value)}
 
     def _check(self, index: int, values: dict[str, float]) -> None:
-        norm, scale = values.get("gradient_norm", 0.0), values.get("loss_scale")
+        loss = values.get("loss", values.get("critic/loss"))
+        norm = values.get("gradient_norm", values.get("critic/gradient_norm", 0.0))
+        scale = values.get("loss_scale")
         bearable = math.isfinite(norm) if scale is None else scale >= SMALLEST_LOSS_SCALE
-        if math.isfinite(values["loss"]) and bearable:
+        if math.isfinite(loss) and bearable:
             return
         names = list(dict.fromkeys(map(str, self.source.batch(index)["names"])))
         raise NonFiniteLoss(
-            f"step {index}: the loss is {values['loss']:g} and the norm of its gradient {norm:g} "
+            f"step {index}: the loss is {loss:g} and the norm of its gradient {norm:g} "
             f"on the batch {', '.join(names)}; the last checkpoint stays: listen to these songs, "
             "or train with a lower schedule.learning_rate or optimiser.clip"
         )

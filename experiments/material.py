@@ -14,16 +14,20 @@ from common import shell
 from common.files import locked
 from datasets.augment import Augmentation
 from datasets.prepare import prepare
+from datasets.roles import disjoint
 from datasets.sampling import PairedExcerpts
 from datasets.track import Track, read_sources
-from dssgan.assembly import Material, excerpt_samples
+from datasets.unpaired import UnpairedExcerpts, usual_levels
+from dssgan.assembly import Material, Together, excerpt_samples
 from dssgan.config import Config, Dataset
+from dssgan.consistency import REFINEMENTS
 from dssgan.typed import nearest, to_dict
 from evaluation import metrics
 from evaluation.protocols import find
 
 METRICS = {"si_sdr": metrics.si_sdr, "sdr": metrics.sdr, "usdr": metrics.usdr}
 TRAINING, CALIBRATION = 0, 1  # streams of excerpts
+STREAMS = {"self_training": (2, 3), "adversarial": (4, 5)}  # paired and unpaired
 
 
 def check_data(config: Config) -> None:
@@ -32,7 +36,7 @@ def check_data(config: Config) -> None:
     Raises:
       ValueError: an unknown name, or a folder that is not there; starts with the dotted key.
     """
-    for where, entry in entries(config):
+    for where, entry in [*entries(config), *unpaired_entries(config)]:
         if entry.name not in datasets.DATASETS:
             known = ", ".join(datasets.DATASETS)
             near = nearest(entry.name, datasets.DATASETS)
@@ -64,9 +68,20 @@ def check_data(config: Config) -> None:
 
 
 def entries(config: Config) -> list[tuple[str, Dataset]]:
-    """(dotted key, dataset) of every dataset of a configuration."""
+    """(dotted key, dataset) of every dataset of paired songs of a configuration."""
     also = [(f"data.also[{place}]", entry) for place, entry in enumerate(config.data.also)]
     return [("data", config.data), *also]
+
+
+def unpaired_entries(config: Config) -> list[tuple[str, Dataset]]:
+    """(dotted key, dataset) of unpaired mixtures and solo recordings, where a phase uses them."""
+    if not set(config.phases) & set(REFINEMENTS):
+        return []
+    return [
+        (f"unpaired.{kind}[{place}]", entry)
+        for kind in ("mixtures", "solos")
+        for place, entry in enumerate(getattr(config.unpaired, kind))
+    ]
 
 
 def augmentation(config: Config) -> Augmentation:
@@ -106,6 +121,10 @@ def for_training(config: Config, model: Any) -> Material:
             weights=weights,
         )
 
+    def refinement(phase: str) -> Together:
+        paired, free = STREAMS[phase]
+        return Together(excerpts(paired), unpaired_excerpts(config, model, training, free))
+
     metric = METRICS.get(config.validation.metric)
     if metric is not None and not validation:
         raise ValueError(
@@ -115,7 +134,65 @@ def for_training(config: Config, model: Any) -> Material:
     if config.validation.songs:
         validation = validation[: config.validation.songs]
     songs = [PairedSong(track, config.sources) for track in validation]
-    return Material(excerpts(TRAINING), excerpts(CALIBRATION), songs, metric)
+    return Material(excerpts(TRAINING), excerpts(CALIBRATION), songs, metric, refinement)
+
+
+def unpaired_excerpts(
+    config: Config, model: Any, paired: Sequence[Track], stream: int
+) -> UnpairedExcerpts:
+    """Excerpts of unpaired mixtures and solo recordings.
+
+    Where the configuration names no mixtures, or no solo recordings of a source, the paired songs
+    give them: drawn apart from one another they are unpaired as well.
+    """
+    found: dict[str, list[Track]] = {}
+    for where, entry in unpaired_entries(config):
+        kind = "mixtures" if where.startswith("unpaired.mixtures") else entry.source
+        tracks = prepared(config, where, entry, model.sample_rate, mixture=kind == "mixtures")[0]
+        if not tracks:
+            raise ValueError(
+                f"{where}: no songs for training in {entry.root or entry.name}; name some with "
+                f"{where}.train=[…], or take the entry out"
+            )
+        found.setdefault(kind, []).extend(tracks)
+    unpaired, normalise = config.unpaired, config.data.augmentation.normalise
+    return UnpairedExcerpts(
+        found.get("mixtures", paired),
+        {source: found.get(source, paired) for source in config.sources},
+        samples=excerpt_samples(config, model),
+        batch_size=config.data.batch,
+        channels=config.data.channels,
+        seed=config.seed,
+        stream=stream,
+        gain=unpaired.gain,
+        swap=config.data.augmentation.swap,
+        polarity=unpaired.polarity,
+        normalise=normalise,
+        short=unpaired.short,
+        active_share=unpaired.active_share,
+        levels=usual_levels(paired, config.sources) if normalise == "track" else None,
+        sources=config.sources,
+    )
+
+
+def check_roles(config: Config) -> None:
+    """Refuse songs that are both learnt from and held out; the message says which.
+
+    Raises:
+      ValueError: such a song.
+    """
+    roles: dict[str, list[Track]] = {"paired": [], "valid": [], "test": []}
+    for where, entry in entries(config):
+        found = datasets.load(entry.name, entry.root, **entry.options)
+        for role, split in (("paired", "train"), ("valid", "valid"), ("test", "test")):
+            roles[role] += select(found, entry, split, where)
+    for where, entry in unpaired_entries(config):
+        found = datasets.load(entry.name, entry.root, **entry.options)
+        roles.setdefault(where, []).extend(select(found, entry, "train", where))
+    try:
+        disjoint(roles)
+    except ValueError as error:
+        raise ValueError(f"data: {error}") from error
 
 
 class PairedSong:
@@ -131,11 +208,12 @@ class PairedSong:
 
 
 def prepared(
-    config: Config, where: str, entry: Dataset, rate: int
+    config: Config, where: str, entry: Dataset, rate: int, mixture: bool = False
 ) -> tuple[list[Track], list[Track]]:
     """Training and validation songs of a dataset, decoded and resampled once.
 
-    A dataset that is a cache already is used as it is; any other gets one in data.cache.
+    A dataset that is a cache already is used as it is; any other gets one in data.cache, with
+    mixtures that are not the sum of their stems where `mixture` asks for them.
     """
     if entry.name == "cache":
         tracks = datasets.load("cache", entry.root, **(entry.options | {"sample_rate": rate}))
@@ -150,7 +228,7 @@ def prepared(
         splits = [None]
     cached: dict[str, Track] = {}
     for split in splits:
-        folder = cache_folder(config, entry, split)
+        folder = cache_folder(config, entry, split, mixture)
         with one_after_the_other(folder):
             prepare(
                 entry.name,
@@ -159,7 +237,7 @@ def prepared(
                 rates=[rate],
                 workers=config.data.workers,
                 split=split,
-                mixture=False,
+                mixture=mixture,
                 prune=True,
                 watch=lambda results, total: shell.progress(
                     results, total=total, desc=f"preparing {entry.name}", unit="song"
@@ -181,12 +259,12 @@ def one_after_the_other(folder: Path) -> contextlib.AbstractContextManager[None]
     )
 
 
-def cache_folder(config: Config, entry: Dataset, split: str | None) -> Path:
+def cache_folder(config: Config, entry: Dataset, split: str | None, mixture: bool = False) -> Path:
     """Where a dataset's songs are kept; other songs or options go elsewhere."""
     root = str(Path(entry.root).expanduser().resolve()) if entry.root else ""
     identity = json.dumps([root, dict(entry.options)], sort_keys=True, default=str)
     digest = hashlib.sha256(identity.encode("utf-8", "surrogateescape")).hexdigest()[:8]
-    part = f"-{split}" if split else ""
+    part = (f"-{split}" if split else "") + ("-mixtures" if mixture else "")
     return Path(config.data.cache).expanduser() / f"{entry.name}-{digest}{part}"
 
 
@@ -208,5 +286,9 @@ def select(tracks: Sequence[Track], entry: Dataset, split: str, where: str) -> l
                 raise ValueError(f"{where}: {name!r} is in both {taken[name]} and {part}")
             taken[name] = part
     if named[split] is not None:
-        return [known[name] for name in named[split]]
-    return [track for track in tracks if track.split == split and track.name not in taken]
+        chosen = [known[name] for name in named[split]]
+    else:
+        chosen = [t for t in tracks if t.split == split and t.name not in taken]
+    if split != "train":
+        return chosen
+    return chosen[entry.skip :][: entry.first or None]

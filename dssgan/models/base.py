@@ -21,6 +21,8 @@ class SeparatorModel(keras.Model):
         whole track.
       unit_variance: the model expects its input divided by the standard deviation of the whole
         track (per channel); a `Separator` does that and undoes it.
+      channels_apart: no channel has any influence on another; a `Separator` may then work on one
+        at a time, to save memory.
       hyperparameters: the keyword arguments that rebuild the model, plain JSON values.
     """
 
@@ -31,6 +33,7 @@ class SeparatorModel(keras.Model):
     minimum: int = 1
     scale_free: bool = False
     unit_variance: bool = False
+    channels_apart: bool = False
     hyperparameters: dict[str, Any]
 
     def call(self, mixture: tf.Tensor, training: bool = False) -> tf.Tensor:
@@ -50,6 +53,15 @@ class SeparatorModel(keras.Model):
           A dict with at least "estimates" (batch, sources, samples, channels) at full rate.
         """
         del references
+        return {"estimates": self(mixture, training=True)}
+
+    def unpaired_estimates(self, mixture: tf.Tensor) -> dict[str, tf.Tensor]:
+        """What critics and the additivity loss look at; nobody knows the references.
+
+        Returns:
+          "estimates" (batch, sources, samples, channels). A separator that works on magnitude
+          spectra adds "magnitudes" (batch, sources, …) and "mixture_magnitudes" (batch, …), linear.
+        """
         return {"estimates": self(mixture, training=True)}
 
     def inference_state(self) -> Any:

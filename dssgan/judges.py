@@ -1,0 +1,170 @@
+"""The critics of a run: who judges which source, what they learn, what they tell the separator."""
+
+import dataclasses
+from collections.abc import Sequence
+from typing import Any
+
+import tensorflow as tf
+
+from dssgan import adversarial
+from dssgan.critics import Critic, beside
+
+
+@dataclasses.dataclass
+class Judge:
+    """A critic of one source.
+
+    Attributes:
+      name: for curves and messages; no two judges share it.
+      critic: audio (batch, samples, channels) → (logits, feature maps).
+      source: index of the source whose solos are real and whose estimates are generated.
+      objective: of `dssgan.adversarial.OBJECTIVES`.
+      penalty: weight λ of the gradient penalty; 0 has none.
+      weight: of this judge's word in the separator's loss.
+    """
+
+    name: str
+    critic: Critic
+    source: int
+    objective: Any
+    penalty: float = 0.0
+    weight: float = 1.0
+
+    def learn(self, heard: "Heard", seed: tf.Tensor) -> tuple[tf.Tensor, dict[str, tf.Tensor]]:
+        """The critic's loss and what explains it."""
+        real, fake = heard.solos[self.source], heard.estimates[:, self.source]
+        return lesson(self.name, self.critic, self.objective, real, fake, self.penalty, seed)
+
+
+@dataclasses.dataclass
+class Pair:
+    """Two dependency critics that learn whether estimates belong to their mixture.
+
+    FactorGAN (Stoller, Ewert and Dixon, ICLR 2020): `real` tells true songs from songs whose stems
+    were shuffled, `generated` tells estimates beside their mixture from shuffled ones. What the
+    first says less the second, added to the marginal critics, judges the whole.
+    """
+
+    name: str
+    real: Critic
+    generated: Critic
+    objective: Any
+    penalty: float = 0.0
+    weight: float = 1.0
+
+    def learn(self, heard: "Heard", seed: tf.Tensor) -> tuple[tf.Tensor, dict[str, tf.Tensor]]:
+        """The loss of both critics and what explains it."""
+        total, metrics = 0.0, {}
+        seeds = tf.random.split(seed, 4)
+        pairs = (
+            ("real", self.real, heard.paired_mixture, heard.paired_stems),
+            ("generated", self.generated, heard.mixture, heard.estimates),
+        )
+        for place, (which, critic, mixture, stems) in enumerate(pairs):
+            joint = beside(mixture, stems)
+            apart = beside(mixture, adversarial.shuffled(stems, seeds[2 * place]))
+            loss, told = lesson(
+                f"{self.name}/{which}",
+                critic,
+                self.objective,
+                joint,
+                apart,
+                self.penalty,
+                seeds[2 * place + 1],
+            )
+            total += loss
+            metrics |= told
+        return total, metrics
+
+
+@dataclasses.dataclass
+class Heard:
+    """What critics listen to, cropped to what has full context.
+
+    Attributes:
+      estimates: (batch, sources, samples, channels) of unpaired mixtures, a constant for critics.
+      mixture: (batch, samples, channels), those mixtures.
+      solos: {index of a source: (batch, samples, channels)}.
+      paired_stems, paired_mixture: songs whose stems are known.
+    """
+
+    estimates: tf.Tensor
+    mixture: tf.Tensor
+    solos: dict[int, tf.Tensor]
+    paired_stems: tf.Tensor
+    paired_mixture: tf.Tensor
+
+
+def lesson(
+    name: str,
+    critic: Critic,
+    objective: Any,
+    real: tf.Tensor,
+    fake: tf.Tensor,
+    penalty: float,
+    seed: tf.Tensor,
+) -> tuple[tf.Tensor, dict[str, tf.Tensor]]:
+    """The loss of one critic on real and generated excerpts."""
+    real_logits, _ = critic(real, training=True)
+    fake_logits, _ = critic(fake, training=True)
+    loss = objective.critic(real_logits, fake_logits)
+    metrics = {
+        f"critic/{name}/loss": loss,
+        f"critic/{name}/real": tf.reduce_mean(real_logits),
+        f"critic/{name}/generated": tf.reduce_mean(fake_logits),
+        f"critic/{name}/distance": tf.reduce_mean(real_logits) - tf.reduce_mean(fake_logits),
+        f"critic/{name}/accuracy": adversarial.accuracy(real_logits, fake_logits),
+    }
+    if penalty:
+        value = adversarial.gradient_penalty(critic, real, fake, seed)
+        metrics[f"critic/{name}/penalty"] = value
+        loss += penalty * value
+    return loss, metrics
+
+
+def verdict(
+    judges: Sequence[Judge], pairs: Sequence[Pair], estimates: tf.Tensor, mixture: tf.Tensor
+) -> tf.Tensor:
+    """The adversarial loss of the separator: how far the critics are from taking it for real.
+
+    Without dependency critics every judge has its own say. With them the logits are added before
+    the objective is taken, as in FactorGAN, equation 6.
+
+    Args:
+      estimates: (batch, sources, samples, channels). mixture: (batch, samples, channels).
+    """
+    said = [(judge, judge.critic(estimates[:, judge.source])[0]) for judge in judges]
+    if not pairs:
+        losses = [judge.weight * judge.objective.separator(logits) for judge, logits in said]
+        return tf.add_n(losses)
+    total = 0.0
+    joint = beside(mixture, estimates)
+    for pair in pairs:
+        logits = adversarial.combine(
+            [judge.weight * logits for judge, logits in said],
+            pair.real(joint)[0],
+            pair.generated(joint)[0],
+        )
+        total += pair.weight * pair.objective.separator(logits)
+    return total
+
+
+def likeness(judges: Sequence[Judge], estimates: tf.Tensor, stems: tf.Tensor) -> tf.Tensor:
+    """Feature matching: distance of the critics' feature maps of estimates and true stems.
+
+    Args:
+      estimates, stems: (batch, sources, samples, channels) of songs whose stems are known.
+    """
+    values = []
+    for judge in judges:
+        _, true = judge.critic(stems[:, judge.source])
+        _, guessed = judge.critic(estimates[:, judge.source])
+        values.append(judge.weight * adversarial.feature_matching(true, guessed))
+    return tf.add_n(values)
+
+
+def critics_of(judges: Sequence[Judge], pairs: Sequence[Pair]) -> list[Critic]:
+    """The critics in the order in which they are saved."""
+    return [judge.critic for judge in judges] + [
+        critic for pair in pairs for critic in (pair.real, pair.generated)
+    ]
