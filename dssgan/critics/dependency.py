@@ -14,13 +14,14 @@ class Dependency(WindowedCritic):
     using factorised discriminators", ICLR 2020 (arXiv 1905.12660). Role p tells real pairs from
     shuffled ones, role q generated pairs from shuffled ones; `dssgan.adversarial.combine` puts
     their logits beside those of the marginal critics. Spectral normalisation keeps the gradient
-    of p usable where no real pair was ever seen.
+    of p usable where no real pair was ever seen; the paper normalises p alone.
 
     Whether an estimate belongs to a mixture shows in its phase: magnitudes alone would let through
     what sounds alike at the same time. The phase of a bin says nothing by itself, though, it turns
     with every hop; what counts is where an estimate stands relative to the mixture. So every
     estimate is turned by the mixture's phase, bin by bin. Then the parts in phase add up to the
-    mixture's magnitude and those across add up to zero, if the estimates belong.
+    mixture's magnitude and those across add up to zero, if the estimates belong. With the defaults
+    it has 501,296 parameters for one channel and one estimate.
 
     Args:
       sample_rate: in Hz. channels: of one signal. samples: of the excerpts it will see.

@@ -35,7 +35,7 @@ class Weighted(keras.layers.Layer):
             # Every replica holds and moves its own copy. The copies are equal, because the
             # kernels are, so no replica waits for another and the first one speaks for all.
             self.direction = keras.Variable(
-                settled_direction(keras.ops.convert_to_numpy(self.kernel), seed),
+                settled_direction(self.kernel.numpy(), seed),
                 trainable=False,
                 synchronization="on_read",
                 aggregation="only_first_replica",

@@ -10,7 +10,7 @@ from dssgan.critics.base import Critic, layer_seeds
 from dssgan.critics.layers import Convolution
 
 SLOPE = 0.1
-WINDOWS = {44100: (2048, 1024, 512)}  # in samples at the rate the design was published for
+PUBLISHED_RATE, PUBLISHED_WINDOWS = 44100, (2048, 1024, 512)  # in Hz and in samples
 POWER_FLOOR = 1e-4  # of a bin, full-scale noise having 1: where compression stops
 # (height, width) strides of the convolutions over (frames, bins).
 STRIDES = ((1, 3), (1, 2), (1, 2))
@@ -23,7 +23,8 @@ class Spectral(Critic):
     2022, section 3.4. Bands with weights of their own: Kumar et al., "High-fidelity audio
     compression with improved RVQGAN", NeurIPS 2023. Real and imaginary parts are
     planes, so phase counts. Hops are half a window, filters are few and every convolution but the
-    last strides over the bins, because it stands beside a small separator.
+    last strides over the bins, because it stands beside a small separator: with the defaults it
+    has 223,215 parameters for one channel.
 
     Unlike in those papers magnitudes are raised to the power 0.3, phases kept: leakage between
     sources is quiet, and a critic of plain spectra hears the loudest bins alone.
@@ -152,5 +153,5 @@ class Spectral(Critic):
 
 def scaled_windows(sample_rate: int) -> tuple[int, ...]:
     """The published windows at another rate: nearest powers of two to the same durations."""
-    rate, windows = next(iter(WINDOWS.items()))
-    return tuple(2 ** round(math.log2(window * sample_rate / rate)) for window in windows)
+    ratio = sample_rate / PUBLISHED_RATE
+    return tuple(2 ** round(math.log2(window * ratio)) for window in PUBLISHED_WINDOWS)
