@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from datasets import audio, legacy, load, read_sources
+from datasets import audio, legacy, legacy_reader, load, read_sources
 from datasets.legacy_lists import LARGEST, Sample, checked, read, write
 from datasets.prepare import prepare
 
@@ -253,6 +253,11 @@ ATTACKS = {
     "setstate": (b"(iSample\nSample\n(dS'__setstate__'\nS'x'\nsb.", "'__setstate__'"),
     "class": (b"(iSample\nSample\n(dS'__class__'\nS'x'\nsb.", "'__class__'"),
     "slots": (b"(iSample\nSample\n(N(dS'path'\nS'x'\nstb.", "sets attributes"),
+    "attributes twice": (
+        b"(iSample\nSample\n(dS'path'\nS'a'\nsS'duration'\nF1\nsS'channels'\nI1\ns"
+        b"S'sample_rate'\nI1\nsp1\nbg1\nb.",
+        "sets attributes",
+    ),
     "no attributes": (b"(iSample\nSample\n(db.", "leaves out the attribute 'channels'"),
     "key that is no text": (b"(dI1\nI2\ns.", "dictionary of text"),
     "key that is slow to hash": (b"(d(N" + b"tp0\n(g0\ng0\n" * 60 + b"tNs.", "dictionary of text"),
@@ -280,6 +285,20 @@ def test_what_would_run_or_break_something_is_refused(tmp_path, monkeypatch, att
     assert text.startswith("dataset.pkl: ") and message in text
     assert "\n" not in text and len(text) < 300
     assert os.listdir() == ["dataset.pkl"]
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.lists(st.tuples(st.integers(0, len(PYTHON_2) - 1), st.integers(0, 255)), max_size=4))
+def test_damage_is_told_or_harmless(changes):
+    data = bytearray(PYTHON_2.encode("ascii"))
+    for place, value in changes:
+        data[place] = value
+    try:
+        lists = checked(legacy_reader.load(bytes(data)))
+    except ValueError as error:
+        assert "\n" not in str(error) and len(str(error)) < 300
+    else:
+        assert all(isinstance(row, list | tuple) for rows in lists.values() for row in rows)
 
 
 @pytest.mark.parametrize("protocol", range(pickle.HIGHEST_PROTOCOL + 1))

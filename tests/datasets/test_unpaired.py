@@ -273,7 +273,8 @@ def test_excerpts_within_active_stretches():
     assert len(starts) >= 48
     for start in starts:
         assert 1000 <= start <= 1600 or 300 <= start <= 500
-    assert 0.03 < np.mean([start <= 500 for start in starts]) < 0.4
+    around = [start for start in starts if start <= 500]  # the stretch is shorter than an excerpt
+    assert 0.03 < len(around) / len(starts) < 0.4 and len(set(around)) > 2
     source.batch(1)
     assert sorted(set(asked)) == sorted(asked)  # each song once
     assert ("mix0", ("mixture",)) in asked and ("drum0", ("drums",)) in asked
