@@ -235,7 +235,8 @@ def test_registry_says_what_it_knows():
     with pytest.raises(ValueError, match="unknown split 'vaild'; did you mean 'valid'"):
         load("folders", ".", "vaild")
     assert set(datasets.DATASETS) >= {
-        "musdb18", "musdb18hq", "dsd100", "folders", "stems", "recordings", "legacy", "cache", "band",
+        "musdb18", "musdb18hq", "dsd100", "folders", "stems", "cache", "band",
+        "recordings", "legacy",
     }  # fmt: skip
 
 
