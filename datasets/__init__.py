@@ -52,6 +52,8 @@ DATASETS: dict[str, Loader] = {
     "legacy": Loader("datasets.legacy"),
     "cache": Loader("datasets.cache"),
     "band": Loader("datasets.band"),
+    "midi": Loader("datasets.midi"),
+    "groove": Loader("datasets.groove"),
 }
 
 

@@ -6,12 +6,11 @@ synthesised in NumPy by `band_*.py`; the mixture is the sum of the stems.
 """
 
 import os
-import threading
-from collections import OrderedDict
 
 import numpy as np
 
 from datasets import band_bass, band_chords, band_drums, band_mix, band_plan, band_voice
+from datasets.recent import Recent
 from datasets.track import SPLITS, Track
 
 # Part of a track's fingerprint: raise it when songs come to sound different, and prepared caches
@@ -108,38 +107,8 @@ class BandTrack(Track):
         self._seconds = seconds
 
     def _read(self, stem: str, start: int, stop: int) -> np.ndarray:
-        song = _RECENT.song(self.number, self._seconds, self.seed, self.sample_rate)
+        song = _RECENT.song((self.number, self._seconds, self.seed, self.sample_rate))
         return song[band_plan.STEMS.index(stem), start:stop].copy()
 
 
-class _Recent:
-    """The songs last read, up to a number of bytes; safe for threads."""
-
-    def __init__(self, limit: int):
-        self.limit = limit
-        self._songs: OrderedDict[tuple, np.ndarray] = OrderedDict()
-        self._busy: dict[tuple, threading.Lock] = {}
-        self._lock = threading.Lock()
-
-    def song(self, *key) -> np.ndarray:
-        with self._lock:
-            if key in self._songs:
-                self._songs.move_to_end(key)
-                return self._songs[key]
-            busy = self._busy.setdefault(key, threading.Lock())
-        with busy:  # one thread computes it, others wait for it
-            with self._lock:
-                if key in self._songs:
-                    return self._songs[key]
-            song = render(*key)
-            song.setflags(write=False)
-            with self._lock:
-                self._songs[key] = song
-                self._busy.pop(key, None)
-                total = sum(known.nbytes for known in self._songs.values())
-                while total > self.limit and len(self._songs) > 1:
-                    total -= self._songs.popitem(last=False)[1].nbytes
-        return song
-
-
-_RECENT = _Recent(limit=512 * 1024 * 1024)
+_RECENT = Recent(lambda key: render(*key), limit=512 * 1024 * 1024)

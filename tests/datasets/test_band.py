@@ -10,6 +10,7 @@ import pytest
 import datasets
 from datasets import band, band_drums, band_kits, band_mix, band_plan, band_sound
 from datasets.band_styles import STYLES
+from datasets.recent import Recent
 
 RATE = 16000
 STEMS = ("drums", "bass", "other", "vocals")
@@ -89,8 +90,8 @@ def test_threads_that_want_the_same_song_compute_it_once(monkeypatch):
         computed.append(number)
         return np.full((4, round(seconds * rate), 2), 0.1, np.float32)
 
-    monkeypatch.setattr(band, "render", render)
-    monkeypatch.setattr(band, "_RECENT", band._Recent(limit=2 * 4 * RATE * 2 * 4))
+    recent = Recent(lambda key: render(*key), limit=2 * 4 * RATE * 2 * 4)
+    monkeypatch.setattr(band, "_RECENT", recent)
     tracks = band.load(songs=3, split="train", seconds=1, sample_rate=RATE, seed=91)
     threads = [threading.Thread(target=tracks[0].read, args=("bass",)) for _ in range(8)]
     for thread in threads:
