@@ -1,0 +1,91 @@
+"""The songs of the ablation: rendered MIDI in four roles, no song in two of them."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+import datasets
+from common import shell
+from datasets.prepare import prepare as prepare_cache
+
+ROLES = ("paired", "held_out", "mixtures", "solos")
+
+
+def roles(material: dict[str, Any]) -> dict[str, list[str]]:
+    """Names of the songs and performances of each role; they follow from the seed."""
+    songs = datasets.load(
+        "midi", material["songs"], soundfont=material["paired"]["soundfont"], valid=0.0, test=0.0
+    )
+    names = sorted(song.name for song in songs if song.duration >= material["seconds"] / 2)
+    rng = np.random.default_rng(material["seed"])
+    names = [names[place] for place in rng.permutation(len(names))]
+    elsewhere, paired = material["elsewhere"], material["paired"]["count"]
+    valid = paired + elsewhere["valid"]
+    test = valid + elsewhere["test"]
+    solos = datasets.load(
+        "groove",
+        material["groove"],
+        soundfont=elsewhere["soundfont"],
+        seconds=material["solos"]["seconds"],
+    )
+    drumming = sorted(track.name for track in solos if track.split == "train")
+    order = rng.permutation(len(drumming))[: material["solos"]["count"]]
+    return {
+        "paired": names[:paired],
+        "valid": names[paired:valid],
+        "test": names[valid:test],
+        "mixtures": names[test:],
+        "solos": [drumming[place] for place in order],
+    }
+
+
+def prepare(material: dict[str, Any]) -> None:
+    """Render what is not there yet into one cache per role."""
+    folder = Path(material["cache"])
+    if all((folder / role / "manifest.json").exists() for role in ROLES):
+        return
+    found = roles(material)
+    common = {"seconds": material["seconds"]}
+    other = common | {"soundfont": material["elsewhere"]["soundfont"]}
+    wanted = {
+        "paired": common
+        | {"soundfont": material["paired"]["soundfont"], "songs": found["paired"]}
+        | {"valid": 0.0, "test": 0.0},
+        "held_out": other
+        | {"songs": found["valid"] + found["test"], "valid": found["valid"], "test": found["test"]},
+        "mixtures": other | {"songs": found["mixtures"], "valid": 0.0, "test": 0.0},
+        "solos": {
+            "soundfont": material["elsewhere"]["soundfont"],
+            "songs": found["solos"],
+        },
+    }
+    for role, options in wanted.items():
+        print(f"{folder / role}: rendering {len(options['songs'])} songs", flush=True)
+        prepare_cache(
+            "groove" if role == "solos" else "midi",
+            material["groove"] if role == "solos" else material["songs"],
+            folder / role,
+            rates=[material["rate"]],
+            workers=2,
+            watch=lambda results, total, role=role: shell.progress(
+                results, total=total, desc=role, unit="song"
+            ),
+            **options,
+        )
+
+
+def data(material: dict[str, Any]) -> dict[str, Any]:
+    """The data sections of a configuration."""
+    folder = Path(material["cache"])
+
+    def cache(role: str, **more: Any) -> dict[str, Any]:
+        return {"name": "cache", "root": str(folder / role), **more}
+
+    return {
+        "data": cache("paired", also=[cache("held_out")]),
+        "unpaired": {
+            "mixtures": [cache("mixtures")],
+            "solos": [cache("solos", source="drums")],
+        },
+    }

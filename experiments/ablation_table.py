@@ -1,0 +1,176 @@
+"""From the scores of the ablation's runs to its table, its file of scores and its figures."""
+
+import json
+import math
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from common.files import atomic_path, write_json, write_text
+from evaluation.report import number, table
+
+METRICS = ("SDR", "SIR", "SAR")
+HERE = Path(__file__).parent
+SCORES = HERE / "results" / "ablation.json"
+FIGURE = HERE / "results" / "ablation.png"
+RESULTS = HERE / "results" / "ablation.md"
+HEAT = HERE / "results" / "alpha_beta"
+DRAWS = 10_000
+
+
+def gather(arms: Iterable[Any], seeds: Sequence[int]) -> dict[str, Any]:
+    """Per-song scores of every finished run, written to results/ablation.json.
+
+    Returns:
+      {"arms": {name: {"title", "seeds": {seed: {song: {source: {metric: dB}}}}}}}.
+    """
+    found: dict[str, Any] = {}
+    for arm in arms:
+        finished = {
+            str(seed): json.loads(arm.summary(seed).read_bytes())["songs"]
+            for seed in seeds
+            if arm.summary(seed).exists()
+        }
+        if finished:
+            found[arm.name] = {"title": arm.title, "seeds": finished}
+    scores = {"protocol": "BSS Eval v4, median over frames of 1 s", "arms": found}
+    if found:
+        write_json(SCORES, scores)
+    return scores
+
+
+def values(arm: dict[str, Any], source: str, metric: str) -> dict[str, np.ndarray]:
+    """seed → scores of the songs, in order of their names; NaN where there is none."""
+    names = sorted({song for songs in arm["seeds"].values() for song in songs})
+    return {
+        seed: np.array(
+            [_score(songs.get(name, {}).get(source, {}).get(metric)) for name in names], float
+        )
+        for seed, songs in arm["seeds"].items()
+    }
+
+
+def _score(value: Any) -> float:
+    return math.nan if value is None else float(value)
+
+
+def mean_and_spread(by_seed: dict[str, np.ndarray]) -> tuple[float, float]:
+    """Mean over songs and seeds; standard deviation of the seeds' means (NaN for one seed)."""
+    means = [float(np.nanmean(scores)) for scores in by_seed.values()]
+    return float(np.mean(means)), float(np.std(means, ddof=1)) if len(means) > 1 else math.nan
+
+
+def gain(
+    arm: dict[str, np.ndarray], baseline: dict[str, np.ndarray], draws: int = DRAWS
+) -> tuple[float, float, float]:
+    """Mean gain over the baseline and its 95 % interval by a paired bootstrap.
+
+    Gains are taken song by song between runs of the same seed; every draw takes songs and seeds
+    with replacement.
+
+    Args:
+      arm, baseline: seed → scores of the same songs in the same order.
+
+    Returns:
+      (mean, lowest, highest) in dB; NaN where no seed is common.
+    """
+    seeds = sorted(set(arm) & set(baseline))
+    if not seeds:
+        return math.nan, math.nan, math.nan
+    gains = np.stack([arm[seed] - baseline[seed] for seed in seeds])
+    gains = gains[:, np.isfinite(gains).all(axis=0)]
+    rng = np.random.default_rng(0)
+    rows = rng.integers(len(seeds), size=(draws, len(seeds)))
+    columns = rng.integers(gains.shape[1], size=(draws, gains.shape[1]))
+    means = gains[rows[:, :, None], columns[:, None, :]].mean(axis=(1, 2))
+    low, high = np.percentile(means, (2.5, 97.5))
+    return float(gains.mean()), float(low), float(high)
+
+
+def report(scores: dict[str, Any]) -> str:
+    """The table as text; as Markdown and as a figure in experiments/results."""
+    arms = scores["arms"]
+    first = arms.get("supervised")
+    head = ["arm", "seeds", "drums SDR", "SIR", "SAR", "acc. SDR", "gain [95 %]"]
+    rows, gains = [], {}
+    for name, arm in arms.items():
+        cells = [arm["title"], str(len(arm["seeds"]))]
+        for source, metric in [("drums", m) for m in METRICS] + [("accompaniment", "SDR")]:
+            mean, spread = mean_and_spread(values(arm, source, metric))
+            wide = "" if math.isnan(spread) else f" ±{spread:.2f}"
+            cells.append(number(mean) + (wide if metric == "SDR" else ""))
+        if first is None or name == "supervised":
+            cells.append("")
+        else:
+            gains[name] = gain(values(arm, "drums", "SDR"), values(first, "drums", "SDR"))
+            mean, low, high = gains[name]
+            cells.append(f"{mean:+.2f} [{low:+.2f}, {high:+.2f}]")
+        rows.append(cells)
+    songs = max(len(songs) for arm in arms.values() for songs in arm["seeds"].values())
+    head_line = f"{songs} test songs; dB, mean over songs, ± deviation over seeds"
+    write_text(RESULTS, f"{head_line}\n\n{table(head, rows, markdown=True)}\n")
+    if gains:
+        figure({arms[name]["title"]: interval for name, interval in gains.items()})
+    return f"{head_line}\n\n{table(head, rows)}"
+
+
+def figure(gains: dict[str, tuple[float, float, float]]) -> None:
+    """Draw the gains with their intervals."""
+    axes, save = _axes(7.2, 0.6 + 0.42 * len(gains))
+    for place, (mean, low, high) in enumerate(gains.values()):
+        axes.plot([low, high], [place, place], color="black", linewidth=1.2)
+        axes.plot([mean], [place], "o", color="tab:blue" if low > 0 else "tab:gray")
+    axes.set_yticks(range(len(gains)), list(gains))
+    axes.invert_yaxis()
+    axes.axvline(0.0, color="black", linewidth=0.6)
+    axes.set_xlabel("gain in drums SDR over supervised alone, dB, 95 % interval")
+    axes.grid(axis="x", alpha=0.3)
+    save(FIGURE)
+
+
+def heat_map(plan: dict[str, Any], points: Sequence[tuple[Any, int]]) -> None:
+    """Draw drums SDR over alpha and beta, and write the numbers down."""
+    alphas, betas = plan["sweep"]["alpha"], plan["sweep"]["beta"]
+    sums: dict[tuple[float, float], list[float]] = {}
+    for arm, seed in points:
+        if not arm.summary(seed).exists():
+            continue
+        songs = json.loads(arm.summary(seed).read_bytes())["songs"]
+        scores = [_score(song["drums"]["SDR"]) for song in songs.values()]
+        key = (arm.keys["alpha"], arm.keys["beta"])
+        sums.setdefault(key, []).append(float(np.nanmean(scores)))
+    means = np.array(
+        [[np.mean(sums.get((alpha, beta), [math.nan])) for beta in betas] for alpha in alphas]
+    )
+    rows = [[f"{a:g}", *(number(v) for v in line)] for a, line in zip(alphas, means)]
+    text = table(["alpha \\ beta", *(f"{beta:g}" for beta in betas)], rows, markdown=True)
+    write_text(HEAT.with_suffix(".md"), text + "\n")
+    print(text)
+    axes, save = _axes(1.6 + 0.9 * len(betas), 1.2 + 0.6 * len(alphas))
+    picture = axes.imshow(means, cmap="viridis", aspect="auto")
+    axes.figure.colorbar(picture, label="drums SDR, dB")
+    for row, column in np.ndindex(means.shape):
+        axes.text(column, row, number(means[row, column]), ha="center", va="center", color="white")
+    axes.set_xticks(range(len(betas)), [f"{beta:g}" for beta in betas])
+    axes.set_yticks(range(len(alphas)), [f"{alpha:g}" for alpha in alphas])
+    axes.set_xlabel("beta (additivity)")
+    axes.set_ylabel("alpha (adversarial)")
+    save(HEAT.with_suffix(".png"))
+
+
+def _axes(width: float, height: float) -> tuple[Any, Any]:
+    """Axes of a figure in inches, and the function that saves it as PNG."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    drawn = Figure(figsize=(width, height), dpi=120, layout="constrained")
+    FigureCanvasAgg(drawn)
+
+    def save(path: Path) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with atomic_path(path) as temporary:
+            drawn.savefig(temporary, format="png", metadata={"Software": None})
+
+    return drawn.add_subplot(), save
