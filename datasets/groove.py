@@ -47,7 +47,7 @@ def load(
     kit: int | Sequence[int] = 0,
     sample_rate: int = 32000,
     beats_only: bool = False,
-    seconds: float = 1.0,
+    shortest: float = 1.0,
     level: float = -18.0,
     seed: int = 0,
     broken: list[str] | None = None,
@@ -64,7 +64,7 @@ def load(
         then each performance draws one by `seed` and its id.
       sample_rate: at which it is rendered, in Hz, 8000 to 96000.
       beats_only: leave fills out.
-      seconds: leave performances out that are shorter.
+      shortest: leave performances out whose music is shorter, in seconds.
       level: loudness in dBFS, see `midi_track.normalise`.
       seed: of the draws.
       broken: None, or a list that gathers what is wrong with files that cannot be read.
@@ -98,7 +98,7 @@ def load(
             refuse(path, error, broken)
             continue
         stop, cut = length(played, LONGEST)
-        if stop < seconds:
+        if stop < shortest:
             continue
         tracks.append(
             GrooveTrack(
@@ -118,7 +118,7 @@ def load(
             )
         )
     if not tracks:
-        raise ValueError(f"{root}: no performance is as asked for; see songs, beats_only, seconds")
+        raise ValueError(f"{root}: no performance is as asked for; see songs, beats_only, shortest")
     return sorted(tracks, key=lambda track: (SPLITS.index(track.split), track.name))
 
 

@@ -28,8 +28,9 @@ class MidiTrack(Track):
     """A song whose stems are rendered when they are first read.
 
     The stems of a few hundred megabytes of songs last read are kept for the next read. The mixture
-    is the sum of the stems. (Rendered in one go the song would differ from that by short, soft
-    blips where notes begin.)
+    is the sum of the stems. (Rendered in one go the song differs from that within single blocks of
+    64 samples, in which FluidSynth ends a note: by −81 to −27 dB of the song, −42 dB in the median,
+    over eight songs and two sound fonts.)
 
     Attributes:
       composition: digest of the notes; the same music has the same one whatever it is played on.

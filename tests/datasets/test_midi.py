@@ -78,7 +78,7 @@ def test_what_is_played_is_what_is_heard(whole):
 
 
 def test_stems_add_up_to_the_song_in_one_go(whole):
-    """Measured: −43 dB here and −55 to −42 dB on real songs; short blips where notes begin."""
+    """But for a few of FluidSynth's blocks of 64 samples, in which a note ends."""
     track, stems = whole
     with open(track.path, "rb") as file:
         song = midi_file.read(file.read())
@@ -86,9 +86,15 @@ def test_stems_add_up_to_the_song_in_one_go(whole):
     together = fluidsynth.render(data, track._font_path, RATE, track.samples)
     total = stems.sum(axis=0)
     together *= np.vdot(together, total) / np.vdot(together, together)  # the level
-    body = slice(0, track.samples - RATE)  # before the end fades out
-    difference = decibels((total - together)[body].std() / total[body].std())
-    assert difference < -38.0
+    blocks = (track.samples - RATE) // 64  # the end fades out
+    difference = (total - together)[: blocks * 64].reshape(blocks, -1)
+    level = total.std()
+    alike = decibels(difference.std(axis=1) / level) < -60.0
+    print(
+        alike.mean(), decibels(difference.std() / level), decibels(difference[alike].std() / level)
+    )
+    assert alike.mean() > 0.9
+    assert decibels(difference.std() / level) < -30.0
 
 
 def test_rendering_repeats_its_bits(whole, monkeypatch):
@@ -364,6 +370,14 @@ def test_real_songs(shared, soundfont):
     assert np.isfinite(mixture).all() and loudness(mixture, RATE) > 0.03
 
 
+def test_real_drummers(shared, soundfont):
+    root = shared / "midi" / "groove"
+    name = "drummer1/eval_session/1"
+    track = groove.load(root, songs=[name], soundfont=soundfont, sample_rate=RATE)[0]
+    assert track.split == "test" and track.duration == pytest.approx(27.87 + midi_track.TAIL, abs=1)
+    assert -24.0 < decibels(loudness(track.read(), RATE)) < -17.9
+
+
 # Drummers
 
 
@@ -390,7 +404,7 @@ def test_drummers(load, drummers):
         ("drummer1/0", "train"),
         ("drummer1/1", "valid"),
     ]  # the third is too short
-    assert len(load("groove", drummers, seconds=0.1)) == 3
+    assert len(load("groove", drummers, shortest=0.1)) == 3
     assert [track.name for track in load("groove", drummers, beats_only=True)] == ["drummer1/0"]
     assert [t.name for t in load("groove", drummers, split="valid")] == ["drummer1/1"]
     track = tracks[0]
