@@ -94,6 +94,26 @@ class Heard:
     paired_stems: tf.Tensor
     paired_mixture: tf.Tensor
 
+    @classmethod
+    def of(
+        cls, sources: Sequence[str], estimates: tf.Tensor, batch: Any, margin: int = 0
+    ) -> "Heard":
+        """Estimates of batch["mixtures"] and the batch, without `margin` samples at both ends."""
+        stems = cropped(batch["stems"], margin)
+        solos = {sources.index(name): solo for name, solo in batch["solos"].items()}
+        return cls(
+            cropped(estimates, margin),
+            cropped(batch["mixtures"], margin),
+            {source: cropped(solo, margin) for source, solo in solos.items()},
+            stems,
+            tf.reduce_sum(stems, 1),
+        )
+
+
+def cropped(audio: tf.Tensor, margin: int) -> tf.Tensor:
+    """(…, samples, channels) without `margin` samples at both ends."""
+    return audio[..., margin : audio.shape[-2] - margin, :]
+
 
 def lesson(
     name: str,
@@ -128,7 +148,7 @@ def verdict(
     """The adversarial loss of the separator: how far the critics are from taking it for real.
 
     Without dependency critics every judge has its own say. With them the logits are added before
-    the objective is taken, as in FactorGAN, equation 6.
+    the objective is taken, as in FactorGAN.
 
     Args:
       estimates: (batch, sources, samples, channels). mixture: (batch, samples, channels).

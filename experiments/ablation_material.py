@@ -27,7 +27,7 @@ def roles(material: dict[str, Any]) -> dict[str, list[str]]:
         "groove",
         material["groove"],
         soundfont=elsewhere["soundfont"],
-        seconds=material["solos"]["seconds"],
+        shortest=material["solos"]["shortest"],
     )
     drumming = sorted(track.name for track in solos if track.split == "train")
     order = rng.permutation(len(drumming))[: material["solos"]["count"]]
