@@ -91,7 +91,8 @@ def existing(path: Path) -> Path:
 def mongo(url: str) -> Iterator[Fact]:
     """Whether a MongoDB answers within three seconds; its credentials are not shown."""
     address = url if "://" in url else "mongodb://" + ":".join(url.split(":")[:2])
-    host = urllib.parse.urlsplit(address).netloc.rpartition("@")[2]
+    rest = address.partition("://")[2].rpartition("@")[2]  # a password may hold any sign
+    host = urllib.parse.urlsplit(f"mongodb://{rest}").netloc
     answers: list = []
     try:
         pymongo = importlib.import_module("pymongo")
