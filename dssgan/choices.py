@@ -46,7 +46,12 @@ def _check_critic(critic: Critic, where: str) -> None:
             raise ValueError(
                 f"{where}.{key}={name!r}: expected one of {names}{nearest(name, known)}"
             )
-    given = ("self", "sample_rate", "channels", "samples")
+    if critic.sources and CRITICS[critic.name].partner:
+        raise ValueError(
+            f"{where}.sources: {critic.name} hears all estimates beside their mixture; leave the "
+            "sources out"
+        )
+    given = ("self", "name", "sample_rate", "channels", "samples", "estimates")
     check_options(where, CRITICS[critic.name].__init__, critic.hyperparameters, given)
 
 

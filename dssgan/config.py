@@ -152,7 +152,7 @@ class Refinement:
 
 @dataclass(frozen=True)
 class SelfTraining(Refinement):
-    """The phase of pseudo-labelled songs; see dssgan.relabel and dssgan.refine.Teaching."""
+    """The phase of pseudo-labelled songs; see dssgan.relabel."""
 
     # "best" is the student that did best on validation so far, "average" its running average.
     teacher: str = within("best", choices=("best", "average"))

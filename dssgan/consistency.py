@@ -6,8 +6,6 @@ from dssgan.typed import flatten, to_dict
 
 # Keys that may differ when a run is taken up again: they do not change what is learnt.
 FREE = ("name", "tracking", "checkpoint", "evaluation", "compute.xla", "data.workers", "data.cache")
-
-
 REFINEMENTS = ("self_training", "adversarial")
 
 
@@ -17,7 +15,6 @@ def check(config: Any) -> None:
     Raises:
       ValueError: keys that contradict each other.
     """
-    _check_refinement(config)
     for key in ("sources", "phases"):
         names = getattr(config, key)
         if not names or len(set(names)) != len(names):
@@ -37,10 +34,13 @@ def check(config: Any) -> None:
             f"data.batch={config.data.batch} is not a multiple of "
             f"optimiser.accumulate={config.optimiser.accumulate}"
         )
+    _check_phases(config)
+    _check_unpaired(config)
+    _check_critics(config)
 
 
-def _check_refinement(config: Any) -> None:
-    """Critics, solo recordings and weights against the phases and the sources."""
+def _check_phases(config: Any) -> None:
+    """What the phases need: their order, where they start, whole batches."""
     for key in ("alpha", "beta"):
         if getattr(config, key) and "adversarial" not in config.phases:
             raise ValueError(
@@ -48,19 +48,34 @@ def _check_refinement(config: Any) -> None:
                 f"phases are {', '.join(config.phases)}; set {key}=0 or add the phase: "
                 "phases=[supervised, adversarial, test]"
             )
+    training = [phase for phase in config.phases if phase != "test"]
+    if "supervised" in training[1:]:
+        raise ValueError(
+            f"phases=[{', '.join(config.phases)}]: the supervised phase begins with new weights, "
+            f"what {training[0]} learnt would be lost; put it first"
+        )
     for phase in REFINEMENTS:
-        before = config.phases[: config.phases.index(phase)] if phase in config.phases else ("",)
-        init = getattr(config, phase).init
-        if init == "supervised" and not before:
+        if phase not in training:
+            continue
+        if getattr(config, phase).init == "supervised" and phase == training[0]:
             raise ValueError(
                 f"{phase}.init=supervised: no phase comes before it; put supervised in front, name "
                 f"the folder of an exported separator, or set {phase}.init=scratch"
             )
-        if phase in config.phases and config.optimiser.accumulate > 1:
+        if config.optimiser.accumulate > 1:
             raise ValueError(
                 f"optimiser.accumulate={config.optimiser.accumulate}: the phase {phase} works on "
                 "whole batches; set optimiser.accumulate=1 and a smaller data.batch"
             )
+        if config.data.augmentation.mixes > 1:
+            raise ValueError(
+                f"data.augmentation.mixes={config.data.augmentation.mixes}: unpaired mixtures have "
+                f"one mix, the phase {phase} cannot use several; set data.augmentation.mixes=1"
+            )
+
+
+def _check_unpaired(config: Any) -> None:
+    """Gains in order, solo recordings of known sources."""
     low, high = config.self_training.gain_db
     if high < low:
         raise ValueError(f"self_training.gain_db=[{low:g}, {high:g}]: the lower gain comes first")
@@ -73,10 +88,15 @@ def _check_refinement(config: Any) -> None:
                 f"unpaired.solos[{place}].source={solo.source!r}: none of the sources "
                 f"{', '.join(config.sources)}"
             )
-    _check_critics(config)
 
 
 def _check_critics(config: Any) -> None:
+    """Critics of known sources, each named once, and one at least where alpha weighs them."""
+    if config.alpha and not config.adversarial.critics:
+        raise ValueError(
+            f"alpha={config.alpha:g} weighs what critics say, but adversarial.critics is empty; "
+            "name one, or set alpha=0"
+        )
     seen: dict[tuple[str, str], int] = {}
     for place, critic in enumerate(config.adversarial.critics):
         where = f"adversarial.critics[{place}]"

@@ -23,7 +23,8 @@ from dssgan.assembly import (
 from dssgan.config import Config
 from dssgan.exported import CONFIG, WEIGHTS
 from dssgan.logs import Logs
-from dssgan.refining import Collapse, Pictures, build_refinement, recited, start_from
+from dssgan.refining import build_refinement, check_critics, start_from
+from dssgan.remarks import Collapse, Pictures, recited
 from dssgan.separator import Separator
 from dssgan.state import Checkpoints, TrainingState, read_progress
 from dssgan.typed import to_dict
@@ -61,7 +62,8 @@ class Run:
 
     def exported_before(self, phase: str) -> Path:
         """The separator that a phase starts from when it goes on from the one before."""
-        return self.exported_by(self.config.phases[self.config.phases.index(phase) - 1])
+        before = self.config.phases[: self.config.phases.index(phase)]
+        return self.exported_by([name for name in before if name != "test"][-1])
 
     def checkpoints(self, phase: str) -> Checkpoints:
         """The files of a phase."""
@@ -79,6 +81,7 @@ class Run:
 
 def tell(run: Run) -> dict[str, float]:
     """Run the phases in order; what is done already is not done again. Returns the scores."""
+    check_critics(run.config)
     scores: dict[str, float] = {}
     for phase in run.config.phases:
         scores |= PHASES[phase](run)
@@ -152,7 +155,7 @@ def refine(run: Run, phase: str) -> dict[str, float]:
         validate_first=section.init != "scratch",
         adopt=state.adopt,
         show=Pictures(model, source, config.tracking.listen_every, config.tracking.examples > 0),
-        observe=Collapse([judge.name for judge in step.judges]),
+        observe=Collapse([judge.name for judge in step.judges], [pair.name for pair in step.pairs]),
     )
 
 

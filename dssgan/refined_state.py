@@ -4,11 +4,10 @@ from collections.abc import Sequence
 
 import tensorflow as tf
 
+from dssgan.balance import Balance
 from dssgan.models.base import SeparatorModel
 from dssgan.optimisers import Optimiser
 from dssgan.state import TrainingState
-
-TERMS = ("supervised", "adversarial", "additivity")
 
 
 class RefinementState(TrainingState):
@@ -18,8 +17,7 @@ class RefinementState(TrainingState):
       critics: Keras models, in the order of their judges.
       critic_optimiser: its rule and slots; None without critics.
       teacher: a second separator that labels unpaired mixtures, or None.
-      norms: running norm of each term's gradient at the separator's output, for `TERMS`.
-      counted: updates in those norms.
+      balance: running norms of each term's gradient at the separator's output.
     """
 
     def __init__(
@@ -45,18 +43,21 @@ class RefinementState(TrainingState):
             variable.value for critic in self.critics for variable in critic.trainable_variables
         ]
         self.critic_optimiser = Optimiser(critic_rule, weights) if weights else None
-        self.norms = [tf.Variable(0.0, trainable=False) for _ in TERMS]
-        self.counted = tf.Variable(0.0, trainable=False)
+        self.balance = Balance()
 
     def groups(self) -> dict[str, list[tf.Variable]]:
         """As of `TrainingState`, and what the critics and the teacher have."""
-        teacher = [] if self.teacher is None else self.teacher.variables
+        teacher = []
+        if self.teacher is not None:  # one that follows has its trainable weights in the average
+            teacher = (
+                self.teacher.non_trainable_variables if self.follow else self.teacher.variables
+            )
         optimiser = self.critic_optimiser
         return super().groups() | {
             "critic": [v.value for critic in self.critics for v in critic.variables],
             "critic_optimiser": [] if optimiser is None else optimiser.variables,
             "teacher": [variable.value for variable in teacher],
-            "norm": [*self.norms, self.counted],
+            "balance": self.balance.variables,
         }
 
     def begin(self) -> None:

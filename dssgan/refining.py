@@ -1,10 +1,10 @@
 """From a configuration to the objects that refine a separator: critics, teacher, their step."""
 
 import inspect
-from collections.abc import Sequence
+import itertools
+from pathlib import Path
 from typing import Any
 
-import numpy as np
 import tensorflow as tf
 
 from dssgan import critics, exported
@@ -19,13 +19,10 @@ from dssgan.assembly import (
 )
 from dssgan.config import Config, Critic
 from dssgan.judges import Judge, Pair, critics_of
-from dssgan.logs import Logs
 from dssgan.models.base import SeparatorModel
-from dssgan.refine import RefinementStep, Teaching
+from dssgan.refine import RefinementStep
 from dssgan.refined_state import RefinementState
-from dssgan.relabel import fitted
-
-STUCK = 20  # points of a curve in a row that make a critic's accuracy suspicious
+from dssgan.relabel import Teaching
 
 
 def build_refinement(
@@ -83,44 +80,70 @@ def build_teaching(config: Config) -> Teaching:
 def build_judges(
     config: Config, model: SeparatorModel, margin: int
 ) -> tuple[list[Judge], list[Pair]]:
-    """The critics of a configuration with their first weights, which follow from the seed."""
-    samples = excerpt_samples(config, model) - 2 * margin
-    judges, pairs, built = [], [], 0
+    """The critics of a configuration with their first weights, which follow from the seed.
 
-    def critic(entry: Critic, channels: int) -> critics.Critic:
-        nonlocal built
-        built += 1
-        options = dict(entry.hyperparameters)
+    Raises:
+      ValueError: a critic cannot be built like that, or the excerpts are too short for it.
+    """
+    samples = excerpt_samples(config, model) - 2 * margin
+    judges, pairs, seeds = [], [], itertools.count(config.seed + 1)
+    for place, entry in enumerate(config.adversarial.critics):
+
+        def critic(where=f"adversarial.critics[{place}]", entry=entry) -> critics.Critic:
+            return build_critic(where, entry, config, model, samples, next(seeds))
+
+        objective = OBJECTIVES[entry.objective]
         if critics.CRITICS[entry.name].partner:
-            options["estimates"] = len(model.sources)
-        if "seed" in inspect.signature(critics.CRITICS[entry.name].__init__).parameters:
-            options.setdefault("seed", (config.seed + built) % 2**31)
+            pairs.append(
+                Pair(entry.name, critic(), critic(), objective, entry.penalty, entry.weight)
+            )
+            continue
+        for source in entry.sources or config.sources:
+            index = config.sources.index(source)
+            name = f"{entry.name}/{source}"
+            judges.append(Judge(name, critic(), index, objective, entry.penalty, entry.weight))
+    return judges, pairs
+
+
+def build_critic(
+    where: str, entry: Critic, config: Config, model: SeparatorModel, samples: int, seed: int
+) -> critics.Critic:
+    """One critic that hears `samples` samples; ValueError, which starts with `where`."""
+    options = dict(entry.hyperparameters)
+    kind = critics.CRITICS[entry.name]
+    if kind.partner and config.data.batch < 2:
+        raise ValueError(
+            f"{where}: {entry.name} compares songs with shuffled ones, which takes two excerpts at "
+            f"least; data.batch={config.data.batch}"
+        )
+    if kind.partner:
+        options["estimates"] = len(model.sources)
+    if "seed" in inspect.signature(kind.__init__).parameters:
+        options.setdefault("seed", seed % 2**31)
+    try:
         return critics.build(
             entry.name,
             sample_rate=model.sample_rate,
             samples=samples,
-            channels=channels,
+            channels=config.data.channels,
             **options,
         )
+    except ValueError as error:
+        raise ValueError(
+            f"{where}: {error} (data.seconds={config.data.seconds:g} less the margins leave "
+            f"{samples} samples at {model.sample_rate} Hz)"
+        ) from error
 
-    for entry in config.adversarial.critics:
-        objective = OBJECTIVES[entry.objective]
-        if critics.CRITICS[entry.name].partner:
-            two = [critic(entry, config.data.channels) for _ in range(2)]
-            pairs.append(Pair(entry.name, *two, objective, entry.penalty, entry.weight))
-            continue
-        for source in entry.sources or config.sources:
-            judges.append(
-                Judge(
-                    f"{entry.name}/{source}",
-                    critic(entry, config.data.channels),
-                    config.sources.index(source),
-                    objective,
-                    entry.penalty,
-                    entry.weight,
-                )
-            )
-    return judges, pairs
+
+def check_critics(config: Config) -> None:
+    """Build the critics once, before the phases that come first take their hours.
+
+    Raises:
+      ValueError: they cannot be built as the configuration says.
+    """
+    if "adversarial" in config.phases and config.alpha:
+        model = build_model(config)
+        build_judges(config, model, margin_samples(config, model))
 
 
 def margin_samples(config: Config, model: SeparatorModel) -> int:
@@ -144,7 +167,7 @@ def start_from(model: SeparatorModel, folder: Any, key: str) -> None:
     Raises:
       ValueError: it is of another architecture. OSError: it is not there.
     """
-    found = exported.load(folder)
+    found = exported.load(Path(folder).expanduser())
     own, other = (
         {name: value for name, value in each.hyperparameters.items() if name != "precision"}
         for each in (model, found)
@@ -161,76 +184,3 @@ def start_from(model: SeparatorModel, folder: Any, key: str) -> None:
                 f"{own.get(name)}; the architecture must be the same"
             )
     model.set_weights(found.get_weights())
-
-
-def recited(phase: str, config: Config, step: RefinementStep) -> str:
-    """What refines the separator, in a line."""
-    parts = []
-    if step.critic_steps:
-        names = [judge.name for judge in (*step.judges, *step.pairs)]
-        size = sum(int(np.prod(v.shape)) for c in step.state.critics for v in c.trainable_variables)
-        parts.append(f"critics {', '.join(names)} ({size:,} weights)")
-    if phase == "adversarial":
-        parts.append(f"alpha={config.alpha:g}, beta={config.beta:g}")
-    if step.teaching:
-        parts.append(f"teacher: {config.self_training.teacher}")
-    return f"{phase}: {'; '.join(parts)}"
-
-
-class Pictures:
-    """Sound and spectrogram of real solos and of what the separator makes of unpaired mixtures."""
-
-    def __init__(self, model: SeparatorModel, source: Any, every: int, wanted: bool):
-        self.model, self.source, self.every, self.wanted = model, source, every, wanted
-        self._done = 0
-
-    def __call__(self, step: int, logs: Logs) -> None:
-        """Show the first excerpt of the first batch."""
-        due = self._done < self.every or self._done % self.every == 0
-        self._done += 1
-        if not (self.wanted and due and logs.folder):
-            return
-        batch = self.source.batch(0)
-        mixture = batch["mixtures"][:1]
-        estimates = self.model(tf.constant(mixture), training=False)
-        estimates = fitted(estimates, mixture) if self.model.scale_free else estimates
-        estimates = estimates.numpy()[0]
-        sounds = {"mixture": mixture[0]}
-        for source, estimate in zip(self.model.sources, estimates):
-            sounds[f"{source}/generated"] = estimate
-            if source in batch["solos"]:
-                sounds[f"{source}/real"] = batch["solos"][source][0]
-        logs.sounds(step, "unpaired", sounds, self.model.sample_rate)
-
-
-class Collapse:
-    """Notices critics whose accuracy has been stuck at chance or at certainty for long."""
-
-    def __init__(self, names: Sequence[str], patience: int = STUCK):
-        self.patience = patience
-        self._stuck = {name: [0, 0] for name in names}
-
-    def __call__(self, step: int, means: dict[str, float]) -> str:
-        """A remark with a hint, once per stretch, or nothing."""
-        remarks = []
-        for name, counts in self._stuck.items():
-            accuracy = means.get(f"train/critic/{name}/accuracy")
-            if accuracy is None:
-                continue
-            for place, stuck in enumerate((abs(accuracy - 0.5) < 0.02, accuracy > 0.98)):
-                counts[place] = counts[place] + 1 if stuck else 0
-                if counts[place] == self.patience:
-                    remarks.append(self._remark(name, step, place == 1))
-        return "; ".join(remarks)
-
-    @staticmethod
-    def _remark(name: str, step: int, certain: bool) -> str:
-        if certain:
-            return (
-                f"step {step}: critic {name} tells real from generated every time; lower "
-                "adversarial.critic_schedule.learning_rate or critic_steps, or raise its penalty"
-            )
-        return (
-            f"step {step}: critic {name} only guesses; raise critic_steps, its learning rate or "
-            "its width, or check that its solo recordings sound like the source"
-        )

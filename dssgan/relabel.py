@@ -5,9 +5,67 @@ fine-tuning): what a teacher separated is drawn anew, source by source, scaled a
 the student gets mixtures whose stems are known even though the songs they come from have none.
 """
 
+import dataclasses
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import tensorflow as tf
+
+from dssgan.losses import activity, si_sdr
+from dssgan.models.base import SeparatorModel
+
+
+@dataclasses.dataclass(frozen=True)
+class Teaching:
+    """How a teacher's labels become songs, and how these count.
+
+    Attributes:
+      weight: of the loss on these songs, beside 1 for that on paired songs.
+      threshold_db: a source that much below its mixture counts as silent.
+      drop: share of these songs, those with the lowest SI-SDR, that is left out.
+      solo_share: chance that a source is an exact solo instead of an estimate.
+      gain_db: lowest and highest gain of a stem.
+    """
+
+    weight: float = 1.0
+    threshold_db: float = 30.0
+    drop: float = 0.0
+    solo_share: float = 0.5
+    gain_db: tuple[float, float] = (-10.0, 10.0)
+
+    def songs(self, teacher: SeparatorModel, batch: Any, seed: tf.Tensor) -> tf.Tensor:
+        """New songs: stems (batch, sources, samples, channels), constants for any gradient.
+
+        Args:
+          teacher: labels batch["mixtures"]. batch: with "solos" as well, see `remixed`.
+          seed: int32 (2,).
+        """
+        mixtures = batch["mixtures"]
+        estimates = scaled(teacher, teacher(mixtures, training=False), mixtures)
+        stems = remixed(
+            labels(estimates, mixtures, self.threshold_db),
+            {teacher.sources.index(name): solo for name, solo in batch["solos"].items()},
+            seed,
+            solo_share=self.solo_share,
+            gain_db=self.gain_db,
+        )
+        return tf.stop_gradient(stems)
+
+    def weights(self, estimates: tf.Tensor, stems: tf.Tensor) -> tf.Tensor:
+        """(batch,): 0 for songs that are left out, the others raised so that the mean stays."""
+        if not self.drop:
+            return self.weight * tf.ones(estimates.shape[:1])
+        estimates, stems = (tf.transpose(audio, (0, 1, 3, 2)) for audio in (estimates, stems))
+        active = activity(stems)
+        scores = tf.reduce_sum(si_sdr(estimates, stems) * active, (1, 2))
+        scores /= tf.maximum(tf.reduce_sum(active, (1, 2)), 1.0)
+        kept = mildest(-scores, self.drop)
+        return self.weight * kept / tf.reduce_mean(kept)
+
+
+def scaled(model: SeparatorModel, estimates: tf.Tensor, mixture: tf.Tensor) -> tf.Tensor:
+    """The estimates of `model` at the level of their mixture; see `fitted`."""
+    return fitted(estimates, mixture) if model.scale_free else estimates
 
 
 def fitted(estimates: tf.Tensor, mixture: tf.Tensor) -> tf.Tensor:
@@ -23,11 +81,13 @@ def fitted(estimates: tf.Tensor, mixture: tf.Tensor) -> tf.Tensor:
     samples = tf.cast(tf.shape(mixture)[1], tf.float32)
     gram = tf.einsum("bstc,brtc->bcsr", estimates, estimates) / samples
     correlation = tf.einsum("bstc,btc->bcs", estimates, mixture) / samples
-    sources = estimates.shape[1]
+    # Estimates of unit power, so that none is too quiet to count.
+    level = tf.sqrt(tf.linalg.diag_part(gram) + 1e-10)
+    gram /= level[..., :, None] * level[..., None, :]
     # Estimates that say the same share the gain instead of getting huge opposite ones.
-    ridge = 1e-4 * tf.linalg.trace(gram) / sources + 1e-10
-    gram += ridge[..., None, None] * tf.eye(sources)
-    gains = tf.linalg.cholesky_solve(tf.linalg.cholesky(gram), correlation[..., None])[..., 0]
+    gram += 1e-4 * tf.eye(estimates.shape[1])
+    right = (correlation / level)[..., None]
+    gains = tf.linalg.cholesky_solve(tf.linalg.cholesky(gram), right)[..., 0] / level
     gains = tf.stop_gradient(tf.maximum(gains, 0.0))
     return estimates * tf.transpose(gains, (0, 2, 1))[:, :, None, :]
 

@@ -47,6 +47,7 @@ def main(argv: Sequence[str]) -> int:
         experiment.add_config(recorded(config))
         experiment.run(command, options=options)
         return 0
+    check_songs(config)
     folder = run_folder(config, resume, origin)
     print(f"{folder}: configured by {origin}")
     with immediate(), only_one(folder):
@@ -132,11 +133,25 @@ def check(config: Config) -> None:
     """
     with chatter.hidden():
         from dssgan.choices import check_choices
-        from experiments.material import check_data
+        from experiments.checks import check_data
 
     try:
         check_choices(config)
         check_data(config)
+    except ValueError as error:
+        raise Misuse(str(error)) from error
+
+
+def check_songs(config: Config) -> None:
+    """Check that no song is both learnt from and held out, before a folder is made.
+
+    Raises:
+      Misuse: one is.
+    """
+    from experiments.checks import check_roles
+
+    try:
+        check_roles(config)
     except ValueError as error:
         raise Misuse(str(error)) from error
 
@@ -148,8 +163,6 @@ def train(experiment: Any, config: Config, folder: Path, options: dict[str, Any]
     prepare_machine(config)
     from dssgan import phases
     from experiments import material, scoring
-
-    material.check_roles(config)
 
     @experiment.main
     def train(_run):

@@ -1,6 +1,7 @@
 """Songs for a run: what it trains on, what it is validated with, and what tests it."""
 
 import contextlib
+import functools
 import hashlib
 import json
 from collections.abc import Sequence
@@ -14,7 +15,6 @@ from common import shell
 from common.files import locked
 from datasets.augment import Augmentation
 from datasets.prepare import prepare
-from datasets.roles import disjoint
 from datasets.sampling import PairedExcerpts
 from datasets.track import Track, read_sources
 from datasets.unpaired import UnpairedExcerpts, usual_levels
@@ -23,48 +23,10 @@ from dssgan.config import Config, Dataset
 from dssgan.consistency import REFINEMENTS
 from dssgan.typed import nearest, to_dict
 from evaluation import metrics
-from evaluation.protocols import find
 
 METRICS = {"si_sdr": metrics.si_sdr, "sdr": metrics.sdr, "usdr": metrics.usdr}
 TRAINING, CALIBRATION = 0, 1  # streams of excerpts
 STREAMS = {"self_training": (2, 3), "adversarial": (4, 5)}  # paired and unpaired
-
-
-def check_data(config: Config) -> None:
-    """Check datasets, folders and the metric, before anything is read.
-
-    Raises:
-      ValueError: an unknown name, or a folder that is not there; starts with the dotted key.
-    """
-    for where, entry in [*entries(config), *unpaired_entries(config)]:
-        if entry.name not in datasets.DATASETS:
-            known = ", ".join(datasets.DATASETS)
-            near = nearest(entry.name, datasets.DATASETS)
-            raise ValueError(f"{where}.name={entry.name!r}: expected one of {known}{near}")
-        accepted = datasets.loader(entry.name).options()
-        for option in entry.options:
-            if option not in accepted:
-                near = nearest(option, accepted)
-                raise ValueError(
-                    f"unknown key {where}.options.{option}{near} (known: {', '.join(accepted)})"
-                )
-        if entry.name == "band":
-            continue
-        if entry.root is None:
-            raise ValueError(f"{where}.root is missing: the folder of {entry.name}, {where}.root=…")
-        if not Path(entry.root).expanduser().exists():
-            raise ValueError(f"{where}.root={entry.root!r}: there is no such folder")
-    augmentation(config)
-    try:
-        find(config.evaluation.protocol)
-    except ValueError as error:
-        raise ValueError(f"evaluation.protocol: {error}") from error
-    name = config.validation.metric
-    if name != "none" and name not in METRICS:
-        known = ", ".join((*METRICS, "none"))
-        raise ValueError(
-            f"validation.metric={name!r}: expected one of {known}{nearest(name, METRICS)}"
-        )
 
 
 def entries(config: Config) -> list[tuple[str, Dataset]]:
@@ -97,7 +59,11 @@ def augmentation(config: Config) -> Augmentation:
 
 
 def for_training(config: Config, model: Any) -> Material:
-    """Prepare the songs at the model's rate and cut excerpts from them."""
+    """Prepare the songs at the model's rate and cut excerpts from them.
+
+    Raises:
+      ValueError: a list of songs that no excerpts can be drawn from.
+    """
     training, weights, validation = [], [], []
     for where, entry in entries(config):
         train, valid = prepared(config, where, entry, model.sample_rate)
@@ -121,6 +87,7 @@ def for_training(config: Config, model: Any) -> Material:
             weights=weights,
         )
 
+    @functools.cache
     def refinement(phase: str) -> Together:
         paired, free = STREAMS[phase]
         return Together(excerpts(paired), unpaired_excerpts(config, model, training, free))
@@ -134,6 +101,9 @@ def for_training(config: Config, model: Any) -> Material:
     if config.validation.songs:
         validation = validation[: config.validation.songs]
     songs = [PairedSong(track, config.sources) for track in validation]
+    for phase in STREAMS:
+        if phase in config.phases:  # what is wrong with its lists is told before any training
+            refinement(phase)
     return Material(excerpts(TRAINING), excerpts(CALIBRATION), songs, metric, refinement)
 
 
@@ -173,26 +143,6 @@ def unpaired_excerpts(
         levels=usual_levels(paired, config.sources) if normalise == "track" else None,
         sources=config.sources,
     )
-
-
-def check_roles(config: Config) -> None:
-    """Refuse songs that are both learnt from and held out; the message says which.
-
-    Raises:
-      ValueError: such a song.
-    """
-    roles: dict[str, list[Track]] = {"paired": [], "valid": [], "test": []}
-    for where, entry in entries(config):
-        found = datasets.load(entry.name, entry.root, **entry.options)
-        for role, split in (("paired", "train"), ("valid", "valid"), ("test", "test")):
-            roles[role] += select(found, entry, split, where)
-    for where, entry in unpaired_entries(config):
-        found = datasets.load(entry.name, entry.root, **entry.options)
-        roles.setdefault(where, []).extend(select(found, entry, "train", where))
-    try:
-        disjoint(roles)
-    except ValueError as error:
-        raise ValueError(f"data: {error}") from error
 
 
 class PairedSong:

@@ -67,6 +67,19 @@ def test_round_trip_keeps_hyperparameters_and_lists():
         ({"sources": ["drums", "drums"]}, "each once"),
         ({"validation": {"sources": ["lead"]}}, "validation.sources: 'lead' is none of"),
         ({"data": {"batch": 5}, "optimiser": {"accumulate": 2}}, "not a multiple"),
+        ({"alpha": -0.1}, "alpha=-0.1: expected 0 or more"),
+        ({"beta": -1}, "beta=-1.0: expected 0 or more"),
+        ({"beta": float("nan")}, "beta=nan: expected a finite number"),
+        ({"unpaired": {"mixtures": [{"nam": "band"}]}}, "did you mean unpaired.mixtures[0].name?"),
+        ({"unpaired": {"solos": [{"source": "lead"}]}}, "solos[0].source='lead': none of the"),
+        ({"unpaired": {"gain": [2, 1]}}, "unpaired.gain=[2, 1]: the lower factor comes first"),
+        ({"unpaired": {"short": "repeat"}}, "unpaired.short='repeat': expected one of loop, pad"),
+        ({"self_training": {"gain_db": [3, -3]}}, "self_training.gain_db=[3, -3]: the lower"),
+        ({"self_training": {"drop": 0.95}}, "self_training.drop=0.95: expected 0.9 or less"),
+        ({"self_training": {"teacher": "ema"}}, "teacher='ema': expected one of best, average"),
+        ({"adversarial": {"critics": [{"sources": ["lead"]}]}}, "critics[0].sources: 'lead' is"),
+        ({"adversarial": {"critics": [{}, {"sources": ["bass"]}]}}, "of bass is named twice"),
+        ({"adversarial": {"critic_steps": 0}}, "adversarial.critic_steps=0: expected 1 or more"),
     ],
 )
 def test_mistakes_are_told_in_one_line(values, message):
@@ -80,6 +93,35 @@ def test_mistakes_are_told_in_one_line(values, message):
 def test_weights_of_an_absent_phase_are_refused(key):
     with pytest.raises(ValueError, match=rf"{key}=0.1 .*phases are supervised, test; set {key}=0"):
         config.from_dict({key: 0.1})
+
+
+@pytest.mark.parametrize("phase", ["self_training", "adversarial"])
+def test_a_refinement_needs_a_start_and_whole_batches(phase):
+    for phases in ([phase], ["test", phase]):
+        with pytest.raises(ValueError, match=rf"{phase}\.init=supervised: no phase comes before"):
+            config.from_dict({"phases": phases})
+        for init in ("scratch", "runs/other/separator"):
+            config.from_dict({"phases": phases, phase: {"init": init}})
+    with pytest.raises(ValueError, match=r"what self_training learnt would be lost; put it first"):
+        config.from_dict(
+            {"phases": ["self_training", "supervised"], "self_training": {"init": "scratch"}}
+        )
+    story = {"phases": ["supervised", phase]}
+    with pytest.raises(ValueError, match=rf"the phase {phase} works on whole batches"):
+        config.from_dict(story | {"optimiser": {"accumulate": 2}})
+    with pytest.raises(ValueError, match=rf"the phase {phase} cannot use several; set .*mixes=1"):
+        config.from_dict(story | {"data": {"augmentation": {"mixes": 3}}})
+    config.from_dict({"optimiser": {"accumulate": 2}, "data": {"augmentation": {"mixes": 3}}})
+
+
+def test_critics_may_judge_the_same_source_if_they_differ():
+    critics = [{"sources": ["drums"]}, {"sources": ["bass"]}, {"name": "period"}]
+    made = config.from_dict({"adversarial": {"critics": critics}})
+    assert [critic.name for critic in made.adversarial.critics] == ["dcgan", "dcgan", "period"]
+    phases = ["supervised", "adversarial"]
+    with pytest.raises(ValueError, match=r"alpha=0\.1 .*adversarial\.critics is empty"):
+        config.from_dict({"phases": phases, "alpha": 0.1, "adversarial": {"critics": []}})
+    config.from_dict({"phases": phases, "beta": 0.1, "adversarial": {"critics": []}})
 
 
 def test_whole_numbers_and_texts_serve_as_numbers():

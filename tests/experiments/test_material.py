@@ -1,0 +1,284 @@
+"""The songs of a run: roles that must be apart, selection, unpaired lists, what is refused."""
+
+import builtins
+import dataclasses
+
+import numpy as np
+import pytest
+
+from datasets import audio
+from datasets.files import FileTrack
+from dssgan.config import Dataset, from_dict
+from experiments import checks, material
+
+RATE = 8000
+
+
+class Model:
+    """As much of a separator as the material looks at."""
+
+    sample_rate, multiple, minimum = RATE, 1, 1
+
+
+def noise(seconds=1.0, channels=1, seed=0, rate=RATE, level=0.1):
+    rng = np.random.default_rng(seed)
+    shape = (round(seconds * rate), channels)
+    return (level * rng.standard_normal(shape)).astype(np.float32)
+
+
+@pytest.fixture(scope="module")
+def songs(tmp_path_factory):
+    """Three songs of two stems, one of them to test with; four mixtures; solo drums."""
+    root = tmp_path_factory.mktemp("songs")
+    for place, (split, name) in enumerate([("train", "one"), ("train", "two"), ("test", "three")]):
+        for number, stem in enumerate(("drums", "vocals")):
+            data = noise(seed=10 * place + number)
+            audio.write(root / "paired" / split / name / f"{stem}.wav", data, RATE)
+    for place in range(4):
+        data = noise(0.1 + place / 2, 1 + place % 2, 50 + place, 8000 + 3025 * (place % 2))
+        audio.write(root / "free" / f"free{place}.wav", data, 8000 + 3025 * (place % 2))
+    for place in range(2):
+        audio.write(root / "solo" / f"hit{place}.wav", noise(0.3, seed=70 + place), RATE)
+    audio.write(root / "mute" / "mute.wav", np.zeros((RATE, 1), np.float32), RATE)
+    (root / "empty").mkdir()
+    return root
+
+
+@pytest.fixture(scope="module")
+def cache(tmp_path_factory):
+    return tmp_path_factory.mktemp("cache")
+
+
+def made(songs, cache, **changes):
+    """A configuration of an adversarial run on these songs."""
+    values = {
+        "sources": ["drums", "vocals"],
+        "phases": ["supervised", "adversarial", "test"],
+        "alpha": 0.1,
+        "data": {
+            "name": "folders",
+            "root": str(songs / "paired"),
+            "cache": str(cache),
+            "seconds": 0.5,
+            "batch": 3,
+            "workers": 1,
+        },
+        "validation": {"metric": "none"},
+        "unpaired": changes.pop("unpaired", {}),
+    }
+    values["data"] |= changes.pop("data", {})
+    return from_dict(values | changes)
+
+
+def recordings(songs, folder, **options):
+    return {"name": "recordings", "root": str(songs / folder), **options}
+
+
+def test_mixtures_and_solos_come_from_their_lists_and_repeat_themselves(songs, cache):
+    unpaired = {
+        "mixtures": [recordings(songs, "free")],
+        "solos": [recordings(songs, "solo", options={"stem": "drums"}, source="drums")],
+    }
+    config = made(songs, cache, unpaired=unpaired)
+    together = material.for_training(config, Model()).refinement("adversarial")
+    batch = together.batch(3)
+    assert batch["stems"].shape == (3, 2, 4000, 1)
+    assert batch["mixtures"].shape == (3, 4000, 1)
+    assert {name: solo.shape for name, solo in batch["solos"].items()} == {
+        "drums": (3, 4000, 1),
+        "vocals": (3, 4000, 1),
+    }
+    names = [name.partition("@")[0] for name in batch["names"]]
+    # Stems of a remixed excerpt may come from several songs, which its name tells as well.
+    assert set(names[-9:-6]) <= {f"free{place}" for place in range(4)}
+    assert set(names[-6:-3]) <= {"hit0", "hit1"}
+    assert set(names[-3:]) <= {"one", "two"}  # a source without solos is heard in paired songs
+    again = material.for_training(config, Model()).refinement("adversarial").batch(3)
+    for name in ("stems", "mixtures"):
+        assert batch[name].tobytes() == again[name].tobytes()
+    other = material.for_training(config, Model()).refinement("self_training").batch(3)
+    assert batch["mixtures"].tobytes() != other["mixtures"].tobytes()
+    assert batch["stems"].tobytes() != other["stems"].tobytes()
+
+
+def test_without_unpaired_mixtures_the_paired_songs_give_them(songs, cache):
+    for unpaired in ({}, {"mixtures": []}):
+        config = made(songs, cache, unpaired=unpaired)
+        batch = material.for_training(config, Model()).refinement("adversarial").batch(0)
+        names = {name.partition("@")[0] for name in batch["names"][-9:]}
+        assert names <= {"one", "two"}
+
+
+@pytest.mark.parametrize(
+    ("unpaired", "message"),
+    [
+        ({"mixtures": ["empty"]}, "empty: no recordings"),
+        ({"mixtures": ["mute"]}, "mixtures: all are silent (mute)"),
+        ({"solos": ["mute"]}, "solo recordings of 'drums': all are silent (mute)"),
+    ],
+)
+def test_lists_of_nothing_are_refused_in_one_line(songs, cache, unpaired, message):
+    lists = {
+        kind: [
+            recordings(songs, folder)
+            | ({"source": "drums", "options": {"stem": "drums"}} if kind == "solos" else {})
+            for folder in folders
+        ]
+        for kind, folders in unpaired.items()
+    }
+    config = made(songs, cache, unpaired=lists)
+    with pytest.raises(ValueError) as caught:
+        material.for_training(config, Model())  # before any training
+    assert message in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_an_entry_without_training_songs_is_named(songs, cache):
+    entry = recordings(songs, "free", train=[])
+    config = made(songs, cache, unpaired={"mixtures": [recordings(songs, "solo"), entry]})
+    with pytest.raises(ValueError, match=r"mixtures\[1\]: no songs for training in .*free"):
+        material.for_training(config, Model()).refinement("adversarial")
+
+
+def test_a_cache_of_another_rate_is_refused(songs, cache, tmp_path):
+    from datasets.prepare import prepare
+
+    prepare("recordings", songs / "solo", tmp_path / "kept", rates=[16000], mixture=True)
+    entry = {"name": "cache", "root": str(tmp_path / "kept")}
+    config = made(songs, cache, unpaired={"mixtures": [entry]})
+    with pytest.raises(ValueError, match=r"holds 16000 Hz, not 8000; prepare it again"):
+        material.for_training(config, Model()).refinement("adversarial")
+
+
+def test_songs_are_selected_by_name_and_by_number(songs):
+    import datasets
+
+    tracks = datasets.load("recordings", songs / "free")
+
+    def chosen(split="train", **options):
+        entry = Dataset(**options)
+        return [track.name for track in material.select(tracks, entry, split, "data")]
+
+    assert chosen(skip=1, first=2) == ["free1", "free2"]
+    assert chosen(skip=3) == ["free3"]
+    assert chosen(skip=9) == []
+    assert chosen(valid=("free0",), first=1) == ["free1"]
+    assert chosen("valid", valid=("free2", "free0"), skip=1, first=1) == ["free2", "free0"]
+    with pytest.raises(ValueError, match="no song 'fre1'; did you mean free"):
+        chosen(train=("fre1",))
+    with pytest.raises(ValueError, match="'free1' is in both train and test"):
+        chosen(train=("free1",), test=("free1",))
+
+
+def test_first_and_skip_divide_paired_from_unpaired(songs, cache):
+    entry = {"name": "folders", "root": str(songs / "paired"), "skip": 1}
+    config = made(songs, cache, data={"first": 1}, unpaired={"mixtures": [entry]})
+    batch = material.for_training(config, Model()).refinement("adversarial").batch(0)
+    names = [name.partition("@")[0] for name in batch["names"]]
+    assert set(names[-9:-6]) == {"two"}
+    assert set(names[-6:]) == {"one"}
+
+
+def test_a_song_that_is_learnt_from_and_held_out_is_named(songs, cache):
+    entry = {"name": "folders", "root": str(songs / "paired"), "train": ["three"]}
+    config = made(songs, cache, unpaired={"mixtures": [entry]})
+    with pytest.raises(ValueError) as caught:
+        checks.check_roles(config)
+    text = str(caught.value)
+    assert text.startswith("data: song 'three' is both in test and in unpaired.mixtures[0]")
+    assert "\n" not in text
+    # The same file under another name is the same song; a solo recording counts as well.
+    copy = songs / "copy"
+    copy.mkdir(exist_ok=True)
+    source = songs / "paired" / "test" / "three" / "drums.wav"
+    (copy / "other.wav").write_bytes(source.read_bytes())
+    entry = recordings(songs, "copy", options={"stem": "drums"}, source="drums")
+    with pytest.raises(ValueError, match=r"both in test and in unpaired\.solos\[0\] .*'other'"):
+        checks.check_roles(made(songs, cache, unpaired={"solos": [entry]}))
+
+
+def test_what_no_phase_uses_may_overlap_and_nothing_need_be_held_out(songs, cache):
+    entry = {"name": "folders", "root": str(songs / "paired"), "train": ["three"]}
+    unpaired = {"mixtures": [entry]}
+    config = made(songs, cache, unpaired=unpaired, phases=["supervised", "test"], alpha=0)
+    checks.check_roles(config)
+    config = made(songs, cache, unpaired=unpaired, data={"test": []})
+    checks.check_roles(config)
+    checks.check_roles(made(songs, cache, data={"first": 1}))
+
+
+def test_roles_are_checked_without_decoding(songs, cache, monkeypatch):
+    def refuse(*given, **options):
+        raise AssertionError("audio is decoded")
+
+    monkeypatch.setattr(FileTrack, "_read", refuse)
+    entries = [recordings(songs, "free"), recordings(songs, "solo")]
+    checks.check_roles(made(songs, cache, unpaired={"mixtures": entries}))
+
+
+def test_roles_of_real_recordings_cost_a_few_reads(shared, cache, monkeypatch):
+    """What is read of each file does not grow with the file."""
+    folders = [shared / "audio" / name for name in ("mdb9_mono", "songs_cc", "drums_cc0")]
+    entries = [{"name": "recordings", "root": str(folder)} for folder in folders]
+    config = from_dict(
+        {
+            "phases": ["supervised", "self_training", "test"],
+            "data": {"options": {"songs": 2, "seconds": 2.0}, "cache": str(cache)},
+            "unpaired": {"mixtures": entries},
+        }
+    )
+    taken = [0]
+
+    def counting(*given, **options):
+        file = real(*given, **options)
+        if "b" in getattr(file, "mode", "") and "r" in file.mode:
+            inner = file.read
+
+            class Counted:
+                def __enter__(self):
+                    return self
+
+                def __exit__(self, *given):
+                    file.close()
+
+                def __getattr__(self, name):
+                    return getattr(file, name)
+
+                def read(self, *given):
+                    data = inner(*given)
+                    taken[0] += len(data)
+                    return data
+
+            return Counted()
+        return file
+
+    real = builtins.open
+    monkeypatch.setattr(builtins, "open", counting)
+    checks.check_roles(config)
+    files = [path for folder in folders for path in folder.rglob("*") if path.is_file()]
+    assert 0 < taken[0] <= 4 * 65536 * len(files)
+
+
+def test_an_initial_separator_that_is_not_there_is_told_before_anything_starts(songs, cache):
+    for phase in ("adversarial", "self_training"):
+        config = made(songs, cache, phases=[phase], alpha=0, **{phase: {"init": "scrach"}})
+        with pytest.raises(ValueError, match=rf"{phase}\.init='scrach': .*did you mean scratch"):
+            checks.check_data(config)
+        config = made(songs, cache, phases=[phase], alpha=0, **{phase: {"init": str(songs)}})
+        checks.check_data(config)
+    unused = made(songs, cache, phases=["supervised"], alpha=0, adversarial={"init": "scrach"})
+    checks.check_data(unused)
+
+
+def test_folders_of_unpaired_lists_must_be_there(songs, cache):
+    for entry, message in (
+        ({"name": "recordings"}, r"unpaired\.mixtures\[0\]\.root is missing"),
+        ({"name": "recordings", "root": "/nowhere"}, r"mixtures\[0\]\.root=.*no such folder"),
+        ({"name": "recording", "root": "."}, "did you mean recordings?"),
+        (recordings(songs, "free", options={"stm": "drums"}), "did you mean"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            checks.check_data(made(songs, cache, unpaired={"mixtures": [entry]}))
+    config = made(songs, cache, unpaired={"mixtures": [{"name": "recordings"}]})
+    idle = dataclasses.replace(config, phases=("supervised",))
+    checks.check_data(idle)  # no phase looks at them
