@@ -82,6 +82,7 @@ class Unpaired:
     gain: tuple[float, float] = within((0.2, 1.2), low=0)  # lowest and highest factor
     polarity: float = within(0.0, low=0, high=1)  # chance that an excerpt is inverted
     active_share: float = within(0.0, low=0, high=1)  # excerpts drawn again while silent
+    active_only: bool = False  # only stretches that datasets.activity calls active
     short: str = within("loop", choices=("loop", "pad"))  # recordings shorter than an excerpt
 
 

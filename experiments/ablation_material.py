@@ -17,7 +17,12 @@ def roles(material: dict[str, Any]) -> dict[str, list[str]]:
     songs = datasets.load(
         "midi", material["songs"], soundfont=material["paired"]["soundfont"], valid=0.0, test=0.0
     )
-    names = sorted(song.name for song in songs if song.duration >= material["seconds"] / 2)
+    names = sorted(
+        song.name
+        for song in songs
+        if song.duration >= material["seconds"] / 2
+        and not song.name.startswith(tuple(material["leave_out"]))
+    )
     rng = np.random.default_rng(material["seed"])
     names = [names[place] for place in rng.permutation(len(names))]
     elsewhere, paired = material["elsewhere"], material["paired"]["count"]
@@ -46,7 +51,7 @@ def prepare(material: dict[str, Any]) -> None:
     if all((folder / role / "manifest.json").exists() for role in ROLES):
         return
     found = roles(material)
-    common = {"seconds": material["seconds"]}
+    common = {"seconds": material["seconds"], "balance": material["balance"]}
     other = common | {"soundfont": material["elsewhere"]["soundfont"]}
     wanted = {
         "paired": common

@@ -13,6 +13,7 @@ import numpy as np
 import datasets
 from common import shell
 from common.files import locked
+from datasets.activity import activity
 from datasets.augment import Augmentation
 from datasets.prepare import prepare
 from datasets.sampling import PairedExcerpts
@@ -142,6 +143,7 @@ def unpaired_excerpts(
         active_share=unpaired.active_share,
         levels=usual_levels(paired, config.sources) if normalise == "track" else None,
         sources=config.sources,
+        intervals=activity if unpaired.active_only else None,
     )
 
 
