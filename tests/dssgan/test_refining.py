@@ -6,6 +6,7 @@ import tensorflow as tf
 
 from dssgan import exported
 from dssgan.assembly import build_model
+from dssgan.choices import check_choices
 from dssgan.config import from_dict
 from dssgan.judges import critics_of
 from dssgan.logs import Logs
@@ -110,6 +111,25 @@ def test_what_critics_cannot_hear_is_told_before_the_first_phase(changes, messag
     assert message in text
     assert "\n" not in text
     assert "Exception encountered" not in text
+
+
+@pytest.mark.parametrize(
+    ("critic", "message"),
+    [
+        ({"name": "dcgn"}, "adversarial.critics[0].name='dcgn': expected one of"),
+        ({"objective": "hing"}, "critics[0].objective='hing': expected one of"),
+        ({"widht": 3}, "did you mean adversarial.critics[0].width?"),
+        ({"width": "wide"}, "adversarial.critics[0].width='wide': expected a whole number"),
+        ({"samples": 9}, "unknown key adversarial.critics[0].samples"),
+        ({"name": "dependency", "estimates": 3}, "unknown key adversarial.critics[0].estimates"),
+        ({"name": "dependency", "sources": ["drums"]}, "leave the sources out"),
+    ],
+)
+def test_critics_that_do_not_exist_are_told_in_one_line(critic, message):
+    with pytest.raises(ValueError) as caught:
+        check_choices(configured([critic]))
+    assert message in str(caught.value)
+    assert "\n" not in str(caught.value)
 
 
 def test_critics_that_nobody_asks_are_not_built():
