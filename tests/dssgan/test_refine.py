@@ -289,16 +289,15 @@ def test_the_loss_scale_cancels_out_and_falls_after_an_overflow():
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("precision", ["float16", "bfloat16"])
-def test_the_real_separator_is_refined_in_half_precision(precision):
+def test_the_real_separator_is_refined_in_half_precision():
     sizes = {"width": 16, "mels": 8, "bottleneck": 8, "hidden": 8, "layers": 1, "stacks": 1}
 
     def made():
-        return build("multistage", stages=1, sources=SOURCES, precision=precision, **sizes)
+        return build("multistage", stages=1, sources=SOURCES, precision="float16", **sizes)
 
     step, state = make_refinement(
         made(),
-        judges=make_judges(penalty=1.0),
+        judges=make_judges(sources=(0,)),
         teacher=made(),
         teaching=Teaching(drop=0.25),
         loss=LOSSES["multistage"],
@@ -307,13 +306,12 @@ def test_the_real_separator_is_refined_in_half_precision(precision):
         balance=True,
         critic_steps=1,
         clip=5.0,
-        scaled=precision == "float16",
+        scaled=True,
         rate=1e-3,
     )
-    for scale in state.loss_scale[:1]:
-        scale.assign(32.0)
+    state.loss_scale[0].assign(32.0)  # the default takes a dozen halvings to come down to this
     before, updates = weights(state), 0
-    for metrics in run_refinement(step, Unpaired(batch=4, samples=1600), 8):
+    for metrics in run_refinement(step, Unpaired(samples=1600), 6):
         assert all(np.isfinite(value) for name, value in metrics.items() if "norm" not in name)
         updates += bool(np.isfinite(metrics.get("gradient_norm", np.nan)))
     assert updates >= 2
@@ -324,30 +322,40 @@ def test_the_real_separator_is_refined_in_half_precision(precision):
 
 @pytest.mark.slow
 def test_compiled_with_xla_the_updates_are_the_same():
-    found = []
+    """But for what is drawn: compiled programs draw other floats from the same seed."""
+    found, options = [], {"alpha": 0.3, "beta": 0.3, "balance": True, "critic_steps": 1}
     for xla in (False, True):
         step, state = make_refinement(
-            judges=make_judges(penalty=1.0),
-            pairs=[make_pair()],
-            teacher=TinySeparator(),
-            teaching=Teaching(drop=0.25),
+            judges=make_judges(),
             rule=Descent(),
             critic_rule=Descent(),
-            alpha=0.3,
-            beta=0.3,
-            balance=True,
-            critic_steps=1,
             matching=0.5,
+            margin=50,
             xla=xla,
+            **options,
         )
         metrics = run_refinement(step, Unpaired(), 4)
         assert step.traces == 2
         found.append((state.variables(), metrics))
     (plain, expected), (compiled, metrics) = found
     for name, variable in plain.items():
-        np.testing.assert_allclose(compiled[name], variable, atol=1e-5, err_msg=name)
+        np.testing.assert_allclose(compiled[name], variable, atol=1e-6, err_msg=name)
     for one, other in zip(metrics, expected):
-        assert one == pytest.approx(other, rel=1e-3, abs=1e-5)
+        assert one == pytest.approx(other, rel=1e-4, abs=1e-6)
+
+    step, state = make_refinement(
+        FreeSeparator(),
+        judges=make_judges(penalty=1.0),
+        pairs=[make_pair()],
+        teacher=FreeSeparator(),
+        teaching=Teaching(drop=0.25),
+        xla=True,
+        **options,
+    )
+    before = group(state, "model", "critic")
+    for metrics in run_refinement(step, Unpaired(), 2):
+        assert all(np.isfinite(value) for value in metrics.values())
+    assert all(value != before[name] for name, value in group(state, "model", "critic").items())
 
 
 class Same(Unpaired):
