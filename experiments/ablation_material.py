@@ -1,5 +1,6 @@
 """The songs of the ablation: rendered MIDI in four roles, no song in two of them."""
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -7,9 +8,10 @@ import numpy as np
 
 import datasets
 from common import shell
+from common.files import write_text
+from datasets import midi_notes
+from datasets.midi_track import MidiTrack
 from datasets.prepare import prepare as prepare_cache
-
-ROLES = ("paired", "held_out", "mixtures", "solos")
 
 
 def roles(material: dict[str, Any]) -> dict[str, list[str]]:
@@ -22,6 +24,7 @@ def roles(material: dict[str, Any]) -> dict[str, list[str]]:
         for song in songs
         if song.duration >= material["seconds"] / 2
         and not song.name.startswith(tuple(material["leave_out"]))
+        and beats(song, material["seconds"]) >= material["beats"]
     )
     rng = np.random.default_rng(material["seed"])
     names = [names[place] for place in rng.permutation(len(names))]
@@ -45,10 +48,18 @@ def roles(material: dict[str, Any]) -> dict[str, list[str]]:
     }
 
 
+def beats(song: MidiTrack, seconds: float) -> int:
+    """Notes of drums within the first seconds of a song."""
+    notes = midi_notes.notes(song.song(Path(song.path).read_bytes()))
+    return sum(note.channel == midi_notes.DRUMS and note.start < seconds for note in notes)
+
+
 def prepare(material: dict[str, Any]) -> None:
     """Render what is not there yet into one cache per role."""
     folder = Path(material["cache"])
-    if all((folder / role / "manifest.json").exists() for role in ROLES):
+    told = json.dumps(material, sort_keys=True)
+    done = folder / "material.json"
+    if done.exists() and done.read_text("utf-8") == told:
         return
     found = roles(material)
     common = {"seconds": material["seconds"], "balance": material["balance"]}
@@ -73,11 +84,13 @@ def prepare(material: dict[str, Any]) -> None:
             folder / role,
             rates=[material["rate"]],
             workers=2,
+            prune=True,
             watch=lambda results, total, role=role: shell.progress(
                 results, total=total, desc=role, unit="song"
             ),
             **options,
         )
+    write_text(done, told)
 
 
 def data(material: dict[str, Any]) -> dict[str, Any]:
