@@ -52,5 +52,5 @@ class Watch:
         raise NonFiniteLoss(
             f"step {index}: the loss is {loss:g} and the norm of its gradient {norm:g} "
             f"on the batch {', '.join(names)}; the last checkpoint stays: listen to these songs, "
-            "or train with a lower schedule.learning_rate or optimiser.clip"
+            "or train with a lower learning_rate in the schedule or a lower optimiser.clip"
         )
