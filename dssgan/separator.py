@@ -20,6 +20,8 @@ from dssgan.stream import Report, check_audio, check_sample_rate, separated_stre
 
 STANDARD = {"drums", "bass", "other", "vocals"}
 MOST_SHIFT = 0.5
+SEGMENT_S = 8.0
+LARGE = 20_000_000  # weights; from there on chunks are halved, so that 1.5 GB of memory will do
 FEED = 1 << 18
 
 
@@ -28,7 +30,8 @@ class Separator:
 
     Args:
       model: the trained model.
-      segment: length of a chunk in seconds; raised to what the model needs at least.
+      segment: length of a chunk in seconds; raised to what the model needs at least. None is 8,
+        and 4 for a model of 20 million weights or more: the longer, the more memory it takes.
       overlap: share of a chunk that its neighbour covers too, 0 ≤ overlap < 1.
       shifts: passes over the audio moved by up to half a second, averaged.
       batch_size: chunks that run at once; None is 1 on a CPU (least memory) and 4 on a GPU.
@@ -47,7 +50,7 @@ class Separator:
         self,
         model: SeparatorModel,
         *,
-        segment: float = 8.0,
+        segment: float | None = None,
         overlap: float = 0.25,
         shifts: int = 1,
         batch_size: int | None = None,
@@ -56,7 +59,7 @@ class Separator:
         jit_compile: bool | None = None,
         spool: str | os.PathLike | None = None,
     ):
-        if not 0 < segment < 3600:
+        if segment is not None and not 0 < segment < 3600:
             raise ValueError(f"segment is {segment} s: expected more than 0 and less than an hour")
         if not 0 <= overlap < 1:
             raise ValueError(f"overlap is {overlap}: expected 0 ≤ overlap < 1")
@@ -71,14 +74,18 @@ class Separator:
         self.batch_size = int(batch_size or (4 if gpu else 1))
         self.consistent = self.complete if consistent is None else bool(consistent)
         self.spool = spool
+        if segment is None:
+            segment = SEGMENT_S / 2 if self.model.count_params() >= LARGE else SEGMENT_S
         samples = max(round(segment * self.sample_rate), model.minimum, 1)
         self.segment = -(-samples // model.multiple) * model.multiple
         self.hop = max(1, self.segment - round(self.segment * overlap))
         self.shifts = int(shifts)
+        # On a CPU a channel keeps all cores busy: more of them at once would only take more memory.
+        self._one_channel = model.channels_apart and not gpu
         self._window = fade_window(self.segment, self.hop, model.context)
         self.traces = 0
         jit_compile = gpu if jit_compile is None else jit_compile
-        self._function = tf.function(self._trace, jit_compile=jit_compile)
+        self._function = tf.function(self._trace, jit_compile=jit_compile, autograph=False)
         self._graphs: dict[int, Callable] = {}
 
     @classmethod
@@ -227,11 +234,11 @@ class Separator:
           float32 (samples, sources, channels), aligned with the blocks.
         """
         state = tf.nest.map_structure(tf.convert_to_tensor, self.model.inference_state())
-        if channels not in self._graphs:
-            shape = (self.batch_size, self.segment, channels)
-            mixture = tf.TensorSpec(shape, tf.float32)
-            self._graphs[channels] = self._function.get_concrete_function(mixture, state)
-        graph = self._graphs[channels]
+        width = 1 if self._one_channel else channels
+        if width not in self._graphs:
+            mixture = tf.TensorSpec((self.batch_size, self.segment, width), tf.float32)
+            self._graphs[width] = self._function.get_concrete_function(mixture, state)
+        graph = self._graphs[width]
 
         def infer(audio: np.ndarray) -> np.ndarray:
             return self._infer(audio, lambda padded: graph(padded, state))
@@ -252,7 +259,9 @@ class Separator:
             return np.zeros((batch, len(self.sources), samples, channels), np.float32)
         padded = np.zeros((self.batch_size, *audio.shape[1:]), np.float32)
         padded[: len(audio)] = audio
-        estimates = graph(tf.constant(padded)).numpy()[: len(audio)]
+        parts = np.split(padded, padded.shape[-1], -1) if self._one_channel else [padded]
+        parts = [graph(tf.constant(part)).numpy() for part in parts]
+        estimates = (parts[0] if len(parts) == 1 else np.concatenate(parts, -1))[: len(audio)]
         if estimates.shape[1] != len(self.sources) or estimates.shape[2:] != audio.shape[1:]:
             raise ValueError(
                 f"{type(self.model).__name__} gave {estimates.shape} for {audio.shape}: "

@@ -48,6 +48,7 @@ class MultiStage(SeparatorModel):
 
     scale_free = True
     unit_variance = True
+    channels_apart = True
 
     def __init__(
         self,

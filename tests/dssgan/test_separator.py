@@ -348,6 +348,37 @@ def test_options_out_of_range_are_refused(options, words):
         Separator(Splitter(), **options)
 
 
+def test_a_large_model_gets_shorter_chunks_unless_told_otherwise(monkeypatch):
+    assert Separator(Splitter()).segment == 8 * 8000
+    monkeypatch.setattr("dssgan.separator.LARGE", 2)  # the weights of a Splitter of two sources
+    assert Separator(Splitter()).segment == 4 * 8000
+    assert Separator(Splitter(), segment=6).segment == 6 * 8000
+
+
+def test_channels_one_at_a_time_are_those_at_once(monkeypatch):
+    options = {"segment": 0.5, "batch_size": 2, "consistent": False}
+    free = {"unit_variance": True, "scale_free": True}
+    audio = noise(30000, 3)
+    audio[:15000, 1] = 0
+    at_once = Separator(Filter(gains=(30, -0.02), **free), **options).separate(audio, 11025)
+    model = Filter(gains=(30, -0.02), **free)
+    model.channels_apart = True
+    shapes, call = [], model.call
+
+    def watched(mixture, **options):
+        shapes.append(tuple(mixture.shape))
+        return call(mixture, **options)
+
+    monkeypatch.setattr(model, "call", watched)
+    separator = Separator(model, **options)
+    stems = separator.separate(audio, 11025)
+    for source in at_once:
+        np.testing.assert_allclose(stems[source], at_once[source], atol=1e-6)
+    separator.separate(audio[:, :1], 11025)
+    assert separator.traces == 1
+    assert set(shapes[1:]) == {(2, 4000, 1)}  # the first call creates the variables
+
+
 def test_precision_is_handed_to_the_model():
     audio = noise(5000)
     half = Separator(
