@@ -60,7 +60,7 @@ def parse(argv: list[str]) -> argparse.Namespace:
         "--segment",
         type=float,
         metavar="S",
-        help="seconds per chunk (default: 8; 4 for 20 million weights or more)",
+        help="seconds per chunk (default: 8; 3 for 20 million weights or more)",
     )
     add("--overlap", type=float, default=0.25, metavar="F", help="of chunks; default: 0.25")
     add("--shifts", type=int, default=1, metavar="N", help="average N shifted passes; default: 1")

@@ -20,8 +20,8 @@ from dssgan.stream import Report, check_audio, check_sample_rate, separated_stre
 
 STANDARD = {"drums", "bass", "other", "vocals"}
 MOST_SHIFT = 0.5
-SEGMENT_S = 8.0
-LARGE = 20_000_000  # weights; from there on chunks are halved, so that 1.5 GB of memory will do
+LARGE = 20_000_000  # weights; from there on chunks are shorter, so that 1.5 GB of memory will do
+SEGMENT_S, LARGE_SEGMENT_S = 8.0, 3.0
 FEED = 1 << 18
 
 
@@ -31,7 +31,7 @@ class Separator:
     Args:
       model: the trained model.
       segment: length of a chunk in seconds; raised to what the model needs at least. None is 8,
-        and 4 for a model of 20 million weights or more: the longer, the more memory it takes.
+        and 3 for a model of 20 million weights or more: the longer, the more memory it takes.
       overlap: share of a chunk that its neighbour covers too, 0 ≤ overlap < 1.
       shifts: passes over the audio moved by up to half a second, averaged.
       batch_size: chunks that run at once; None is 1 on a CPU (least memory) and 4 on a GPU.
@@ -75,7 +75,8 @@ class Separator:
         self.consistent = self.complete if consistent is None else bool(consistent)
         self.spool = spool
         if segment is None:
-            segment = SEGMENT_S / 2 if self.model.count_params() >= LARGE else SEGMENT_S
+            large = self.model.count_params() >= LARGE
+            segment = LARGE_SEGMENT_S if large else SEGMENT_S
         samples = max(round(segment * self.sample_rate), model.minimum, 1)
         self.segment = -(-samples // model.multiple) * model.multiple
         self.hop = max(1, self.segment - round(self.segment * overlap))

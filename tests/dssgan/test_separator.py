@@ -351,7 +351,7 @@ def test_options_out_of_range_are_refused(options, words):
 def test_a_large_model_gets_shorter_chunks_unless_told_otherwise(monkeypatch):
     assert Separator(Splitter()).segment == 8 * 8000
     monkeypatch.setattr("dssgan.separator.LARGE", 2)  # the weights of a Splitter of two sources
-    assert Separator(Splitter()).segment == 4 * 8000
+    assert Separator(Splitter()).segment == 3 * 8000
     assert Separator(Splitter(), segment=6).segment == 6 * 8000
 
 
