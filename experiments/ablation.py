@@ -1,6 +1,6 @@
 """What each idea of semi-supervised refinement is worth: python -m experiments.ablation COMMAND
 
-  prepare   render the songs and the drumming (experiments/ablation.yaml says which)
+  prepare   render the songs and the drumming (experiments/plans/ablation.yaml says which)
   run       train and test every arm with every seed, then print the table
   table     the table of what is there already, RESULTS.md and the figure
   sweep     alpha × beta on one arm, then the heat map
@@ -25,7 +25,7 @@ from dssgan.typed import merge
 from experiments import ablation_material, ablation_table
 from experiments.commandline import read_yaml
 
-FILE = Path(__file__).with_suffix(".yaml")
+FILE = Path(__file__).parent / "plans" / "ablation.yaml"
 
 
 class Arm:
