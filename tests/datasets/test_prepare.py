@@ -1,5 +1,6 @@
 """Preparing: resumed after a kill, repeated, extended; songs that cannot be read."""
 
+import functools
 import os
 import resource
 import signal
@@ -212,7 +213,9 @@ def test_interrupted(tmp_path, make_song, tree):
     for name in "abcd":  # long enough to be caught in the middle on any machine
         make_song(root / name, ["drums"], samples=3_000_000)
     arguments = ["prepare", "folders", root, "--out", out, "--workers", 2]
-    process = command(*arguments, start_new_session=True)
+    # Whoever runs the tests in the background may have them ignore Ctrl-C.
+    listening = functools.partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
+    process = command(*arguments, start_new_session=True, preexec_fn=listening)
     while process.poll() is None and not list(out.glob("*/.partial-*.npy")):
         time.sleep(0.002)
     os.killpg(process.pid, signal.SIGINT)
