@@ -132,7 +132,7 @@ def lesson(
         f"critic/{name}/loss": loss,
         f"critic/{name}/real": tf.reduce_mean(real_logits),
         f"critic/{name}/generated": tf.reduce_mean(fake_logits),
-        f"critic/{name}/distance": tf.reduce_mean(real_logits) - tf.reduce_mean(fake_logits),
+        f"critic/{name}/distance": adversarial.distance(real_logits, fake_logits),
         f"critic/{name}/accuracy": adversarial.accuracy(real_logits, fake_logits),
     }
     if penalty:

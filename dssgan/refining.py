@@ -1,6 +1,5 @@
 """From a configuration to the objects that refine a separator: critics, teacher, their step."""
 
-import inspect
 import itertools
 from pathlib import Path
 from typing import Any
@@ -118,8 +117,7 @@ def build_critic(
         )
     if kind.partner:
         options["estimates"] = len(model.sources)
-    if "seed" in inspect.signature(kind.__init__).parameters:
-        options.setdefault("seed", seed % 2**31)
+    options.setdefault("seed", seed % 2**31)
     try:
         return critics.build(
             entry.name,

@@ -11,6 +11,7 @@ from typing import Any
 
 import tensorflow as tf
 
+from dssgan.adversarial import random_order
 from dssgan.losses import activity, si_sdr
 from dssgan.models.base import SeparatorModel
 
@@ -142,8 +143,7 @@ def remixed(
     drawn = []
     for source in range(sources):
         first, second, third, fourth = (seeds[4 * source + place] for place in range(4))
-        order = tf.argsort(tf.random.stateless_uniform((batch,), first))
-        stem = tf.gather(stems[:, source], order)
+        stem = tf.gather(stems[:, source], random_order(batch, first))
         if source in solos and solo_share > 0.0:
             count = solos[source].shape[0]
             order = tf.random.stateless_uniform((batch,), second, 0, count, tf.int32)

@@ -81,7 +81,7 @@ def main(argv: list[str]) -> int:
     if options.command == "sweep":
         points = list(grid(plan))
         failed = [arm.name for arm, seed in points if not run(arm, seed)]
-        ablation_table.heat_map(plan, [(arm, seed) for arm, seed in points])
+        ablation_table.heat_map(plan, points)
     else:
         # Seed by seed: after the first round the table has every arm.
         failed = [arm.name for seed in seeds for arm in arms.values() if not run(arm, seed)]
