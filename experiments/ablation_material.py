@@ -24,7 +24,7 @@ def roles(material: dict[str, Any]) -> dict[str, list[str]]:
         for song in songs
         if song.duration >= material["seconds"] / 2
         and not song.name.startswith(tuple(material["leave_out"]))
-        and beats(song, material["seconds"]) >= material["beats"]
+        and drummed(song, material["seconds"]) >= material["drummed"]
     )
     rng = np.random.default_rng(material["seed"])
     names = [names[place] for place in rng.permutation(len(names))]
@@ -48,10 +48,12 @@ def roles(material: dict[str, Any]) -> dict[str, list[str]]:
     }
 
 
-def beats(song: MidiTrack, seconds: float) -> int:
-    """Notes of drums within the first seconds of a song."""
+def drummed(song: MidiTrack, seconds: float) -> float:
+    """Share of the seconds, of the first ones of a song, in which a note of the drums begins."""
     notes = midi_notes.notes(song.song(Path(song.path).read_bytes()))
-    return sum(note.channel == midi_notes.DRUMS and note.start < seconds for note in notes)
+    whole = int(min(seconds, song.duration))
+    struck = {int(note.start) for note in notes if note.channel == midi_notes.DRUMS}
+    return len(struck & set(range(whole))) / whole
 
 
 def prepare(material: dict[str, Any]) -> None:
