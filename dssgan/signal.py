@@ -35,6 +35,49 @@ def stft(audio: tf.Tensor, frame_length: int, hop: int) -> tf.Tensor:
     )
 
 
+def istft(spectra: tf.Tensor, frame_length: int, hop: int, samples: int) -> tf.Tensor:
+    """Inverse of `stft`: the signal whose windowed frames come closest to those given.
+
+    Griffin and Lim, 1984, equation 6: the overlap-add of windowed frames over that of the squared
+    window.
+
+    Args:
+      spectra: complex64 (..., frames, frame_length // 2 + 1) with `frame_count` frames.
+      frame_length, hop: as of `stft`; hop at most frame_length / 2.
+      samples: of the result.
+
+    Returns:
+      float32 (..., samples).
+    """
+    frames = spectra.shape[-2]
+    if frames != frame_count(samples, hop):
+        raise ValueError(
+            f"istft: {frames} frames for {samples} samples at hop {hop}, expected "
+            f"{frame_count(samples, hop)}"
+        )
+    window = tf.signal.hann_window(frame_length)
+    pieces = tf.signal.irfft(spectra, [frame_length]) * window
+    audio = tf.signal.overlap_and_add(pieces, hop)
+    # Where no window reaches, at the very end of some lengths, there is nothing to divide.
+    power = np.maximum(window_power(frame_length, hop, frames), 1e-8)
+    audio = audio / power
+    half = frame_length // 2
+    missing = half + samples - audio.shape[-1]
+    if missing > 0:
+        audio = tf.pad(audio, [[0, 0]] * (audio.shape.rank - 1) + [[0, missing]])
+    return audio[..., half : half + samples]
+
+
+@functools.lru_cache(maxsize=16)
+def window_power(frame_length: int, hop: int, frames: int) -> np.ndarray:
+    """Sum of the squared, shifted windows of `frames` frames, float32."""
+    window = 0.5 - 0.5 * np.cos(2.0 * np.pi * np.arange(frame_length) / frame_length)
+    power = np.zeros((frames - 1) * hop + frame_length)
+    for frame in range(frames):
+        power[frame * hop : frame * hop + frame_length] += window**2
+    return power.astype(np.float32)
+
+
 def log_power(audio: tf.Tensor, frame_length: int, hop: int, floor: float = 1e-8) -> tf.Tensor:
     """log10 of the power spectrum plus `floor`: (..., samples) → (..., frames, bins)."""
     spectrum = stft(audio, frame_length, hop)

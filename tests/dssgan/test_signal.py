@@ -21,6 +21,32 @@ def test_stft_equals_librosa(rng, frame_length, hop):
     np.testing.assert_allclose(found, expected, atol=1e-4 * np.abs(expected).max())
 
 
+@pytest.mark.parametrize(
+    ("frame_length", "hop", "samples"), [(512, 256, 5000), (2048, 512, 9216), (512, 128, 4097)]
+)
+def test_istft_equals_librosa(rng, frame_length, hop, samples):
+    shape = (2, signal.frame_count(samples, hop), frame_length // 2 + 1)
+    spectra = rng.standard_normal(shape) + 1j * rng.standard_normal(shape)
+    spectra = spectra.astype(np.complex64)
+    found = signal.istft(spectra, frame_length, hop, samples)
+    expected = librosa.istft(
+        np.swapaxes(spectra, 1, 2), n_fft=frame_length, hop_length=hop, length=samples
+    )
+    # Where a window has only just begun librosa divides by next to nothing, and so do we.
+    np.testing.assert_allclose(found[:, :-hop], expected[:, :-hop], atol=1e-5, rtol=1e-4)
+
+
+def test_istft_undoes_stft(rng):
+    audio = rng.standard_normal((2, 3, 7000)).astype(np.float32)
+    again = signal.istft(signal.stft(audio, 512, 256), 512, 256, 7000)
+    np.testing.assert_allclose(again, audio, atol=1e-5)
+
+
+def test_istft_refuses_frames_that_do_not_fit():
+    with pytest.raises(ValueError, match="expected 9"):
+        signal.istft(tf.zeros((1, 8, 257), tf.complex64), 512, 256, 2048)
+
+
 def test_log_power_of_silence_is_the_floor():
     found = signal.log_power(tf.zeros((1, 4000)), 1024, 256)
     np.testing.assert_allclose(found, -8.0, atol=1e-5)
