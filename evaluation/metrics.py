@@ -93,6 +93,25 @@ def usdr(references: np.ndarray, estimates: np.ndarray, delta: float = 1e-7) -> 
     return decibels(_energy(references) + delta, error + delta)
 
 
+def scaled_snr(references: np.ndarray, estimates: np.ndarray) -> np.ndarray:
+    """Signal-to-noise ratio with the estimate at its best level: ‖s‖² / ‖s − αŝ‖².
+
+    α = ⟨ŝ, s⟩ / ‖ŝ‖² minimises the error. The SNR of Stoller, Ewert and Dixon (ICASSP 2018) and of
+    the original DSSGAN. `si_sdr` scales the reference instead: 10^(snr/10) = 10^(si_sdr/10) + 1.
+
+    Returns:
+      (sources,) in dB, never negative; +inf for a perfect estimate at any level, NaN where the
+      reference or the estimate is silent.
+    """
+    references, estimates = validate(references, estimates)
+    power, estimated = _energy(references), _energy(estimates)
+    silent = (power == 0) | (estimated == 0)
+    inner = np.einsum("snc,snc->s", references, estimates, dtype=np.float64)
+    gain = inner / np.where(silent, 1, estimated)
+    error = _difference(references, gain[:, None, None] * estimates)
+    return np.where(silent, np.nan, decibels(power, _energy(error)))
+
+
 def si_sdr(references: np.ndarray, estimates: np.ndarray, *, zero_mean: bool = False) -> np.ndarray:
     """Scale-invariant SDR (Le Roux, Wisdom, Erdogan and Hershey, ICASSP 2019, eq. 4).
 

@@ -6,9 +6,21 @@ targets do not name; where they name every stem, for all but the vocals (museval
 
 import difflib
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 
 ACCOMPANIMENT = "accompaniment"
+#: Settings that every file of scores names; it names the others where they are not the usual ones,
+#: so that scores from before they came stay valid.
+ALWAYS_NAMED = (
+    "name",
+    "version",
+    "window_s",
+    "hop_s",
+    "filter_length",
+    "same_rounding",
+    "pair_decides_vocals",
+    "adds_accompaniment",
+)
 
 
 @dataclass(frozen=True)
@@ -25,27 +37,59 @@ class Protocol:
 
     Attributes:
       name: key in `PROTOCOLS`.
-      version: of `evaluation.bss_eval.bss_eval`.
-      window_s, hop_s: frames in seconds.
+      version: of `evaluation.bss_eval.bss_eval`, or "energies": metrics that need no projection.
+      window_s, hop_s: frames in seconds; None: the whole song is one frame.
       filter_length: taps of the distortion filters.
       same_rounding: of `bss_eval`: what becomes of references with an empty part of the band.
       pair_decides_vocals: where the accompaniment overlaps other targets, it is scored in a pass of
         its own beside the vocals; whether the vocals' scores come from that pass.
       adds_accompaniment: score the sum of all estimates but the vocals too, where it is not given.
+      metrics: what is measured, of `evaluation.measures.KNOWN`.
+      sample_rate: in Hz; references, estimates and mixture are resampled to it first. None: scored
+        as they are.
+      mono: channels are averaged first.
+      alone: every target is scored without regard to the others.
+      permuted: estimates are given to the references for which their mean SIR is highest.
+      unit_norm: references are divided by the norm of their sum, and so are estimates.
+      silent: what becomes of a reference that is silent throughout. "skip": it is left out;
+        "noise": noise takes its place, and metrics beside the mixture are left out; "score": it is
+        scored, by metrics that are defined for it.
+      shortest: everything is cut to the shortest estimate; otherwise estimates are cut or padded
+        to the references.
+      reported: how scores are put together, of `evaluation.summary.AGGREGATES`; the first is the
+        protocol's figure.
     """
 
     name: str
     version: str
-    window_s: float
-    hop_s: float
+    window_s: float | None
+    hop_s: float | None
     filter_length: int = 512
     same_rounding: bool = False
     pair_decides_vocals: bool = True
     adds_accompaniment: bool = False
+    metrics: tuple[str, ...] = ("SDR", "ISR", "SIR", "SAR")
+    sample_rate: int | None = None
+    mono: bool = False
+    alone: bool = False
+    permuted: bool = False
+    unit_norm: bool = False
+    silent: str = "skip"
+    shortest: bool = False
+    reported: tuple[str, ...] = ("median", "mean")
 
     def settings(self) -> dict:
-        """What a score depends on, as plain values."""
-        return asdict(self)
+        """What a song's scores depend on, as plain values."""
+        defaults = {field.name: field.default for field in fields(self)}
+        return {
+            name: value
+            for name, value in asdict(self).items()
+            if name in ALWAYS_NAMED or (name != "reported" and value != defaults[name])
+        }
+
+    def needs_mixture(self) -> bool:
+        """Whether estimates are compared with the mixture (metrics that begin with N)."""
+        return any(metric.startswith("N") for metric in self.metrics)
 
     def names(self, estimates: Iterable[str]) -> tuple[str, ...]:
         """Targets of a song with these estimates, in their order."""
@@ -56,6 +100,8 @@ class Protocol:
     def passes(self, names: Sequence[str], overlapping: bool) -> list[Pass]:
         """Group targets; `overlapping`: the accompaniment contains stems that others name."""
         names = tuple(names)
+        if self.alone:
+            return [Pass((name,), (name,)) for name in names]
         if not (overlapping and ACCOMPANIMENT in names and "vocals" in names):
             return [Pass(names, names)]
         alone = tuple(name for name in names if name != ACCOMPANIMENT)
@@ -66,6 +112,11 @@ class Protocol:
         return [Pass(alone, alone), Pass(pair, (ACCOMPANIMENT,))]
 
 
+WHOLE = {"window_s": None, "hop_s": None}
+SOURCES = {"version": "v3-sources", **WHOLE}
+NORMALISED = ("SDR", "SIR", "SAR", "NSDR", "NSIR", "NSAR")
+GLOBAL = ("weighted_mean", "mean", "median")
+
 PROTOCOLS = {
     protocol.name: protocol
     for protocol in (
@@ -73,8 +124,8 @@ PROTOCOLS = {
         Protocol("musdb18", version="v4", window_s=1.0, hop_s=1.0),
         # The same with museval's rounding: differs for references decoded from lossy files.
         Protocol("museval", version="v4", window_s=1.0, hop_s=1.0, same_rounding=True),
-        # SiSEC 2015/16: frames of 30 s every 15 s with filters of their own; four sources, then the
-        # accompaniment beside the vocals.
+        # SiSEC 2015/16 as DeepConvSep has it: frames of 30 s every 15 s with filters of their own;
+        # four sources, then the accompaniment beside the vocals, whose row is the fifth.
         Protocol(
             "dsd100",
             version="v3-images",
@@ -82,6 +133,63 @@ PROTOCOLS = {
             hop_s=15.0,
             pair_decides_vocals=False,
             adds_accompaniment=True,
+            shortest=True,
+            reported=("median", "mean", "mean_power"),
+        ),
+        # Chan et al., ICASSP 2015, as DeepConvSep has it: the toolbox's function, which looks for
+        # the best order of the estimates. N: less what the mixture itself scores.
+        Protocol(
+            "ikala",
+            **SOURCES,
+            metrics=NORMALISED,
+            mono=True,
+            permuted=True,
+            unit_norm=True,
+            reported=GLOBAL,
+        ),
+        # MIREX singing voice separation, 2015 and 2016: the same without the search for an order;
+        # ranked by means over the clips, weighted by length (GNSDR; Hsu and Jang, 2010).
+        Protocol(
+            "mirex", **SOURCES, metrics=NORMALISED, mono=True, unit_norm=True, reported=GLOBAL
+        ),
+        # Miron, Janer and Gómez, SMC 2017 (DeepConvSep): four mono instruments, whole pieces.
+        Protocol(
+            "bach10",
+            **SOURCES,
+            metrics=("SDR", "SIR", "SAR"),
+            mono=True,
+            permuted=True,
+            reported=("mean", "median"),
+        ),
+        # Stoller, Ewert and Dixon, ICASSP 2018 (arXiv 1711.00048), and the original DSSGAN.
+        Protocol(
+            "dssgan",
+            **SOURCES,
+            metrics=("SDR", "SIR", "SAR", "NSDR", "NSIR", "SNR", "NSNR"),
+            sample_rate=8192,
+            mono=True,
+            silent="noise",
+            reported=("mean", "median"),
+        ),
+        # Luo and Yu, 2022 (arXiv 2209.15174): whole songs, no filters; and medians over 1 s.
+        Protocol(
+            "usdr",
+            version="energies",
+            **WHOLE,
+            metrics=("uSDR",),
+            silent="score",
+            reported=("mean", "median"),
+        ),
+        Protocol("csdr", version="v4", window_s=1.0, hop_s=1.0, metrics=("SDR",)),
+        # A public repository of BandSplitRNN: museval's own default frames, each source by itself.
+        Protocol(
+            "csdr_repository",
+            version="v4",
+            window_s=2.0,
+            hop_s=1.5,
+            metrics=("SDR",),
+            alone=True,
+            reported=("mean_of_medians", "deviation"),
         ),
     )
 }

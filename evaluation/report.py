@@ -8,12 +8,15 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from common.files import atomic_path, write_text
-from evaluation.bss_eval import METRICS
 
 WIDTH = 80
 HEADS = {
     "median": "median over frames, median over songs",
     "mean": "mean over frames, mean over songs",
+    "mean_of_medians": "median over frames, mean over songs",
+    "deviation": "median over frames, standard deviation over songs",
+    "weighted_mean": "mean over songs, weighted by their length",
+    "mean_power": "mean power ratio over all frames of all songs",
 }
 
 
@@ -50,28 +53,31 @@ def number(value: float, digits: int = 2) -> str:
     return f"{value:.{digits}f}".replace("-", "−")
 
 
+def metrics(summary: Mapping) -> tuple[str, ...]:
+    """The metrics of a summary, in their order."""
+    return tuple(next(iter(summary["median"].values()), {}))
+
+
 def totals(summary: Mapping, markdown: bool = False) -> str:
-    """Tables of the targets' scores over all songs."""
+    """Tables of the targets' scores over all songs, as the protocol reports them."""
     blocks = []
-    for how, title in HEADS.items():
-        rows = [
-            [target, *(number(values[metric]) for metric in METRICS)]
-            for target, values in summary[how].items()
-        ]
-        title = f"{title} ({len(summary['songs'])})"
-        blocks.append(f"{title}\n\n{table(('dB', *METRICS), rows, markdown)}")
+    for how in summary["reported"]:
+        rows = [[target, *map(number, row.values())] for target, row in summary[how].items()]
+        title = f"{HEADS[how]} ({len(summary['songs'])})"
+        blocks.append(f"{title}\n\n{table(('dB', *metrics(summary)), rows, markdown)}")
     return "\n\n".join(blocks)
 
 
 def per_song(summary: Mapping, target: str, markdown: bool = False) -> str:
     """Table of one target's scores, song by song (medians over frames)."""
     rows = [
-        [song, *(number(scores[target][metric]) for metric in METRICS)]
+        [song, *map(number, scores[target].values())]
         for song, scores in summary["songs"].items()
         if target in scores
     ]
-    rows.append(["median", *(number(summary["median"][target][metric]) for metric in METRICS)])
-    return table((f"{target}, dB", *METRICS), rows, markdown)
+    how = summary["reported"][0]
+    rows.append([how.replace("_", " "), *map(number, summary[how][target].values())])
+    return table((f"{target}, dB", *metrics(summary)), rows, markdown)
 
 
 def box_plot(summary: Mapping, target: str, path: str | os.PathLike) -> None:
@@ -79,29 +85,30 @@ def box_plot(summary: Mapping, target: str, path: str | os.PathLike) -> None:
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
+    names = metrics(summary)
     values = {}
-    for metric in METRICS:
+    for metric in names:
         scores = (song[target][metric] for song in summary["songs"].values() if target in song)
         values[metric] = [value for value in scores if value is not None and math.isfinite(value)]
     figure = Figure(figsize=(5.6, 3.6), dpi=120, layout="constrained")
     FigureCanvasAgg(figure)
     axes = figure.add_subplot()
-    places = range(1, len(METRICS) + 1)
-    filled = [place for place, metric in zip(places, METRICS) if values[metric]]
+    places = range(1, len(names) + 1)
+    filled = [place for place, metric in zip(places, names) if values[metric]]
     axes.boxplot(
-        [values[METRICS[place - 1]] for place in filled],
+        [values[names[place - 1]] for place in filled],
         positions=filled,
         widths=0.5,
         showfliers=False,
         medianprops={"color": "black"},
     )
     for place in filled:
-        dots = values[METRICS[place - 1]]
+        dots = values[names[place - 1]]
         # A fixed fan, so that the same scores give the same picture.
         spread = [place + 0.12 * ((index % 5) - 2) / 2 for index in range(len(dots))]
         axes.plot(spread, dots, ".", color="tab:blue", alpha=0.6, markersize=5)
-    axes.set_xticks(list(places), METRICS)
-    axes.set_xlim(0.5, len(METRICS) + 0.5)
+    axes.set_xticks(list(places), names)
+    axes.set_xlim(0.5, len(names) + 0.5)
     axes.set_ylabel("dB (median over frames)")
     axes.set_title(f"{target}, {len(summary['songs'])} songs", parse_math=False)
     axes.grid(axis="y", alpha=0.3)
@@ -151,11 +158,17 @@ def write_report(summary: Mapping, folder: str | os.PathLike, title: str = "Scor
 def _settings_line(settings: Mapping | None) -> str:
     if not settings:
         return ""
-    return (
-        f"protocol {settings['name']}: BSS Eval {settings['version']}, frames of "
-        f"{settings['window_s']:g} s every {settings['hop_s']:g} s, filters of "
-        f"{settings['filter_length']} taps"
-    )
+    facts = []
+    if settings["version"] != "energies":
+        taps = settings["filter_length"]
+        facts.append(f"BSS Eval {settings['version']}, filters of {taps} taps")
+    if settings["window_s"] is None:
+        facts.append("whole songs")
+    else:
+        facts.append(f"frames of {settings['window_s']:g} s every {settings['hop_s']:g} s")
+    if settings.get("sample_rate"):
+        facts.append(f"at {settings['sample_rate']} Hz")
+    return f"protocol {settings['name']}: {', '.join(facts)}"
 
 
 def _plain(name: str) -> str:

@@ -86,7 +86,9 @@ def evaluate(
         if sources is not None:
             estimates = map_estimates(estimates, sources, mixture)
         stems = needed_stems(track, tuple(estimates), find(protocol))
-        return Takes(stems, estimates, track.sample_rate, track.sample_rate)
+        beside = mixture if find(protocol).needs_mixture() else None
+        rate = track.sample_rate
+        return Takes(stems, estimates, rate, rate, mixture=beside)
 
     songs = [
         Song(track.name, track.split, track_identity(track, identity, sources), _bind(takes, track))
@@ -180,7 +182,8 @@ def run(
             else:
                 done[name] = result
             bar.update()
-    summary = {"settings": chosen.settings(), **summarise(dict(sorted(done.items())))}
+    table = summarise(dict(sorted(done.items())), chosen.reported)
+    summary = {"settings": chosen.settings(), **table}
     if failed:
         summary["failed"] = failed
     write_json(folder / SUMMARY, summary)

@@ -14,10 +14,11 @@ from evaluation.song_score import Takes
 
 STANDARD = ("drums", "bass", "other", "vocals")
 SUFFIXES = (".wav", ".flac", ".ogg", ".opus", ".mp3", ".aif", ".aiff")
-#: What other programs call a target (SiSEC's scripts, Demucs).
-ALIASES = {"others": "other", "voice": "vocals", "no_vocals": ACCOMPANIMENT}
-ALIASES |= {f"no_{stem}": ACCOMPANIMENT for stem in STANDARD}
 MIXTURE = "mixture"
+#: What other programs call a target (SiSEC's scripts, Demucs, DeepConvSep, the original DSSGAN).
+ALIASES = {"others": "other", "voice": "vocals", "saxphone": "saxophone", "mix": MIXTURE}
+ALIASES |= dict.fromkeys(("acc", "music", "no_vocals"), ACCOMPANIMENT)
+ALIASES |= {f"no_{stem}": ACCOMPANIMENT for stem in STANDARD}
 
 Files = dict[str, Path]
 
@@ -66,7 +67,10 @@ def pair_songs(
         matched.add(match)
         name = path.name or getattr(match, "name", "") or Path(os.path.abspath(references)).name
         parents = path.parts[:-1] or (match or path).parts[:-1]
-        pair = _Pair(stems.get(match, {}), files, tuple(targets), protocol)
+        mixture = None
+        if protocol.needs_mixture() and match is not None:
+            mixture = mixture_file(Path(references, match))
+        pair = _Pair(stems.get(match, {}), files, tuple(targets), protocol, mixture)
         songs.append(Song(name, parents[-1] if parents else split, pair.identity(), pair.takes))
     return songs, len(set(stems) - matched)
 
@@ -92,6 +96,18 @@ def song_folders(root: str | os.PathLike) -> dict[Path, Files]:
             f"{root}: no songs; expected SONG/drums.wav and the like in it ({', '.join(SUFFIXES)})"
         )
     return songs
+
+
+def mixture_file(folder: Path) -> Path | None:
+    """The file of the mixture in a song's folder, if there is one."""
+    found = [
+        file
+        for file in folder.iterdir()
+        if file.suffix.lower() in SUFFIXES
+        and not file.name.startswith(".")
+        and stem_name(file.name) == MIXTURE
+    ]
+    return min(found, key=lambda file: SUFFIXES.index(file.suffix.lower()), default=None)
 
 
 def stem_name(file: str) -> str:
@@ -128,11 +144,13 @@ class _Pair:
     estimates: Files
     targets: tuple[str, ...]
     protocol: Protocol
+    mixture: Path | None = None
 
     def identity(self) -> str:
         """Digest of the names, sizes and times of the files."""
         facts = list(self.targets)
-        for file in (*self.references.values(), *self.estimates.values()):
+        mixture = [self.mixture] if self.mixture else []
+        for file in (*self.references.values(), *self.estimates.values(), *mixture):
             status = file.stat()
             facts.append(f"{file.name} {status.st_size} {status.st_mtime_ns}")
         return digest(*facts)
@@ -161,6 +179,12 @@ class _Pair:
         stems, rate = _read_all(self.references, here)
         estimates, estimates_rate = _read_all(self.estimates, targets)
         takes = Takes(stems, estimates, rate, estimates_rate)
+        if self.mixture:
+            takes.mixture, mixture_rate = read(self.mixture)
+            if mixture_rate != rate:
+                raise ValueError(
+                    f"{self.mixture}: at {mixture_rate} Hz, references at {rate} Hz: resample it"
+                )
         takes.warnings += [f"neither reference nor estimate of {target}" for target in absent]
         for part in dict.fromkeys(parts):
             if part not in stems and stems:

@@ -23,7 +23,8 @@ def test_scores(config: Config, exported: Path, folder: Path) -> dict[str, float
       folder: where the scores and the report go.
 
     Returns:
-      {"SDR/drums": median over songs of the median over frames, in dB, …}.
+      {"SDR/drums": the figure of the protocol, in dB, …}; for "musdb18" that is the median over
+      songs of the median over frames.
 
     Raises:
       ValueError: there are no test songs, or none of them could be scored.
@@ -51,7 +52,7 @@ def test_scores(config: Config, exported: Path, folder: Path) -> dict[str, float
     print(report.totals(result))
     return {
         f"{metric}/{source}": value
-        for source, metrics_of in result["median"].items()
+        for source, metrics_of in result[result["reported"][0]].items()
         for metric, value in metrics_of.items()
         if np.isfinite(value)
     }

@@ -5,8 +5,13 @@ import sys
 import types
 import warnings
 
+import hypothesis
 import pytest
 import threadpoolctl
+
+# How long an example takes says more about the machine than about the code.
+hypothesis.settings.register_profile("evaluation", deadline=None)
+hypothesis.settings.load_profile("evaluation")
 
 
 @pytest.fixture(scope="session", autouse=True)

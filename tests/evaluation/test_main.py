@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -12,6 +13,8 @@ import soundfile
 
 from common import shell
 from evaluation import __main__ as command
+from evaluation import report
+from evaluation.protocols import PROTOCOLS
 
 ROOT = Path(__file__).resolve().parents[2]
 STEMS = ("drums", "bass")
@@ -62,6 +65,36 @@ def test_score(folders, capsys):
     one = json.loads((folders / "out/test/One.json").read_text())
     assert [target["name"] for target in one["targets"]] == list(STEMS)
     assert one["settings"]["name"] == "musdb18"
+
+
+@pytest.mark.parametrize("name", [*PROTOCOLS])
+def test_every_protocol_by_name(folders, capsys, name):
+    shutil.rmtree(folders / "ref/Two")
+    shutil.rmtree(folders / "est/Two")
+    protocol = PROTOCOLS[name]
+    out = folders / "out"
+    if protocol.needs_mixture():
+        stems = [soundfile.read(folders / f"ref/One/{stem}.wav")[0] for stem in STEMS]
+        write(folders / "ref/One/mix.wav", sum(stems), subtype="FLOAT")
+    assert score(folders, "--out", out, "--protocol", name) == 0
+    printed = capsys.readouterr().out
+    assert max(map(len, printed.splitlines()[:-1])) <= 80
+    assert printed.startswith(report.HEADS[protocol.reported[0]])
+    assert all(metric in printed for metric in protocol.metrics)
+    text = (out / "report.md").read_text("utf-8")
+    assert f"protocol {name}: " in text
+    one = json.loads((out / "test/One.json").read_text())
+    assert one["settings"]["name"] == name
+    assert list(one["targets"][0]["frames"][0]["metrics"]) == list(protocol.metrics)
+    assert not any("mixture" in line for line in one["warnings"])
+    assert run("summary", out) == 0
+    assert capsys.readouterr().out.startswith(printed[:60])
+
+
+def test_a_mixture_of_another_rate(folders, capsys):
+    write(folders / "ref/Two/mixture.wav", np.ones((20000, 2)) / 9, rate=16000)
+    assert score(folders, "--protocol", "mirex") == 1
+    assert "mixture.wav: at 16000 Hz, references at 8000 Hz: resample it" in capsys.readouterr().err
 
 
 def test_scores_go_beside_the_estimates_by_default_and_are_reused(folders):

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import strategies as st
 
 from evaluation.bss_eval import bss_eval
-from evaluation.metrics import sdr, si_sdr, usdr, validate
+from evaluation.metrics import scaled_snr, sdr, si_sdr, usdr, validate
 
 METRICS = [sdr, usdr, si_sdr]
 
@@ -50,6 +50,27 @@ def test_si_sdr_ignores_gain_and_sign(seed, gain):
     expected = si_sdr(references, estimates)
     np.testing.assert_allclose(si_sdr(references, gain * estimates), expected, atol=1e-6)
     np.testing.assert_allclose(si_sdr(gain * references, -estimates), expected, atol=1e-6)
+
+
+@hypothesis.given(seed=st.integers(0, 999), gain=st.floats(1e-3, 1e3))
+def test_scaled_snr_is_the_best_of_all_levels(seed, gain):
+    references, estimates = make(seed)
+    found = scaled_snr(references, estimates)
+    np.testing.assert_allclose(scaled_snr(references, -gain * estimates), found, atol=1e-6)
+    levels = np.linspace(0.6, 1.2, 61)
+    best = np.max([sdr(references, level * estimates) for level in levels], axis=0)
+    np.testing.assert_allclose(found, best, atol=2e-3)
+    assert (found >= best).all()
+    np.testing.assert_allclose(10 ** (found / 10), 10 ** (si_sdr(references, estimates) / 10) + 1)
+
+
+def test_scaled_snr_where_there_is_none(rng):
+    references = rng.standard_normal((3, 100, 1))
+    estimates = np.stack([2 * references[0], 0 * references[1], references[2]])
+    references[2] = 0
+    found = scaled_snr(references, estimates)
+    assert found[0] > 250
+    assert np.isnan(found[1:]).all()
 
 
 def test_si_sdr_with_zero_mean_ignores_offsets():

@@ -5,6 +5,7 @@ import json
 import numpy as np
 import pytest
 
+from evaluation.protocols import PROTOCOLS
 from evaluation.summary import aggregate, read_scores, summarise, summarise_folder
 
 
@@ -36,7 +37,29 @@ def test_songs_without_a_target_do_not_count():
     assert summary["median"]["drums"]["SDR"] == 1
 
 
-def test_sisec_2018(shared):
+def test_weighted_means_powers_and_deviations():
+    songs = {
+        "a": song([1, 3], sample_rate=100, samples=300),
+        "b": song([8, np.nan], sample_rate=100, samples=100),
+        "c": song([np.nan], sample_rate=100, samples=5000),
+    }
+    summary = summarise(songs, ("weighted_mean", "mean_power", "deviation"))
+    assert summary["reported"] == ["weighted_mean", "mean_power", "deviation"]
+    assert summary["weighted_mean"]["drums"]["SDR"] == pytest.approx((3 * 2 + 8) / 4)
+    power = np.mean(10 ** (np.array([1, 3, 8]) / 10))
+    assert summary["mean_power"]["drums"]["SDR"] == pytest.approx(10 * np.log10(power))
+    assert summary["deviation"]["drums"]["SDR"] == pytest.approx(3)
+    assert summary["median"]["drums"]["SDR"] == 5
+    assert "mean_power" not in summarise(songs)
+
+
+def test_the_metrics_are_those_of_the_songs():
+    frames = [{"time": 0, "duration": 9, "metrics": {"SNR": 3.0, "NSDR": 2.0, "SDR": 1.0}}]
+    summary = summarise({"a": {"targets": [{"name": "drums", "frames": frames}]}})
+    assert list(summary["median"]["drums"].items()) == [("SDR", 1), ("NSDR", 2), ("SNR", 3)]
+
+
+def test_medians_of_sisec_2018_for_all_methods(shared):
     folder = shared / "fixtures" / "evaluation" / "sisec2018"
     frames = np.load(folder / "sisec2018_frames.npz")
     expected = json.loads((folder / "medians_expected.json").read_text())
@@ -44,17 +67,20 @@ def test_sisec_2018(shared):
     methods = {}
     for key, block in zip(frames["keys"], values):
         method, track, target = str(key).split("|")
-        methods.setdefault(method, {}).setdefault(target, {})[track] = block
-    checked = 0
-    for method, targets in expected.items():
-        for target, median in targets.items():
-            tracks = methods[method].get(target, {})
-            found = aggregate(
-                (aggregate(block[:, 0], "median") for block in tracks.values()), "median"
+        scores = methods.setdefault(method, {}).setdefault(track, {"targets": []})
+        rows = [{"metrics": {"SDR": value}} for value in block[:, 0].tolist()]
+        scores["targets"].append({"name": target, "frames": rows})
+    assert len(methods) == len(expected) == 31
+    protocol = PROTOCOLS["musdb18"]
+    for method, songs in methods.items():
+        summary = summarise(songs, protocol.reported)
+        found = {name: row["SDR"] for name, row in summary[protocol.reported[0]].items()}
+        assert any(np.isfinite(list(found.values())))
+        told = {target: found.get(target, np.nan) for target in expected[method]}
+        for target, median in expected[method].items():
+            np.testing.assert_allclose(
+                told[target], median, atol=1e-6, err_msg=f"{method} {target}"
             )
-            np.testing.assert_allclose(found, median, atol=1e-4, err_msg=f"{method} {target}")
-            checked += bool(tracks)
-    assert checked > 80
 
 
 def test_a_folder_is_summarised(tmp_path):
@@ -93,3 +119,14 @@ def test_museval_s_own_file_is_read(shared):
     summary = summarise_folder(folder)
     assert set(summary["median"]) == {"vocals", "accompaniment"}
     assert summary["settings"] is None
+
+
+def test_a_folder_is_summarised_as_its_protocol_reports(tmp_path):
+    for name, values in (("a", [2.0]), ("b", [8.0])):
+        settings = PROTOCOLS["usdr"].settings()
+        frames = [{"time": 0, "duration": 1, "metrics": {"uSDR": value}} for value in values]
+        scores = {"targets": [{"name": "drums", "frames": frames}], "settings": settings}
+        (tmp_path / f"{name}.json").write_text(json.dumps(scores))
+    summary = summarise_folder(tmp_path)
+    assert summary["reported"] == ["mean", "median"]
+    assert summary["mean"]["drums"] == {"uSDR": 5}
