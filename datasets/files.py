@@ -3,62 +3,16 @@
 import difflib
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
 from common.shell import one_line
-from datasets import audio, decoding, stem_container
-from datasets.audio import fit_length
+from datasets import audio
+from datasets.parts import Part, SumPart, agree, fit
 from datasets.track import NOT_AUDIO, SOURCES, SPLITS, Track, digest
 
-PIECE = 65536  # bytes
-
-
-@dataclass(frozen=True)
-class Part:
-    """Where a stem lies: a file, and for a stem container which of its tracks."""
-
-    path: str
-    track: int | None = None
-    sample_rate: int = 0
-    channels: int = 0
-    samples: int = 0
-    warnings: tuple[str, ...] = ()
-
-    def probed(self) -> "Part":
-        """Fill in rate, channels and length (errors as of `audio.probe`)."""
-        if self.track is None:
-            info = audio.probe(self.path)
-        else:
-            info = decoding.describe(self.path)[self.track]
-        return replace(
-            self,
-            sample_rate=info.sample_rate,
-            channels=info.channels,
-            samples=info.samples,
-            warnings=getattr(info, "warnings", ()),
-        )
-
-    def digest(self) -> str:
-        """A digest of the file's size, first and last bytes."""
-        with open(self.path, "rb") as file:
-            size = file.seek(0, os.SEEK_END)
-            file.seek(max(0, size - PIECE))
-            end = file.read(PIECE)
-            file.seek(0)
-            return digest(size, file.read(PIECE), end)
-
-    def read(self, start: int, stop: int) -> np.ndarray:
-        if self.track is None:
-            return audio.read(self.path, start, stop)[0]
-        return stem_container.read(self.path, self.track, start, stop)[0]
-
-    def blocks(self, block: int) -> Iterator[np.ndarray]:
-        if self.track is None:
-            return audio.blocks(self.path, block)
-        return stem_container.blocks(self.path, self.track, block)
+__all__ = ["FileTrack", "Part", "assign", "open_songs", "root_folder", "song_folders"]
 
 
 class FileTrack(Track):
@@ -72,7 +26,7 @@ class FileTrack(Track):
         self,
         name: str,
         split: str,
-        parts: Mapping[str, Part],
+        parts: Mapping[str, Part | SumPart],
         *,
         standard: Sequence[str] = SOURCES,
         sums: Mapping[str, Sequence[str]] | None = None,
@@ -89,11 +43,11 @@ class FileTrack(Track):
         """
         self.parts = {stem: part.probed() for stem, part in parts.items()}
         found = list(self.parts.values())
-        _agree(name, self.parts, "sample_rate", "Hz")
+        agree(name, {stem: part.sample_rate for stem, part in self.parts.items()}, "Hz")
         channels = max(part.channels for part in found)
         if channels > 1:
-            wide = {stem: part for stem, part in self.parts.items() if part.channels > 1}
-            _agree(name, wide, "channels", "channels")
+            wide = {stem: part.channels for stem, part in self.parts.items() if part.channels > 1}
+            agree(name, wide, "channels")
         samples = max(part.samples for part in found)
         if not samples:
             raise ValueError(f"{name}: its files hold no samples ({found[0].path})")
@@ -135,7 +89,7 @@ class FileTrack(Track):
         part = self.parts[stem]
         end = max(min(stop, part.samples), 0)
         audio = part.read(min(start, end), end)
-        return self._fit(audio, stop - start)
+        return fit(audio, self.channels, stop - start)
 
     def _blocks(self, stem: str, block: int) -> Iterator[np.ndarray]:
         stream = self.parts[stem].blocks(block)
@@ -143,19 +97,7 @@ class FileTrack(Track):
             audio = next(stream, None)
             if audio is None:
                 audio = np.zeros((0, self.channels), np.float32)
-            yield self._fit(audio, min(block, self.samples - start))
-
-    def _fit(self, audio: np.ndarray, samples: int) -> np.ndarray:
-        if audio.shape[1] < self.channels:
-            audio = np.repeat(audio, self.channels, axis=1)
-        return fit_length(audio, samples)
-
-
-def _agree(name: str, parts: Mapping[str, Part], what: str, unit: str) -> None:
-    values = {stem: getattr(part, what) for stem, part in parts.items()}
-    if len(set(values.values())) > 1:
-        told = ", ".join(f"{stem} {value}" for stem, value in values.items())
-        raise ValueError(f"{name}: its files differ ({told} {unit}); convert them to one")
+            yield fit(audio, self.channels, min(block, self.samples - start))
 
 
 def open_songs(openings: Iterable[Callable[[], Track]], broken: list[str] | None) -> list[Track]:

@@ -115,7 +115,7 @@ def listed(
 
 def _entry(track: Track, stem: str) -> Entry:
     part = getattr(track, "parts", {}).get(stem)
-    if part is not None and part.track is None:
+    if part is not None and part.whole_file:
         path = os.path.abspath(part.path)
         return Sample(path, part.sample_rate, part.channels, part.samples / part.sample_rate)
     if stem in track.missing:

@@ -60,7 +60,8 @@ def identities(track: Track) -> frozenset[str]:
     if isinstance(getattr(track, "original", None), Track):
         found |= identities(track.original)
     for part in getattr(track, "parts", {}).values():
-        found |= _content(part)
+        for file in getattr(part, "files", (part,)):
+            found |= _content(file)
     return frozenset(found)
 
 
