@@ -21,6 +21,7 @@ class Judge:
       objective: of `dssgan.adversarial.OBJECTIVES`.
       penalty: weight λ of the gradient penalty; 0 has none.
       weight: of this judge's word in the separator's loss.
+      magnitudes: it judges the log magnitudes that the separator gave, not its waveforms.
     """
 
     name: str
@@ -29,11 +30,16 @@ class Judge:
     objective: Any
     penalty: float = 0.0
     weight: float = 1.0
+    magnitudes: bool = False
 
     def learn(self, heard: "Heard", seed: tf.Tensor) -> tuple[tf.Tensor, dict[str, tf.Tensor]]:
         """The critic's loss and what explains it."""
-        real, fake = heard.solos[self.source], heard.estimates[:, self.source]
+        real, fake = heard.solos[self.source], self.generated(heard)
         return lesson(self.name, self.critic, self.objective, real, fake, self.penalty, seed)
+
+    def generated(self, heard: "Heard") -> tf.Tensor:
+        """What the separator made of this judge's source."""
+        return (heard.log_magnitudes if self.magnitudes else heard.estimates)[:, self.source]
 
 
 @dataclasses.dataclass
@@ -86,6 +92,7 @@ class Heard:
       mixture: (batch, samples, channels), those mixtures.
       solos: {index of a source: (batch, samples, channels)}.
       paired_stems, paired_mixture: songs whose stems are known.
+      log_magnitudes: (batch, sources, frames, bins, channels) as the separator gave them; or None.
     """
 
     estimates: tf.Tensor
@@ -93,12 +100,21 @@ class Heard:
     solos: dict[int, tf.Tensor]
     paired_stems: tf.Tensor
     paired_mixture: tf.Tensor
+    log_magnitudes: tf.Tensor | None = None
 
     @classmethod
     def of(
-        cls, sources: Sequence[str], estimates: tf.Tensor, batch: Any, margin: int = 0
+        cls,
+        sources: Sequence[str],
+        estimates: tf.Tensor,
+        batch: Any,
+        margin: int = 0,
+        log_magnitudes: tf.Tensor | None = None,
     ) -> "Heard":
-        """Estimates of batch["mixtures"] and the batch, without `margin` samples at both ends."""
+        """Estimates of batch["mixtures"] and the batch, without `margin` samples at both ends.
+
+        Log magnitudes are of the frames with full context alone, whatever the margin.
+        """
         stems = cropped(batch["stems"], margin)
         solos = {sources.index(name): solo for name, solo in batch["solos"].items()}
         return cls(
@@ -107,6 +123,7 @@ class Heard:
             {source: cropped(solo, margin) for source, solo in solos.items()},
             stems,
             tf.reduce_sum(stems, 1),
+            log_magnitudes,
         )
 
 
@@ -142,23 +159,18 @@ def lesson(
     return loss, metrics
 
 
-def verdict(
-    judges: Sequence[Judge], pairs: Sequence[Pair], estimates: tf.Tensor, mixture: tf.Tensor
-) -> tf.Tensor:
+def verdict(judges: Sequence[Judge], pairs: Sequence[Pair], heard: Heard) -> tf.Tensor:
     """The adversarial loss of the separator: how far the critics are from taking it for real.
 
     Without dependency critics every judge has its own say. With them the logits are added before
     the objective is taken, as in FactorGAN.
-
-    Args:
-      estimates: (batch, sources, samples, channels). mixture: (batch, samples, channels).
     """
-    said = [(judge, judge.critic(estimates[:, judge.source])[0]) for judge in judges]
+    said = [(judge, judge.critic(judge.generated(heard))[0]) for judge in judges]
     if not pairs:
         losses = [judge.weight * judge.objective.separator(logits) for judge, logits in said]
         return tf.add_n(losses)
     total = 0.0
-    joint = beside(mixture, estimates)
+    joint = beside(heard.mixture, heard.estimates)
     for pair in pairs:
         logits = adversarial.combine(
             [judge.weight * logits for judge, logits in said],

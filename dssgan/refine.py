@@ -145,8 +145,12 @@ class RefinementStep:
     def _critics(self, batch: Any, step: tf.Tensor) -> Metrics:
         """Update the critics on what the separator gives at the moment."""
         model, optimiser = self.state.model, self.state.critic_optimiser
-        estimates = scaled(model, model(batch["mixtures"], training=True), batch["mixtures"])
-        heard = Heard.of(model.sources, tf.stop_gradient(estimates), batch, self.margin)
+        outputs = tf.nest.map_structure(
+            tf.stop_gradient, model.unpaired_estimates(batch["mixtures"])
+        )
+        estimates = scaled(model, outputs["estimates"], batch["mixtures"])
+        logs = outputs.get("log_magnitudes")
+        heard = Heard.of(model.sources, estimates, batch, self.margin, logs)
         judges = [*self.judges, *self.pairs]
         seeds = tf.random.split(self._seed(step), len(judges))
         metrics, losses = {}, []

@@ -99,8 +99,12 @@ def build_judges(
             continue
         for source in entry.sources or config.sources:
             index = config.sources.index(source)
-            name = f"{entry.name}/{source}"
-            judges.append(Judge(name, critic(), index, objective, entry.penalty, entry.weight))
+            judge = Judge(
+                f"{entry.name}/{source}", critic(), index, objective, entry.penalty, entry.weight
+            )
+            spectra = judge.critic.log_magnitudes_of
+            judge.magnitudes = spectra is not None and spectra == model.log_magnitudes_of
+            judges.append(judge)
     return judges, pairs
 
 

@@ -106,8 +106,10 @@ class Terms:
         mixtures = batch["mixtures"]
         estimates = scaled(self.model, outputs["estimates"], mixtures)
         if self.alpha and (self.judges or self.pairs):
-            heard = Heard.of(self.model.sources, estimates, batch, self.margin)
-            values["adversarial"] = verdict(self.judges, self.pairs, heard.estimates, heard.mixture)
+            heard = Heard.of(
+                self.model.sources, estimates, batch, self.margin, outputs.get("log_magnitudes")
+            )
+            values["adversarial"] = verdict(self.judges, self.pairs, heard)
         if self.beta and "magnitudes" in outputs:
             values["additivity"] = adversarial.spectral_additivity(
                 outputs["magnitudes"], outputs["mixture_magnitudes"]

@@ -24,6 +24,8 @@ class Critic(keras.Model):
         estimates)), as `dssgan.critics.beside` puts them together.
       independent: logit j depends on item j of the representation's second axis alone, so the
         gradient penalty can hold every one of them to norm one, not their mean alone.
+      log_magnitudes_of: (frame length, hop) of a critic that looks at ln(1 + |STFT|) and takes it
+        from a separator that estimates just that; None for all others.
       hyperparameters: the keyword arguments that rebuild the critic, plain JSON values.
     """
 
@@ -32,6 +34,7 @@ class Critic(keras.Model):
     minimum: int = 1
     partner: bool = False
     independent: bool = False
+    log_magnitudes_of: tuple[int, int] | None = None
     hyperparameters: dict[str, Any]
 
     def __init__(self, kind: str, hyperparameters: dict[str, Any], name: str | None = None):

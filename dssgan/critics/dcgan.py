@@ -49,6 +49,7 @@ class Dcgan(WindowedCritic):
             "seed": seed,
         }
         super().__init__("dcgan", hyperparameters, name)
+        self.log_magnitudes_of = (frame_length, hop)
 
     @property
     def planes(self) -> int:
@@ -56,5 +57,12 @@ class Dcgan(WindowedCritic):
         return self.channels
 
     def represent(self, audio):
-        """(batch, samples, channels) → (batch, windows, bins, frames, channels)."""
+        """(batch, samples, channels) → (batch, windows, bins, frames, channels).
+
+        Log magnitudes (batch, frames, bins, channels) do as well, with bin 0 and any number of
+        empty ones on top: what a separator of `log_magnitudes_of` the same transform said.
+        """
+        if audio.shape.rank == 4:
+            bins = self.frame_length // 2
+            return self.cut(tf.transpose(audio[:, :, 1 : bins + 1], (0, 3, 1, 2)))
         return self.cut(tf.math.log1p(tf.abs(self.spectra(audio))))

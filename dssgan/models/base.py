@@ -1,5 +1,6 @@
 """What every separator promises; training, separation and the conformance test rely on it."""
 
+from collections.abc import Callable
 from typing import Any
 
 import keras
@@ -16,6 +17,7 @@ class SeparatorModel(keras.Model):
         whole excerpt (group norm) do not count; they are why excerpts should be seconds long.
       multiple: `call` accepts any length that is a positive multiple of this.
       minimum: shortest accepted length in samples.
+      maximum: longest accepted length in samples, for models of a fixed length; 0 without.
       scale_free: the training loss leaves the scale of the estimates undefined (SI-SDR); a
         `Separator` then recovers one gain per source and channel against the mixture, over the
         whole track.
@@ -23,6 +25,9 @@ class SeparatorModel(keras.Model):
         track (per channel); a `Separator` does that and undoes it.
       channels_apart: no channel has any influence on another; a `Separator` may then work on one
         at a time, to save memory.
+      log_magnitudes_of: (frame length, hop) in samples of a separator that estimates ln(1 + |STFT|)
+        and gives it to training as "log_magnitudes"; critics of such spectra then judge what it
+        said and not what became of it in the waveform. None for all others.
       hyperparameters: the keyword arguments that rebuild the model, plain JSON values.
     """
 
@@ -31,9 +36,11 @@ class SeparatorModel(keras.Model):
     context: int = 0
     multiple: int = 1
     minimum: int = 1
+    maximum: int = 0
     scale_free: bool = False
     unit_variance: bool = False
     channels_apart: bool = False
+    log_magnitudes_of: tuple[int, int] | None = None
     hyperparameters: dict[str, Any]
 
     def call(self, mixture: tf.Tensor, training: bool = False) -> tf.Tensor:
@@ -60,7 +67,9 @@ class SeparatorModel(keras.Model):
 
         Returns:
           "estimates" (batch, sources, samples, channels). A separator that works on magnitude
-          spectra adds "magnitudes" (batch, sources, …) and "mixture_magnitudes" (batch, …), linear.
+          spectra adds "magnitudes" (batch, sources, frames, bins, channels) and
+          "mixture_magnitudes" (batch, frames, bins, channels), linear, and "log_magnitudes" shaped
+          like the former, each of the frames that have full context.
         """
         return {"estimates": self(mixture, training=True)}
 
@@ -77,3 +86,18 @@ class SeparatorModel(keras.Model):
         """Fit non-trainable input statistics to an iterable of (batch, samples, channels)."""
         for _ in mixtures:
             break
+
+
+def fold_channels(mixture: tf.Tensor) -> tuple[tf.Tensor, Callable[[tf.Tensor], tf.Tensor]]:
+    """(batch, samples, channels) → (batch · channels, samples), and the way back for estimates.
+
+    The way back is (batch · channels, sources, samples) → (batch, sources, samples, channels).
+    """
+    samples, channels = mixture.shape[1], mixture.shape[2]
+    folded = tf.reshape(tf.transpose(mixture, (0, 2, 1)), (-1, samples))
+
+    def unfold(estimates):
+        shape = (-1, channels, *estimates.shape[1:])
+        return tf.transpose(tf.reshape(estimates, shape), (0, 2, 3, 1))
+
+    return folded, unfold

@@ -10,7 +10,7 @@ import tensorflow as tf
 
 from dssgan import signal
 from dssgan.models import coding
-from dssgan.models.base import SeparatorModel
+from dssgan.models.base import SeparatorModel, fold_channels
 from dssgan.models.masking import MaskNetwork
 from dssgan.models.sizes import PRECISIONS, check_sizes
 
@@ -160,7 +160,7 @@ class MultiStage(SeparatorModel):
 
     def infer(self, mixture, state, training: bool = False):
         """`call` with ready kernels."""
-        folded, unfold = _fold(mixture)
+        folded, unfold = fold_channels(mixture)
         outputs = self.run_stages(
             signal.rate_pyramid(folded, len(self.stages)), state, training, last_only=True
         )
@@ -223,7 +223,7 @@ class MultiStage(SeparatorModel):
         """What each stage hears of (batch, samples, channels), and the way back for estimates."""
         count = len(self.stages)
         if not self.hyperparameters["rates_apart"]:
-            folded, unfold = _fold(mixture)
+            folded, unfold = fold_channels(mixture)
             return signal.rate_pyramid(folded, count), unfold
         if mixture.shape[-1] != count:
             raise ValueError(
@@ -258,7 +258,7 @@ class MultiStage(SeparatorModel):
             return
         spectra = [[] for _ in self.stages]
         for mixture in mixtures:
-            folded, _ = _fold(tf.convert_to_tensor(mixture, tf.float32))
+            folded, _ = fold_channels(tf.convert_to_tensor(mixture, tf.float32))
             for index, audio in enumerate(signal.rate_pyramid(folded, len(self.stages))):
                 log_spectrum = self.stages[index].encoder.log_spectrum(audio)
                 spectra[index].append(coding.frame_sums(log_spectrum))
@@ -266,15 +266,3 @@ class MultiStage(SeparatorModel):
             mean, std = coding.unbiased_moments(sums)
             stage.encoder.mean.assign(mean)
             stage.encoder.std.assign(std)
-
-
-def _fold(mixture):
-    """(batch, samples, channels) → (batch · channels, samples), and the way back for estimates."""
-    samples, channels = mixture.shape[1], mixture.shape[2]
-    folded = tf.reshape(tf.transpose(mixture, (0, 2, 1)), (-1, samples))
-
-    def unfold(estimates):
-        shape = (-1, channels, *estimates.shape[1:])
-        return tf.transpose(tf.reshape(estimates, shape), (0, 2, 3, 1))
-
-    return folded, unfold

@@ -66,7 +66,7 @@ def test_every_judge_has_its_say(heard):
         judge.weight * adversarial.pass_for_real(judge.critic(heard.estimates[:, judge.source])[0])
         for judge in judges
     )
-    said = verdict(judges, [], heard.estimates, heard.mixture)
+    said = verdict(judges, [], heard)
     assert float(said) == pytest.approx(float(expected), rel=1e-6)
 
 
@@ -77,9 +77,9 @@ def test_with_dependency_critics_the_logits_are_added_first(heard):
     for judge in judges:
         logits += tf.reduce_mean(judge.critic(heard.estimates[:, judge.source])[0], 1)[:, None]
     expected = tf.reduce_mean(tf.nn.softplus(-logits))
-    said = verdict(judges, [pair], heard.estimates, heard.mixture)
+    said = verdict(judges, [pair], heard)
     assert float(said) == pytest.approx(float(expected), rel=1e-5)
-    alone = verdict([], [pair], heard.estimates, heard.mixture)
+    alone = verdict([], [pair], heard)
     assert np.isfinite(float(alone))
 
 
