@@ -176,7 +176,8 @@ def build_loop(
 def excerpt_samples(config: Config, model: models.SeparatorModel) -> int:
     """Length of a training excerpt: the nearest that the model takes."""
     multiples = max(1, round(config.data.seconds * model.sample_rate / model.multiple))
-    return max(multiples * model.multiple, model.minimum)
+    samples = max(multiples * model.multiple, model.minimum)
+    return min(samples, model.maximum or samples)
 
 
 def calibration_mixtures(config: Config, source: Any) -> Iterator[np.ndarray]:

@@ -9,9 +9,11 @@ import numpy as np
 from common import shell
 from dssgan.models import MultiStage
 from dssgan.published import torch_file
+from dssgan.published.bandsplit import bandsplit_file, from_bandsplit_rnn
 from dssgan.published.meta_tasnet import from_meta_tasnet
+from dssgan.published.wavenet import from_wavenet
 
-__all__ = ["from_meta_tasnet"]
+__all__ = ["from_bandsplit_rnn", "from_meta_tasnet", "from_wavenet"]
 
 # The original's constructor arguments → ours.
 META_TASNET_NAMES = {
@@ -46,7 +48,7 @@ def meta_tasnet_file(path: Path) -> MultiStage:
     return from_meta_tasnet(state, **known)
 
 
-SYSTEMS = {"meta-tasnet": meta_tasnet_file}
+SYSTEMS = {"bandsplit": bandsplit_file, "meta-tasnet": meta_tasnet_file, "wavenet": from_wavenet}
 
 
 def main(argv: list[str]) -> int:

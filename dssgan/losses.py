@@ -12,6 +12,9 @@ from collections.abc import Callable
 
 import tensorflow as tf
 
+from dssgan.bandsplit_loss import bandsplit
+from dssgan.wavenet_loss import wavenet
+
 EPSILON = 1e-8
 
 
@@ -168,9 +171,29 @@ def mean_square(outputs, references, mixture):
     return value, {"mse": value}
 
 
+def log_magnitudes(outputs, references, mixture):
+    """Mean square error of ln(1 + |STFT|), summed over the sources: L_s of arXiv 1711.00048.
+
+    Raises:
+      ValueError: the separator does not estimate log magnitudes.
+    """
+    del references, mixture
+    if "log_magnitudes" not in outputs:
+        raise ValueError(
+            "loss.name='log_magnitudes' is for separators of log magnitudes (model.name=unet); "
+            "choose another loss"
+        )
+    errors = tf.square(outputs["log_magnitudes"] - outputs["reference_log_magnitudes"])
+    value = tf.reduce_sum(tf.reduce_mean(errors, [0, 2, 3, 4]))
+    return value, {"log_mse": value}
+
+
 LOSSES: dict[str, Callable] = {
+    "bandsplit": bandsplit,
     "multistage": multistage,
     "si_sdr": negative_si_sdr,
     "l1": mean_absolute,
     "mse": mean_square,
+    "wavenet": wavenet,
+    "log_magnitudes": log_magnitudes,
 }

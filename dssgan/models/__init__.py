@@ -1,10 +1,18 @@
 """The separators by name: one line per system."""
 
+from dssgan.models.bandsplit import BandSplit
 from dssgan.models.base import SeparatorModel
+from dssgan.models.combined import Combined
 from dssgan.models.multistage import MultiStage
+from dssgan.models.unet import UNet
+from dssgan.models.wavenet import Wavenet
 
 SEPARATORS: dict[str, type[SeparatorModel]] = {
+    "bandsplit": BandSplit,
+    "combined": Combined,
     "multistage": MultiStage,
+    "unet": UNet,
+    "wavenet": Wavenet,
 }
 
 

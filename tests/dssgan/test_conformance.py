@@ -8,8 +8,29 @@ import tensorflow as tf
 
 from dssgan.models import SEPARATORS, SeparatorModel, build
 
+BANDSPLIT = {
+    "sample_rate": 8000,
+    "frame_length": 256,
+    "hop": 64,
+    "split": [[1000, 500], [4000, 1500]],
+    "features": 6,
+    "hidden": 4,
+    "repeats": 1,
+    "mask_hidden": 6,
+}
 # A size that is quick to build, for separators whose default is the published one.
 QUICK = {
+    "bandsplit": BANDSPLIT,
+    "combined": {
+        "models": [
+            {
+                "name": "bandsplit",
+                "hyperparameters": {**BANDSPLIT, "sources": [source, "accompaniment"]},
+                "take": [source],
+            }
+            for source in ("drums", "bass")
+        ]
+    },
     "multistage": {
         "stages": 2,
         "width": 16,
@@ -19,6 +40,8 @@ QUICK = {
         "layers": 2,
         "stacks": 1,
     },
+    "unet": {"filters": 4},
+    "wavenet": {"layers": 3, "stacks": 2, "residual": 4, "skip": 4, "final": [8, 4]},
 }
 
 
