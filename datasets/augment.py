@@ -10,6 +10,7 @@ import soxr
 from datasets.track import Track, digest
 
 NORMALISATIONS = ("track", "none")
+RULES = ("audible", "runs")
 
 
 @dataclass(frozen=True)
@@ -27,7 +28,9 @@ class Augmentation:
         "none" leaves its level.
       active: name of a source that should play in the excerpt, see `active_share`.
       active_share: share of the excerpts whose position is drawn again (up to eight times) while
-        `active` is silent in them.
+        `active` does not play in them.
+      active_rule: when it plays: "audible", where the excerpt is not silent; "runs", where the
+        excerpt lies within one of its runs (`datasets.voiced`), at a position drawn among these.
       split_accompaniment: draw gain, channel and polarity for every stem within "accompaniment",
         and remix them, instead of treating it as one stem.
       mixes: mixes of the same moment, each with its own gains and channels, side by side on the
@@ -43,6 +46,7 @@ class Augmentation:
     normalise: str = "track"
     active: str = "drums"
     active_share: float = 0.0
+    active_rule: str = "audible"
     split_accompaniment: bool = False
     mixes: int = 1
 
@@ -62,6 +66,8 @@ class Augmentation:
             raise ValueError(f"mixes={self.mixes}: expected 1 or more")
         if self.normalise not in NORMALISATIONS:
             raise ValueError(f"normalise={self.normalise!r}: expected track or none")
+        if self.active_rule not in RULES:
+            raise ValueError(f"active_rule={self.active_rule!r}: expected {' or '.join(RULES)}")
 
     def draw_gain(self, rng: np.random.Generator) -> float:
         """The factor of one stem, with its polarity."""

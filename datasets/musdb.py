@@ -36,6 +36,7 @@ def load(
     root: str | os.PathLike,
     *,
     songs: Sequence[str] | None = None,
+    valid: Sequence[str | int] | None = None,
     broken: list[str] | None = None,
 ) -> list[Track]:
     """List the songs of MUSDB18.
@@ -43,6 +44,8 @@ def load(
     Args:
       root: the folder with train and test in it.
       songs: names of the songs to keep; None keeps all.
+      valid: songs of the train folder to validate on, by name or by number in the order of the
+        names there, from 0; None is the official choice.
       broken: None, or a list that gathers what is wrong with songs that cannot be read.
 
     Returns:
@@ -58,6 +61,7 @@ def load(
         stems.song_name,
         lambda song, split: stems.open_song(song, split, SOURCES, ACCOMPANIMENT),
         songs,
+        valid,
         broken,
     )
 
@@ -66,6 +70,7 @@ def load_hq(
     root: str | os.PathLike,
     *,
     songs: Sequence[str] | None = None,
+    valid: Sequence[str | int] | None = None,
     broken: list[str] | None = None,
 ) -> list[Track]:
     """List the songs of MUSDB18-HQ; arguments, result and errors as of `load`."""
@@ -75,6 +80,7 @@ def load_hq(
         lambda song: song.name,
         lambda song, split: folders.open_song(song, split, SOURCES, ACCOMPANIMENT),
         songs,
+        valid,
         broken,
     )
 
@@ -100,16 +106,35 @@ def _open(
     name: Callable[[Path], str],
     opening: Callable[[Path, str], Track],
     songs: Sequence[str] | None,
+    valid: Sequence[str | int] | None,
     broken: list[str] | None,
 ) -> list[Track]:
     kept, _ = assign(map(name, found), songs=songs)
-    valid = {song for song, split in found.items() if split == "train"}
-    valid = {song for song in valid if name(song) in VALIDATION}
+    train = sorted(name(song) for song, split in found.items() if split == "train")
+    held_out = VALIDATION if valid is None else _chosen(train, valid)
     return open_songs(
         (
-            partial(opening, song, "valid" if song in valid else split)
+            partial(
+                opening, song, "valid" if split == "train" and name(song) in held_out else split
+            )
             for song, split in found.items()
             if name(song) in kept
         ),
         broken,
     )
+
+
+def _chosen(train: Sequence[str], valid: Sequence[str | int]) -> set[str]:
+    """Names of songs that are given by name or by number (ValueError for one not there)."""
+    names = set()
+    for song in valid:
+        if isinstance(song, int) and 0 <= song < len(train):
+            names.add(train[song])
+        elif song in train:
+            names.add(song)
+        else:
+            raise ValueError(
+                f"valid: {song!r}: expected a song of the train folder or a number from 0 to "
+                f"{len(train) - 1}"
+            )
+    return names

@@ -12,6 +12,7 @@ import numpy as np
 from datasets.augment import Augmentation
 from datasets.pieces import Piece, Plan, files_of, mono_level, read_sum
 from datasets.track import SOURCES, Track
+from datasets.voiced import Run, draw_start, voiced_runs
 
 _TRIES = 8
 _SILENT = 1e-3  # RMS of full scale: −60 dBFS
@@ -62,6 +63,7 @@ class PairedExcerpts:
         chances = [track.samples for track in self.tracks] if weights is None else weights
         self._chances = np.cumsum(np.asarray(chances, np.float64))
         self._levels: dict[int, float] = {}
+        self._runs: dict[int, list[Run]] = {}
         self._accompaniment = self._parts_of_accompaniment()
 
     def _check(self, weights: Sequence[float] | None) -> None:
@@ -181,7 +183,9 @@ class PairedExcerpts:
             number = min(number, len(self.tracks) - 1)  # where the product was rounded up
             track = self.tracks[number]
             start = int(rng.integers(max(track.samples - self.samples, 0) + 1))
-            if not must_play or self._plays(track, start):
+            place = self._playing(rng, number, start) if must_play else start
+            if place is not None:
+                start = place
                 break
         level = self._level(number) if augmentation.normalise == "track" else 1.0
         sources = []
@@ -205,12 +209,16 @@ class PairedExcerpts:
             return (source,)
         return tuple(stem for stem in track.stems if stem not in self.sources or stem == source)
 
-    def _plays(self, track: Track, start: int) -> bool:
-        """Whether the source that should play does so."""
-        stop = min(start + self.samples, track.samples)
+    def _playing(self, rng: np.random.Generator, number: int, start: int) -> int | None:
+        """Where the source that should play does so: at `start`, or anywhere within a run."""
+        track = self.tracks[number]
         stems = self._stems_of(track, self.augmentation.active)
-        audio = read_sum(track, stems, start, stop)
-        return float(np.square(audio).sum()) > _SILENT**2 * audio.size
+        if self.augmentation.active_rule == "runs":
+            if number not in self._runs:
+                self._runs[number] = voiced_runs(track, stems)
+            return draw_start(rng, self._runs[number], self.samples)
+        audio = read_sum(track, stems, start, min(start + self.samples, track.samples))
+        return start if float(np.square(audio).sum()) > _SILENT**2 * audio.size else None
 
     def _level(self, number: int) -> float:
         """The level of a song, measured when it is first needed."""

@@ -23,10 +23,13 @@ class Dataset:
     root: str | None = None  # its folder; "band" needs none
     options: dict[str, Any] = field(default_factory=dict)  # further arguments of its loader
     weight: float = within(1.0, low=0)  # share of the training excerpts, relative to the others
-    # Songs by name; null takes the split that the dataset itself defines.
+    # Songs by name; null takes the split that the dataset itself, or `shares`, defines.
     train: tuple[str, ...] | None = None
     valid: tuple[str, ...] | None = None
     test: tuple[str, ...] | None = None
+    # Which songs (all, or those of a split) → their shares in train, valid and test, in the order
+    # of their names; see datasets.roles.deal. {all: [1, 1, 1]} makes thirds.
+    shares: dict[str, Any] = field(default_factory=dict)
     # Of the training songs: leave out the first `skip`, then take at most `first` (0: all).
     skip: int = within(0, low=0)
     first: int = within(0, low=0)
@@ -44,6 +47,7 @@ class Augmentation:
     normalise: str = within("track", choices=("track", "none"))  # songs to unit level
     active: str = "drums"  # a source that plays …
     active_share: float = within(0.0, low=0, high=1)  # … in at least this share of the excerpts
+    active_rule: str = within("audible", choices=("audible", "runs"))  # all the way: "runs"
     split_accompaniment: bool = False  # vary each stem within it
     # Mixes of a moment on the channel axis; 3 with model.rates_apart is the original's quirk.
     mixes: int = within(1, low=1)
