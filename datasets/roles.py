@@ -1,15 +1,54 @@
-"""Which songs are the same song, and whether any is in two roles that must be apart."""
+"""Which song plays which role: splits dealt out anew, and songs in two roles that must be apart."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from datasets.track import Track, digest
+from datasets.track import SPLITS, Track, digest
 
 HELD_OUT = ("valid", "test")
 PAIRED = "paired"
 _PIECE = 65536  # bytes
 _LEAST = 1000  # bytes per second; silence packs to less
+
+
+def deal(tracks: Sequence[Track], shares: Mapping[str, Sequence[float]]) -> dict[str, str]:
+    """Deal songs out to train, valid and test, in their order.
+
+    Args:
+      tracks: the songs of a dataset.
+      shares: which songs ("train", "valid", "test": those of a split of the dataset's own; "all")
+        → their shares in train, valid and test. A share is rounded down; what is left over goes to
+        the last split that has a share. So {"all": [1, 1, 1]} makes 16, 16 and 18 of 50 songs, and
+        {"test": [0, 1, 1]} keeps the training songs and validates on the first half of the others.
+
+    Returns:
+      Name of a song → split, for all songs.
+
+    Raises:
+      ValueError: shares that say something else.
+    """
+    found = {track.name: track.split for track in tracks}
+    for key, parts in shares.items():
+        if key not in (*SPLITS, "all") or (key == "all" and len(shares) > 1):
+            raise ValueError(f"{key!r}: expected all, or some of {', '.join(SPLITS)}")
+        numbers = parts if isinstance(parts, list | tuple) else ()
+        if (
+            len(numbers) != len(SPLITS)
+            or not all(type(part) in (int, float) and 0 <= part < 1e9 for part in numbers)
+            or not any(numbers)
+        ):
+            raise ValueError(
+                f"{key}={parts!r}: expected shares of train, valid and test, such as [1, 1, 1]"
+            )
+        names = [track.name for track in tracks if key in ("all", track.split)]
+        total = sum(numbers)
+        counts = [int(len(names) * part / total) for part in numbers]
+        last = max(place for place, part in enumerate(numbers) if part)
+        counts[last] += len(names) - sum(counts)
+        dealt = (split for split, count in zip(SPLITS, counts) for _ in range(count))
+        found |= dict(zip(names, dealt, strict=True))
+    return found
 
 
 def disjoint(roles: Mapping[str, Sequence[Track]], *, strict: bool = False) -> None:

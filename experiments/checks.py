@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import datasets
-from datasets.roles import disjoint
+from datasets.roles import deal, disjoint
 from datasets.track import Track
 from dssgan.config import Config
 from dssgan.consistency import REFINEMENTS
@@ -30,6 +30,10 @@ def check_data(config: Config) -> None:
                 raise ValueError(
                     f"unknown key {where}.options.{option}{near} (known: {', '.join(accepted)})"
                 )
+        try:
+            deal((), entry.shares)
+        except ValueError as error:
+            raise ValueError(f"{where}.shares: {error}") from error
         if entry.name == "band":
             continue
         if entry.root is None:

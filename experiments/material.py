@@ -16,6 +16,7 @@ from common.files import locked
 from datasets.activity import activity
 from datasets.augment import Augmentation
 from datasets.prepare import prepare
+from datasets.roles import deal
 from datasets.sampling import PairedExcerpts
 from datasets.track import Track, read_sources
 from datasets.unpaired import UnpairedExcerpts, usual_levels
@@ -224,7 +225,7 @@ def select(tracks: Sequence[Track], entry: Dataset, split: str, where: str) -> l
     """The songs of a split: those that are named, else the dataset's own that are named nowhere.
 
     Raises:
-      ValueError: a song is named that is not there, or named for two splits.
+      ValueError: a song is named that is not there, or named for two splits; shares that cannot be.
     """
     named = {part: getattr(entry, part) for part in ("train", "valid", "test")}
     known = {track.name: track for track in tracks}
@@ -240,7 +241,8 @@ def select(tracks: Sequence[Track], entry: Dataset, split: str, where: str) -> l
     if named[split] is not None:
         chosen = [known[name] for name in named[split]]
     else:
-        chosen = [t for t in tracks if t.split == split and t.name not in taken]
+        own = deal(tracks, entry.shares)
+        chosen = [t for t in tracks if own[t.name] == split and t.name not in taken]
     if split != "train":
         return chosen
     return chosen[entry.skip :][: entry.first or None]

@@ -9,7 +9,7 @@ import pytest
 from datasets import audio, load
 from datasets.augment import prepare_variants
 from datasets.prepare import prepare
-from datasets.roles import disjoint, identities
+from datasets.roles import deal, disjoint, identities
 from datasets.track import Track
 
 
@@ -133,3 +133,52 @@ def test_real_songs_are_apart(shared):
         "test": load("folders", shared / "audio" / "mdb9_mono"),
     }
     disjoint(roles, strict=True)
+
+
+def named(count, split):
+    return [Track(f"{split}{n:02d}", split, 8000, 1, 400, ()) for n in range(count)]
+
+
+@pytest.mark.parametrize(
+    ("count", "shares", "expected"),
+    [
+        (50, [1, 1, 1], (16, 16, 18)),
+        (252, [1, 1, 1], (84, 84, 84)),
+        (122, [1, 1, 1], (40, 40, 42)),
+        (10, [0.8, 0.2, 0], (8, 2, 0)),
+        (3, [0, 1, 0], (0, 3, 0)),
+        (0, [1, 1, 1], (0, 0, 0)),
+    ],
+)
+def test_songs_are_dealt_in_their_order(count, shares, expected):
+    tracks = named(count, "train")
+    found = deal(tracks, {"all": shares})
+    assert list(found) == [track.name for track in tracks]
+    splits = ["train"] * expected[0] + ["valid"] * expected[1] + ["test"] * expected[2]
+    assert list(found.values()) == splits
+
+
+def test_songs_of_one_split_are_dealt_and_the_others_stay():
+    tracks = [*named(50, "train"), *named(50, "test")]
+    found = deal(tracks, {"test": [0, 1, 1]})
+    assert [found[f"train{n:02d}"] for n in (0, 49)] == ["train", "train"]
+    assert [found[f"test{n:02d}"] for n in (0, 24, 25, 49)] == ["valid", "valid", "test", "test"]
+    assert deal(tracks, {}) == {track.name: track.split for track in tracks}
+
+
+@pytest.mark.parametrize(
+    ("shares", "message"),
+    [
+        ({"half": [1, 1, 1]}, "'half': expected all, or some of train, valid, test"),
+        ({"all": [1, 1, 1], "test": [0, 1, 1]}, "'all': expected all, or some of"),
+        ({"all": [1, 1]}, "expected shares of train, valid and test, such as"),
+        ({"all": [0, 0, 0]}, "expected shares"),
+        ({"all": [1, -1, 1]}, "expected shares"),
+        ({"all": "111"}, "expected shares"),
+        ({"all": [float("nan"), 1, 1]}, "expected shares"),
+    ],
+)
+def test_shares_that_cannot_be(shares, message):
+    with pytest.raises(ValueError, match=message) as raised:
+        deal(named(3, "train"), shares)
+    assert "\n" not in str(raised.value)

@@ -17,7 +17,7 @@ RATE = 8000
 class Model:
     """As much of a separator as the material looks at."""
 
-    sample_rate, multiple, minimum = RATE, 1, 1
+    sample_rate, multiple, minimum, maximum = RATE, 1, 1, None
 
 
 def noise(seconds=1.0, channels=1, seed=0, rate=RATE, level=0.1):
@@ -282,3 +282,38 @@ def test_folders_of_unpaired_lists_must_be_there(songs, cache):
     config = made(songs, cache, unpaired={"mixtures": [{"name": "recordings"}]})
     idle = dataclasses.replace(config, phases=("supervised",))
     checks.check_data(idle)  # no phase looks at them
+
+
+def test_partitions_of_the_paper_experiment(songs, cache, tmp_path):
+    """Stoller, Ewert and Dixon: the middle third validates, the last tests, the first is free."""
+    for place in range(7):
+        for stem in (0, 1):
+            data = noise(seed=900 + 2 * place + stem)
+            audio.write(tmp_path / f"s{place}" / f"{('drums', 'vocals')[stem]}.wav", data, RATE)
+    thirds = {"name": "folders", "root": str(tmp_path), "shares": {"all": [1, 1, 1]}}
+    config = made(
+        songs,
+        cache,
+        data={"shares": {"test": [0, 0, 1]}, "also": [{**thirds, "train": []}]},
+        unpaired={"mixtures": [thirds], "solos": [{**thirds, "source": "drums"}]},
+    )
+    checks.check_data(config)
+    checks.check_roles(config)
+    (_, own), (where, further) = material.entries(config)
+    tracks = material.datasets.load("folders", tmp_path)
+    chosen = {
+        split: [track.name for track in material.select(tracks, further, split, where)]
+        for split in ("train", "valid", "test")
+    }
+    assert chosen == {"train": [], "valid": ["s2", "s3"], "test": ["s4", "s5", "s6"]}
+    for where, entry in material.unpaired_entries(config):
+        assert [t.name for t in material.select(tracks, entry, "train", where)] == ["s0", "s1"]
+    prepared = material.for_training(config, Model())
+    assert [song.name for song in prepared.songs] == ["s2", "s3"]
+    assert own.shares == {"test": [0, 0, 1]}
+
+
+def test_shares_that_cannot_be_are_told_before_anything_is_read(songs, cache):
+    config = made(songs, cache, data={"shares": {"tests": [0, 1, 1]}})
+    with pytest.raises(ValueError, match=r"data\.shares: 'tests': expected all, or some of"):
+        checks.check_data(config)
