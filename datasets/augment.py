@@ -10,7 +10,7 @@ import soxr
 from datasets.track import Track, digest
 
 NORMALISATIONS = ("track", "none")
-RULES = ("audible", "runs")
+RULES = ("audible", "runs", "activity")
 
 
 @dataclass(frozen=True)
@@ -23,6 +23,7 @@ class Augmentation:
       swap: chance that left and right of a stem change places (stereo excerpts of stereo songs;
         a mono excerpt takes the left or the right of each stem, half the time each).
       polarity: chance that a stem is inverted.
+      drop: chance that a stem is silent.
       remix: share of a batch in which every source comes from another excerpt of the batch.
       normalise: "track" divides a song by the standard deviation of the mono sum of its stems;
         "none" leaves its level.
@@ -30,7 +31,9 @@ class Augmentation:
       active_share: share of the excerpts whose position is drawn again (up to eight times) while
         `active` does not play in them.
       active_rule: when it plays: "audible", where the excerpt is not silent; "runs", where the
-        excerpt lies within one of its runs (`datasets.voiced`), at a position drawn among these.
+        excerpt lies within one of its runs (`datasets.voiced`), at a position drawn among these;
+        "activity" likewise within its active stretches (`datasets.activity_lists`), and every
+        source of a remixed excerpt within its own.
       split_accompaniment: draw gain, channel and polarity for every stem within "accompaniment",
         and remix them, instead of treating it as one stem.
       mixes: mixes of the same moment, each with its own gains and channels, side by side on the
@@ -42,6 +45,7 @@ class Augmentation:
     gain_db: tuple[float, float] | None = None
     swap: float = 0.5
     polarity: float = 0.0
+    drop: float = 0.0
     remix: float = 0.5
     normalise: str = "track"
     active: str = "drums"
@@ -52,7 +56,7 @@ class Augmentation:
 
     def __post_init__(self):
         """Check the ranges (ValueError)."""
-        for name in ("swap", "polarity", "remix", "active_share"):
+        for name in ("swap", "polarity", "drop", "remix", "active_share"):
             if not 0.0 <= getattr(self, name) <= 1.0:
                 raise ValueError(f"{name}={getattr(self, name)}: expected a share from 0 to 1")
         if len(self.gain) != 2 or not 0.0 <= self.gain[0] <= self.gain[1] < np.inf:
@@ -67,10 +71,14 @@ class Augmentation:
         if self.normalise not in NORMALISATIONS:
             raise ValueError(f"normalise={self.normalise!r}: expected track or none")
         if self.active_rule not in RULES:
-            raise ValueError(f"active_rule={self.active_rule!r}: expected {' or '.join(RULES)}")
+            raise ValueError(
+                f"active_rule={self.active_rule!r}: expected one of {', '.join(RULES)}"
+            )
 
     def draw_gain(self, rng: np.random.Generator) -> float:
-        """The factor of one stem, with its polarity."""
+        """The factor of one stem, with its polarity; 0 where it is dropped."""
+        if self.drop and rng.random() < self.drop:
+            return 0.0
         if self.gain_db is not None:
             gain = 10.0 ** (rng.uniform(*self.gain_db) / 20.0)
         else:

@@ -32,6 +32,11 @@ class Piece:
     gain: float
     gains: tuple[float, ...] = ()
 
+    @property
+    def title(self) -> str:
+        """The song and the position in seconds."""
+        return f"{self.track.name}@{self.start / self.track.sample_rate:.1f}s"
+
     def read(self, into: np.ndarray) -> None:
         """Add the piece to (samples, channels); a song that ends early leaves the rest alone."""
         stop = min(self.start + len(into), self.track.samples)

@@ -1,12 +1,13 @@
 """One list of recordings, and how an excerpt is drawn from it."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from datasets.augment import Augmentation
 from datasets.pieces import deviation, read_sum
+from datasets.spans import Intervals, Span, start_within
 from datasets.track import Track
 
 SHORT = ("loop", "pad")
@@ -15,8 +16,6 @@ _SILENT = 1e-3  # RMS of full scale: −60 dBFS
 _NOTHING = 1e-6  # a recording that never exceeds it holds nothing: −120 dBFS
 _BLOCK = 1 << 18  # samples read at a time while something audible is looked for
 _TOLD = 5  # names in a message
-
-Span = tuple[int, int]  # first sample, one past the last
 
 
 @dataclass(frozen=True)
@@ -27,7 +26,7 @@ class Drawing:
     channels: int
     augmentation: Augmentation
     short: str = "loop"
-    intervals: Callable[[Track, Sequence[str]], Sequence[Span]] | None = None
+    intervals: Intervals | None = None
 
 
 class Pool:
@@ -150,7 +149,7 @@ class Pool:
         """Read an excerpt: its first sample in the song, its place in the excerpt, its audio."""
         track, stems, wanted = self.tracks[number], self._stems[number], self._drawing.samples
         if track.samples >= wanted:
-            start = _start(rng, spans, wanted, track.samples)
+            start = start_within(rng, spans, wanted, track.samples)
             return start, 0, read_sum(track, stems, start, start + wanted)
         audio = read_sum(track, stems, 0, track.samples)
         if self._drawing.short == "pad":
@@ -172,16 +171,6 @@ class Pool:
         if number not in self._levels:
             self._levels[number] = deviation(self.tracks[number], self._stems[number]) or 1.0
         return self._levels[number]
-
-
-def _start(rng: np.random.Generator, spans: Sequence[Span], wanted: int, samples: int) -> int:
-    """First sample of an excerpt within one of the spans, or around one that is shorter."""
-    ends = np.cumsum([stop - start for start, stop in spans])
-    place = int(np.searchsorted(ends, rng.integers(ends[-1]), side="right"))
-    start, stop = spans[place]
-    if stop - start >= wanted:
-        return int(rng.integers(start, stop - wanted + 1))
-    return int(rng.integers(max(0, stop - wanted), min(start, samples - wanted) + 1))
 
 
 def _plays(audio: np.ndarray) -> bool:

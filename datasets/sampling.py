@@ -9,8 +9,10 @@ from typing import Any
 
 import numpy as np
 
+from datasets.activity_lists import listed
 from datasets.augment import Augmentation
 from datasets.pieces import Piece, Plan, files_of, mono_level, read_sum
+from datasets.spans import Spans
 from datasets.track import SOURCES, Track
 from datasets.voiced import Run, draw_start, voiced_runs
 
@@ -64,6 +66,7 @@ class PairedExcerpts:
         self._chances = np.cumsum(np.asarray(chances, np.float64))
         self._levels: dict[int, float] = {}
         self._runs: dict[int, list[Run]] = {}
+        self._spans = Spans(listed)
         self._accompaniment = self._parts_of_accompaniment()
 
     def _check(self, weights: Sequence[float] | None) -> None:
@@ -162,18 +165,17 @@ class PairedExcerpts:
         rng = np.random.default_rng(
             np.random.SeedSequence(self.seed, spawn_key=(self.stream, int(index)))
         )
-        drawn = [self._draw(rng) for _ in range(self.batch_size)]
-        pieces = [sources for sources, _ in drawn]
-        titles = [[title] for _, title in drawn]
         portion = round(self.batch_size * self.augmentation.remix)
-        if portion > 1:
-            remixed = [_remix(pieces, titles, item, portion) for item in range(portion)]
-            for item, (sources, found) in enumerate(remixed):
-                pieces[item], titles[item] = sources, found
+        portion = portion if portion > 1 else 0
+        pieces = [self._draw(rng, item < portion) for item in range(self.batch_size)]
+        titles = [[sources[0][0].title] for sources in pieces]
+        remixed = [_remix(pieces, item, portion) for item in range(portion)]
+        pieces[:portion] = remixed
+        titles[:portion] = [[p.title for parts in item for p in parts] for item in remixed]
         order = rng.permutation(self.batch_size)
         return Plan([pieces[n] for n in order], ["+".join(titles[n]) for n in order])
 
-    def _draw(self, rng: np.random.Generator) -> tuple[list[list[Piece]], str]:
+    def _draw(self, rng: np.random.Generator, remixed: bool = False) -> list[list[Piece]]:
         """Draw a song, a position and what is done to each stem."""
         augmentation = self.augmentation
         must_play = rng.random() < augmentation.active_share
@@ -188,6 +190,7 @@ class PairedExcerpts:
                 start = place
                 break
         level = self._level(number) if augmentation.normalise == "track" else 1.0
+        apart = remixed and must_play and augmentation.active_rule == "activity"
         sources = []
         for source in self.sources:
             groups = [self._stems_of(track, source)]
@@ -199,9 +202,11 @@ class PairedExcerpts:
                 for _ in range(augmentation.mixes):
                     channels += augmentation.draw_channels(rng, track.channels, self.channels)
                     gains += (augmentation.draw_gain(rng) / level,) * self.channels
-                pieces.append(Piece(track, stems, start, channels, gains[0], gains))
+                own = self._spans.draw(rng, track, stems, self.samples) if apart else None
+                begin = start if own is None else own
+                pieces.append(Piece(track, stems, begin, channels, gains[0], gains))
             sources.append(pieces)
-        return sources, f"{track.name}@{start / track.sample_rate:.1f}s"
+        return sources
 
     def _stems_of(self, track: Track, source: str) -> tuple[str, ...]:
         """The stems that a source is the sum of, as `datasets.read_sources` says."""
@@ -217,6 +222,8 @@ class PairedExcerpts:
             if number not in self._runs:
                 self._runs[number] = voiced_runs(track, stems)
             return draw_start(rng, self._runs[number], self.samples)
+        if self.augmentation.active_rule == "activity":
+            return self._spans.draw(rng, track, stems, self.samples)
         audio = read_sum(track, stems, start, min(start + self.samples, track.samples))
         return start if float(np.square(audio).sum()) > _SILENT**2 * audio.size else None
 
@@ -227,21 +234,17 @@ class PairedExcerpts:
         return self._levels[number]
 
 
-def _remix(
-    pieces: list[list[list[Piece]]], titles: list[list[str]], item: int, portion: int
-) -> tuple[list[list[Piece]], list[str]]:
-    """Item `item` made of others of the first `portion`: pieces per source, titles.
+def _remix(pieces: list[list[list[Piece]]], item: int, portion: int) -> list[list[Piece]]:
+    """Item `item` made of others of the first `portion`: pieces per source.
 
     As in Meta-TasNet, its source number s comes from item + s (modulo the portion). Where the
     accompaniment is split, each of its stems counts as a source.
     """
-    sources, found, place = [], [], 0
+    sources, place = [], 0
     for source, own in enumerate(pieces[item]):
         parts = []
         for part in range(len(own)):
-            origin = (item + place) % portion
-            parts.append(pieces[origin][source][part])
-            found.append(titles[origin][0])
+            parts.append(pieces[(item + place) % portion][source][part])
             place += 1
         sources.append(parts)
-    return sources, found
+    return sources

@@ -43,11 +43,13 @@ class Augmentation:
     gain_db: tuple[float, float] | None = None  # the same in dB, in place of it
     swap: float = within(0.5, low=0, high=1)  # chance that left and right change places (stereo)
     polarity: float = within(0.0, low=0, high=1)  # chance that a stem is inverted
+    drop: float = within(0.0, low=0, high=1)  # chance that a stem is silent
     remix: float = within(0.5, low=0, high=1)  # share of the batch whose stems come from all over
     normalise: str = within("track", choices=("track", "none"))  # songs to unit level
     active: str = "drums"  # a source that plays …
     active_share: float = within(0.0, low=0, high=1)  # … in at least this share of the excerpts
-    active_rule: str = within("audible", choices=("audible", "runs"))  # all the way: "runs"
+    # When it plays: somewhere ("audible"), all the way ("runs"), in an active stretch ("activity").
+    active_rule: str = within("audible", choices=("audible", "runs", "activity"))
     split_accompaniment: bool = False  # vary each stem within it
     # Mixes of a moment on the channel axis; 3 with model.rates_apart is the original's quirk.
     mixes: int = within(1, low=1)
@@ -129,8 +131,8 @@ class Schedule:
 
     name: str = "sgdr"
     learning_rate: float = within(1e-3, low=0)
-    period: int = within(200_000, low=1)  # updates from one restart to the next (sgdr)
-    decay: float = within(0.85, low=0)  # factor of the peak at each restart (sgdr)
+    period: int = within(200_000, low=1)  # updates between restarts (sgdr), drops (exponential)
+    decay: float = within(0.85, low=0)  # factor of the peak, or of the rate, each time
     warmup: int = within(0, low=0)  # updates of a linear rise from zero
 
 

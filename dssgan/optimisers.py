@@ -216,7 +216,14 @@ def constant(learning_rate: float, period: int, decay: float) -> Callable[[tf.Te
     return lambda step: tf.fill(tf.shape(step), tf.constant(learning_rate, tf.float64))
 
 
-SCHEDULES: dict[str, Callable] = {"sgdr": sgdr, "constant": constant}
+def exponential(
+    learning_rate: float, period: int, decay: float
+) -> Callable[[tf.Tensor], tf.Tensor]:
+    """`decay` times the rate before, every `period` updates (arXiv 2209.15174: two epochs)."""
+    return lambda step: learning_rate * decay ** tf.cast(step // period, tf.float64)
+
+
+SCHEDULES: dict[str, Callable] = {"sgdr": sgdr, "constant": constant, "exponential": exponential}
 
 
 def schedule(

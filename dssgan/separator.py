@@ -31,7 +31,8 @@ class Separator:
     Args:
       model: the trained model.
       segment: length of a chunk in seconds; raised to what the model needs at least and lowered
-        to what it takes at most. None is 8, and 3 for a model of 20 million weights or more: the longer, the more memory it takes.
+        to what it takes at most. None is 8, and 3 for a model of 20 million weights or more: the
+        longer, the more memory it takes.
       overlap: share of a chunk that its neighbour covers too, 0 ≤ overlap < 1.
       shifts: passes over the audio moved by up to half a second, averaged.
       batch_size: chunks that run at once; None is 1 on a CPU (least memory) and 4 on a GPU.

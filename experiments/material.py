@@ -13,7 +13,7 @@ import numpy as np
 import datasets
 from common import shell
 from common.files import locked
-from datasets.activity import activity
+from datasets.activity_lists import listed
 from datasets.augment import Augmentation
 from datasets.prepare import prepare
 from datasets.roles import deal
@@ -144,7 +144,7 @@ def unpaired_excerpts(
         active_share=unpaired.active_share,
         levels=usual_levels(paired, config.sources) if normalise == "track" else None,
         sources=config.sources,
-        intervals=activity if unpaired.active_only else None,
+        intervals=listed if unpaired.active_only else None,
     )
 
 

@@ -110,6 +110,12 @@ def test_sgdr_falls_to_zero_and_restarts_lower():
     np.testing.assert_allclose(values, [1e-3, 0.5e-3, near_zero, 0.85e-3, quarter], rtol=1e-6)
 
 
+def test_exponential_drops_every_period():
+    rate = tf.function(optimisers.schedule("exponential", 1e-3, period=20, decay=0.98))
+    values = [float(rate(tf.constant(step, tf.int64))) for step in (0, 19, 20, 41, 2000)]
+    np.testing.assert_allclose(values, [1e-3, 1e-3, 0.98e-3, 0.98**2 * 1e-3, 0.98**100 * 1e-3])
+
+
 def test_constant_schedule_warms_up():
     rate = tf.function(optimisers.schedule("constant", 0.4, warmup=4))
     values = [float(rate(tf.constant(step, tf.int64))) for step in (0, 1, 3, 4, 1000)]
