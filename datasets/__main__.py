@@ -108,31 +108,6 @@ def _list(arguments: argparse.Namespace) -> int:
     return 1 if broken else 0
 
 
-def _list(arguments: argparse.Namespace) -> int:
-    name, path = arguments.name, arguments.path
-    if path is None and name not in DATASETS and os.path.exists(name):
-        name, path = "cache", name
-    options = _options(arguments)
-    broken: list[str] = []
-    if "broken" in loader(name).options():
-        options["broken"] = broken
-    tracks = load(name, path, arguments.split, **options)
-    width = min(44, max((len(track.name) for track in tracks), default=4))
-    for track in tracks:
-        minutes, seconds = divmod(round(track.duration), 60)
-        missing = f"  missing: {', '.join(track.missing)}" if track.missing else ""
-        _say(
-            f"{track.name:{width}}  {track.split:5}  {minutes:3d}:{seconds:02d}  "
-            f"{track.sample_rate} Hz  {track.channels} ch{missing}"
-        )
-    for line in broken:
-        _say(f"cannot be read: {line}", sys.stderr)
-    hours = sum(track.duration for track in tracks) / 3600
-    lacking = sum(bool(track.missing) for track in tracks)
-    _say(f"{len(tracks)} songs, {hours:.2f} h, {lacking} with missing stems")
-    return 1 if broken else 0
-
-
 def _options(arguments: argparse.Namespace) -> dict:
     """The loader's options: --songs, --valid, --test and KEY=VALUE."""
     options = {}
