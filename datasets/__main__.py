@@ -1,4 +1,4 @@
-"""`python -m datasets prepare | check | activity | list`: songs on disk, decoded once."""
+"""`python -m datasets prepare | check | list | export`: songs on disk, decoded once."""
 
 import argparse
 import json
@@ -7,8 +7,7 @@ import sys
 
 from common import shell
 from datasets import DATASETS, cache, load, loader
-from datasets.activity import VARIANTS
-from datasets.activity_lists import list_path, write_list
+from datasets.export import LIST, SOURCES, export
 from datasets.prepare import RATES, prepare
 
 
@@ -62,27 +61,6 @@ def _check(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _activity(arguments: argparse.Namespace) -> int:
-    for target in arguments.target:
-        content = write_list(
-            arguments.cache,
-            target,
-            lambda songs: shell.progress(songs, unit="song", leave=False),
-            variant=arguments.variant,
-        )
-        songs = content["songs"]
-        for name, song in songs.items():
-            if not song["active"]:
-                _say(f"{name}: {target} plays nowhere")
-        active = sum(stop - start for song in songs.values() for start, stop in song["active"])
-        whole = sum(song["seconds"] for song in songs.values())
-        _say(
-            f"{target} plays in {active / 3600:.2f} of {whole / 3600:.2f} h of {len(songs)} songs: "
-            f"{list_path(arguments.cache, target)}"
-        )
-    return 0
-
-
 def _list(arguments: argparse.Namespace) -> int:
     name, path = arguments.name, arguments.path
     if path is None and name not in DATASETS and os.path.exists(name):
@@ -106,6 +84,33 @@ def _list(arguments: argparse.Namespace) -> int:
     lacking = sum(bool(track.missing) for track in tracks)
     _say(f"{len(tracks)} songs, {hours:.2f} h, {lacking} with missing stems")
     return 1 if broken else 0
+
+
+def _export(arguments: argparse.Namespace) -> int:
+    name, path = arguments.name, arguments.path
+    options = _options(arguments)
+    broken: list[str] = []
+    if arguments.skip_broken and "broken" in loader(name).options():
+        options["broken"] = broken
+    tracks = load(name, path, arguments.split, **options)
+    for track in tracks:
+        for warning in track.warnings:
+            _say(f"{track.name}: {warning}")
+    for line in broken:
+        _say(f"cannot be read: {line}", sys.stderr)
+    written = export(
+        tracks,
+        arguments.out,
+        arguments.sources,
+        workers=arguments.workers,
+        watch=lambda results, total: shell.progress(results, total=total, unit="song"),
+    )
+    hours = sum(track.duration for track in tracks) / 3600
+    _say(
+        f"{len(tracks)} songs, {hours:.2f} h, {written} of them written now, and {LIST} "
+        f"in {arguments.out}"
+    )
+    return 0
 
 
 def _options(arguments: argparse.Namespace) -> dict:
@@ -182,23 +187,34 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("cache", metavar="CACHE")
 
     command = commands.add_parser(
-        "activity", help="list where a source plays, for training on such stretches alone"
-    )
-    command.set_defaults(command=_activity)
-    command.add_argument("cache", metavar="CACHE")
-    command.add_argument(
-        "--target", nargs="+", required=True, metavar="STEM", help="one list for each"
-    )
-    command.add_argument(
-        "--variant", choices=VARIANTS, default=VARIANTS[0], help="rule; default: %(default)s"
-    )
-
-    command = commands.add_parser(
         "list", parents=[songs], help="show songs, hours and missing stems"
     )
     command.set_defaults(command=_list)
     command.add_argument("name", metavar="NAME|CACHE", help=f"a cache, or one of {known}")
     command.add_argument("path", nargs="?", help="the dataset's folder")
+
+    command = commands.add_parser(
+        "export",
+        parents=[songs],
+        help="write songs as WAV files whose mixture is the sum of its parts, and dataset.pkl",
+    )
+    command.set_defaults(command=_export)
+    command.add_argument("name", metavar="NAME", help=f"one of {known}")
+    command.add_argument("path", nargs="?", help="the dataset's folder")
+    command.add_argument("--out", required=True, metavar="DIR", help="folder of the files")
+    command.add_argument(
+        "--sources",
+        nargs="+",
+        default=list(SOURCES),
+        metavar="SOURCE",
+        help=f"what to write beside the mixture; default: {' '.join(SOURCES)}",
+    )
+    command.add_argument(
+        "--workers", type=int, default=len(os.sched_getaffinity(0)), help="default: %(default)s"
+    )
+    command.add_argument(
+        "--skip-broken", action="store_true", help="leave out songs that cannot be read"
+    )
     return parser
 
 

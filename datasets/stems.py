@@ -20,6 +20,7 @@ def load(
     valid: Sequence[str] = (),
     test: Sequence[str] = (),
     names: Sequence[str] | None = None,
+    own_mixture: bool = True,
     broken: list[str] | None = None,
 ) -> list[Track]:
     """List the songs of a stem file or of a folder of stem files.
@@ -30,6 +31,8 @@ def load(
       valid, test: names of songs to put into these splits; without split folders the rest is train.
       names: what tracks 1, 2, … are; None takes the names in the file, and where it has none
         and four stems, the order of MUSDB18: drums, bass, other, vocals.
+      own_mixture: take the file's own mixture, which is mastered: not quite the sum of the stems;
+        otherwise that sum is the mixture.
       broken: None, or a list that gathers what is wrong with songs that cannot be read.
 
     Returns:
@@ -51,7 +54,13 @@ def load(
     kept, moved = assign(map(song_name, found), songs=songs, valid=valid, test=test)
     return open_songs(
         (
-            partial(open_song, file, moved.get(song_name(file), split), names)
+            partial(
+                open_song,
+                file,
+                moved.get(song_name(file), split),
+                names,
+                own_mixture=own_mixture,
+            )
             for file, split in found.items()
             if song_name(file) in kept
         ),
@@ -79,6 +88,7 @@ def open_song(
     split: str,
     names: Sequence[str] | None = None,
     sums: dict[str, tuple[str, ...]] | None = None,
+    own_mixture: bool = True,
 ) -> FileTrack:
     """Open one stem file; errors as of `FileTrack`, and ValueError where names do not fit."""
     stems = len(decoding.describe(file)) - 1
@@ -93,11 +103,7 @@ def open_song(
             "expected one name for each: say them with the option names"
         )
     parts = {stem: Part(str(file), track + 1) for track, stem in enumerate(names)}
+    if own_mixture:
+        parts["mixture"] = Part(str(file), 0)
     standard = SOURCES if set(names) <= set(SOURCES) else tuple(names)
-    return FileTrack(
-        song_name(file),
-        split,
-        {"mixture": Part(str(file), 0), **parts},
-        standard=standard,
-        sums=sums,
-    )
+    return FileTrack(song_name(file), split, parts, standard=standard, sums=sums)
