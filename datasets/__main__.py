@@ -1,4 +1,4 @@
-"""`python -m datasets prepare | check | list | export`: songs on disk, decoded once."""
+"""`python -m datasets prepare | check | activity | list | export`: songs on disk, decoded once."""
 
 import argparse
 import json
@@ -7,6 +7,8 @@ import sys
 
 from common import shell
 from datasets import DATASETS, cache, load, loader
+from datasets.activity import VARIANTS
+from datasets.activity_lists import list_path, write_list
 from datasets.export import LIST, SOURCES, export
 from datasets.prepare import RATES, prepare
 
@@ -58,6 +60,27 @@ def _check(arguments: argparse.Namespace) -> int:
         return 1
     songs = cache.read_manifest(arguments.cache)["songs"]
     _say(f"{len(songs)} songs, {sum(len(song['files']) for song in songs)} files: all is well")
+    return 0
+
+
+def _activity(arguments: argparse.Namespace) -> int:
+    for target in arguments.target:
+        content = write_list(
+            arguments.cache,
+            target,
+            lambda songs: shell.progress(songs, unit="song", leave=False),
+            variant=arguments.variant,
+        )
+        songs = content["songs"]
+        for name, song in songs.items():
+            if not song["active"]:
+                _say(f"{name}: {target} plays nowhere")
+        active = sum(stop - start for song in songs.values() for start, stop in song["active"])
+        whole = sum(song["seconds"] for song in songs.values())
+        _say(
+            f"{target} plays in {active / 3600:.2f} of {whole / 3600:.2f} h of {len(songs)} songs: "
+            f"{list_path(arguments.cache, target)}"
+        )
     return 0
 
 
@@ -185,6 +208,18 @@ def _parser() -> argparse.ArgumentParser:
     command = commands.add_parser("check", help="compare every file of a cache with its checksum")
     command.set_defaults(command=_check)
     command.add_argument("cache", metavar="CACHE")
+
+    command = commands.add_parser(
+        "activity", help="list where a source plays, for training on such stretches alone"
+    )
+    command.set_defaults(command=_activity)
+    command.add_argument("cache", metavar="CACHE")
+    command.add_argument(
+        "--target", nargs="+", required=True, metavar="STEM", help="one list for each"
+    )
+    command.add_argument(
+        "--variant", choices=VARIANTS, default=VARIANTS[0], help="rule; default: %(default)s"
+    )
 
     command = commands.add_parser(
         "list", parents=[songs], help="show songs, hours and missing stems"
