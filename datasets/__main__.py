@@ -173,12 +173,20 @@ def _parser() -> argparse.ArgumentParser:
     )
 
     known = ", ".join(DATASETS)
+    every = argparse.ArgumentParser(add_help=False, parents=[songs])
+    every.add_argument("name", metavar="NAME", help=f"one of {known}")
+    every.add_argument("path", nargs="?", help="the dataset's folder")
+    every.add_argument(
+        "--workers", type=int, default=len(os.sched_getaffinity(0)), help="default: %(default)s"
+    )
+    every.add_argument(
+        "--skip-broken", action="store_true", help="leave out songs that cannot be read"
+    )
+
     command = commands.add_parser(
-        "prepare", parents=[songs], help="decode and resample songs once into a cache"
+        "prepare", parents=[every], help="decode and resample songs once into a cache"
     )
     command.set_defaults(command=_prepare)
-    command.add_argument("name", metavar="NAME", help=f"one of {known}")
-    command.add_argument("path", nargs="?", help="the dataset's folder")
     command.add_argument("--out", required=True, metavar="CACHE", help="folder of the cache")
     command.add_argument(
         "--rates",
@@ -189,13 +197,7 @@ def _parser() -> argparse.ArgumentParser:
         help="default: %(default)s",
     )
     command.add_argument(
-        "--workers", type=int, default=len(os.sched_getaffinity(0)), help="default: %(default)s"
-    )
-    command.add_argument(
         "--without-mixture", action="store_true", help="store no mixture beside the stems"
-    )
-    command.add_argument(
-        "--skip-broken", action="store_true", help="leave out songs that cannot be read"
     )
     command.add_argument("--prune", action="store_true", help="remove songs not asked for")
     command.add_argument(
@@ -230,12 +232,10 @@ def _parser() -> argparse.ArgumentParser:
 
     command = commands.add_parser(
         "export",
-        parents=[songs],
+        parents=[every],
         help="write songs as WAV files whose mixture is the sum of its parts, and dataset.pkl",
     )
     command.set_defaults(command=_export)
-    command.add_argument("name", metavar="NAME", help=f"one of {known}")
-    command.add_argument("path", nargs="?", help="the dataset's folder")
     command.add_argument("--out", required=True, metavar="DIR", help="folder of the files")
     command.add_argument(
         "--sources",
@@ -243,12 +243,6 @@ def _parser() -> argparse.ArgumentParser:
         default=list(SOURCES),
         metavar="SOURCE",
         help=f"what to write beside the mixture; default: {' '.join(SOURCES)}",
-    )
-    command.add_argument(
-        "--workers", type=int, default=len(os.sched_getaffinity(0)), help="default: %(default)s"
-    )
-    command.add_argument(
-        "--skip-broken", action="store_true", help="leave out songs that cannot be read"
     )
     return parser
 
