@@ -87,7 +87,7 @@ def from_wavenet(path: str | os.PathLike, **hyperparameters) -> Wavenet:
 
 def _layers(file: h5py.File) -> tuple[bool, list[Layer]]:
     """Whether kernels are turned around, and the layers that have weights, in their order."""
-    group = file["model_weights"] if "model_weights" in file else file
+    group = file.get("model_weights", file)
     if "layer_names" not in group.attrs:
         raise ValueError("no list of layers (layer_names): expected weights that Keras saved")
     backend = _text(group.attrs.get("backend", file.attrs.get("backend", "none")))
@@ -102,7 +102,7 @@ def _layers(file: h5py.File) -> tuple[bool, list[Layer]]:
             raise ValueError(f"layer {name!r} is listed but missing")
         weights = {}
         for weight in map(_text, group[name].attrs.get("weight_names", ())):
-            found = group[name][weight] if weight in group[name] else None
+            found = group[name].get(weight)
             if not isinstance(found, h5py.Dataset):
                 raise ValueError(f"layer {name!r}: weight {weight!r} is listed but missing")
             outside = found.file.filename != file.filename or found.external or found.is_virtual
