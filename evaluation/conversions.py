@@ -62,9 +62,3 @@ def as_channels(audio: np.ndarray, channels: int, what: str, warnings: list[str]
     raise ValueError(
         f"{what} has {audio.shape[1]} channels, its reference {channels}: mix it down first"
     )
-
-
-def unit_norm(audio: np.ndarray) -> np.ndarray:
-    """Divide (sources, samples, channels) by the norm of the sum of the sources."""
-    norm = np.linalg.norm(audio.sum(axis=0, dtype=np.float64))
-    return audio / norm if norm else audio

@@ -5,7 +5,6 @@ from typing import NamedTuple
 import numpy as np
 
 from evaluation.bss_eval import METRICS, bss_eval
-from evaluation.conversions import unit_norm
 from evaluation.metrics import scaled_snr, usdr
 from evaluation.protocols import Protocol
 
@@ -45,12 +44,9 @@ def measure(
     silent = ~references.any(axis=(1, 2))
     if protocol.silent == "noise" and silent.any():
         references = with_noise(references)
-    if protocol.unit_norm:
-        references, estimates = unit_norm(references), unit_norm(estimates)
     found = _plain(references, estimates, protocol, sample_rate)
     if protocol.needs_mixture():
         beside = np.broadcast_to(mixture, estimates.shape)
-        beside = unit_norm(beside) if protocol.unit_norm else beside
         baseline = _plain(references, beside, protocol, sample_rate).values
         for metric in protocol.metrics:
             if metric.startswith("N"):

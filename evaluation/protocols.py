@@ -50,7 +50,6 @@ class Protocol:
       mono: channels are averaged first.
       alone: every target is scored without regard to the others.
       permuted: estimates are given to the references for which their mean SIR is highest.
-      unit_norm: references are divided by the norm of their sum, and so are estimates.
       silent: what becomes of a reference that is silent throughout. "skip": it is left out;
         "noise": noise takes its place, and metrics beside the mixture are left out; "score": it is
         scored, by metrics that are defined for it.
@@ -73,7 +72,6 @@ class Protocol:
     mono: bool = False
     alone: bool = False
     permuted: bool = False
-    unit_norm: bool = False
     silent: str = "skip"
     shortest: bool = False
     reported: tuple[str, ...] = ("median", "mean")
@@ -114,6 +112,7 @@ class Protocol:
 
 WHOLE = {"window_s": None, "hop_s": None}
 SOURCES = {"version": "v3-sources", **WHOLE}
+# NSAR is large and negative, and means nothing, where the mixture is exactly the sum of its parts.
 NORMALISED = ("SDR", "SIR", "SAR", "NSDR", "NSIR", "NSAR")
 GLOBAL = ("weighted_mean", "mean", "median")
 
@@ -137,21 +136,19 @@ PROTOCOLS = {
             reported=("median", "mean", "mean_power"),
         ),
         # Chan et al., ICASSP 2015, as DeepConvSep has it: the toolbox's function, which looks for
-        # the best order of the estimates. N: less what the mixture itself scores.
+        # the best order of the estimates. N: less what the mixture itself scores. (References,
+        # estimates and mixture are divided by norms there, on which no score depends.)
         Protocol(
             "ikala",
             **SOURCES,
             metrics=NORMALISED,
             mono=True,
             permuted=True,
-            unit_norm=True,
             reported=GLOBAL,
         ),
         # MIREX singing voice separation, 2015 and 2016: the same without the search for an order;
         # ranked by means over the clips, weighted by length (GNSDR; Hsu and Jang, 2010).
-        Protocol(
-            "mirex", **SOURCES, metrics=NORMALISED, mono=True, unit_norm=True, reported=GLOBAL
-        ),
+        Protocol("mirex", **SOURCES, metrics=NORMALISED, mono=True, reported=GLOBAL),
         # Miron, Janer and Gómez, SMC 2017 (DeepConvSep): four mono instruments, whole pieces.
         Protocol(
             "bach10",

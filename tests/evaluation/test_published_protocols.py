@@ -132,6 +132,19 @@ def test_stereo_is_averaged_and_levels_do_not_matter(rng):
         assert_equal(scores(louder, name)[0], expected)
 
 
+def test_the_norms_of_the_mirex_script_change_nothing(mir_eval, rng):
+    """It divides references, estimates and mixture by the norms of their sums."""
+    takes = song(rng)
+    references, estimates = (
+        rows(some) / np.linalg.norm(rows(some).sum(axis=0))
+        for some in (takes.stems, takes.estimates)
+    )
+    mixture = np.stack([takes.mixture[:, 0]] * 2) / np.linalg.norm(2 * takes.mixture)
+    sdr, sir, _, _ = mir_eval.bss_eval_sources(references, estimates, False)
+    beside = mir_eval.bss_eval_sources(references, mixture, False)
+    assert_equal(scores(takes, "mirex")[0], {"NSDR": sdr - beside[0], "NSIR": sir - beside[1]})
+
+
 def test_who_looks_for_an_order_of_the_estimates(rng):
     takes = song(rng)
     swapped = Takes(takes.stems, dict(zip(PAIR, reversed(takes.estimates.values()))), RATE, RATE)
