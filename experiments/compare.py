@@ -25,6 +25,7 @@ from datasets.track import Track, read_sources
 from evaluation import protocols, runner
 from evaluation.report import number
 from evaluation.song_score import Takes, map_estimates
+from experiments import systems
 from experiments.baselines import BASELINES, Baseline
 
 METRICS = ("SDR", "SIR", "SAR")
@@ -49,6 +50,7 @@ def parse(argv: list[str]) -> argparse.Namespace:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    systems.add_options(commands)
     command = commands.add_parser("baselines", help="separators beside untrained methods")
     add = command.add_argument
     add("--data", action="append", required=True, metavar="NAME:PATH[:SONGS]")
@@ -64,6 +66,8 @@ def parse(argv: list[str]) -> argparse.Namespace:
 def main(argv: list[str]) -> int:
     """Score every method and print the table; 1 when a song failed with some method."""
     options = parse(argv)
+    if options.command == "systems":
+        return systems.compare(options)
     sources = shell.names(options.sources)
     protocol = protocols.find(options.protocol)
     methods = [baseline_method(key) for key in shell.names(options.methods)]
@@ -89,12 +93,16 @@ def main(argv: list[str]) -> int:
         failed += len(results[method.key]["failed"])
     scores = {
         "settings": protocol.settings(),
+        "reported": protocol.reported[0],
         "sources": list(sources),
         "methods": {
             method.key: {
                 "label": method.baseline.label,
                 "description": method.baseline.description,
-                **{key: results[method.key][key] for key in ("songs", "median", "mean", "failed")},
+                **{
+                    key: results[method.key][key]
+                    for key in ("songs", "median", "mean", protocol.reported[0], "failed")
+                },
             }
             for method in methods
         },
@@ -114,7 +122,8 @@ def song(track: Track, method: Method, sources: Sequence[str]) -> runner.Song:
         mixture = track.read("mixture")
         estimates = method.baseline.separate(mixture, references, track.sample_rate)
         mapped = map_estimates(estimates, sources, mixture)
-        return Takes(references, mapped, track.sample_rate, track.sample_rate)
+        rate = track.sample_rate
+        return Takes(references, mapped, rate, rate, mixture=mixture)
 
     identity = runner.track_identity(track, method.identity, sources)
     return runner.Song(track.name, track.split, identity, takes)
@@ -191,8 +200,14 @@ def markdown(scores: Mapping, source: str) -> str:
     """The table of one source, with what its columns are."""
     methods = scores["methods"]
     songs = list(dict.fromkeys(name for method in methods.values() for name in method["songs"]))
+    how = scores.get("reported", "median")
+    over = "whole songs" if scores["settings"]["window_s"] is None else "median over frames"
+    metrics = next(
+        (shown(values) for method in methods.values() for values in method["median"].values()),
+        METRICS,
+    )
     lines = [
-        f"{source}: SDR / SIR / SAR in dB, median over frames (protocol "
+        f"{source}: {' / '.join(metrics)} in dB, {over} (protocol "
         f"{scores['settings']['name']}, BSS Eval {scores['settings']['version']})",
         "",
         f"| song | {' | '.join(method['label'] for method in methods.values())} |",
@@ -201,11 +216,16 @@ def markdown(scores: Mapping, source: str) -> str:
     for name in songs:
         cells = [cell(method["songs"].get(name, {}).get(source)) for method in methods.values()]
         lines.append(f"| {name} | {' | '.join(cells)} |")
-    cells = [f"**{cell(method['median'].get(source))}**" for method in methods.values()]
-    lines.append(f"| **median** | {' | '.join(cells)} |")
+    cells = [f"**{cell(method[how].get(source))}**" for method in methods.values()]
+    lines.append(f"| **{how.replace('_', ' ')}** | {' | '.join(cells)} |")
     lines.append("")
     lines += [f"* {method['label']}: {method['description']}" for method in methods.values()]
     return "\n".join(lines) + "\n"
+
+
+def shown(values: Mapping[str, float]) -> tuple[str, ...]:
+    """The metrics of the table: SDR, SIR and SAR of those that the protocol has, or else all."""
+    return tuple(metric for metric in METRICS if metric in values) or tuple(values)
 
 
 def cell(values: Mapping[str, float] | None) -> str:
@@ -215,8 +235,8 @@ def cell(values: Mapping[str, float] | None) -> str:
     return " / ".join(
         f"> {ENDLESS}"
         if values[metric] > ENDLESS
-        else number(values[metric], 1 + (metric == "SDR"))
-        for metric in METRICS
+        else number(values[metric], 1 + metric.endswith("SDR"))
+        for metric in shown(values)
     )
 
 

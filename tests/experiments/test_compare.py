@@ -185,6 +185,7 @@ def test_a_failing_song_is_told_and_the_table_still_comes(library, tmp_path, cap
 def test_endless_ratios_are_not_numbers():
     assert compare.cell({"SDR": -1.234, "SIR": 5, "SAR": 172.1}) == "−1.23 / 5.0 / > 100"
     assert compare.cell(None) == "–"
+    assert compare.cell({"uSDR": 2.345}) == "2.35"
 
 
 @pytest.mark.parametrize(
@@ -210,3 +211,24 @@ def test_misuse_is_one_line(library, monkeypatch, capsys, argv, code, message):
 def test_every_baseline_is_described():
     assert list(BASELINES) == ["mixture", "hpss", "irm"]
     assert all(baseline.description for baseline in BASELINES.values())
+
+
+@pytest.mark.parametrize(
+    ("protocol", "metrics", "last"),
+    [
+        ("dssgan", "SDR / SIR / SAR in dB, whole songs (protocol dssgan, BSS Eval v3-s", "mean"),
+        ("usdr", "uSDR in dB, whole songs (protocol usdr", "mean"),
+        ("csdr_repository", "SDR in dB, median over frames (protocol csdr_r", "mean of medians"),
+    ],
+)
+def test_the_table_of_another_protocol(library, tmp_path, capsys, protocol, metrics, last):
+    out = tmp_path / "out"
+    argv = ["--data", f"folders:{library}:Britpop,Shadows", "--methods", "mixture,irm"]
+    assert run(*argv, "--protocol", protocol, "--out", out) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].startswith(f"drums: {metrics}")
+    row = next(line for line in lines if f"**{last}**" in line)
+    scores = json.loads((out / "scores.json").read_text())
+    method = scores["methods"]["irm"][last.replace(" ", "_")]
+    first = next(iter(method["drums"].values()))
+    assert f"{first:.2f}" in row
