@@ -107,7 +107,7 @@ def _open_song(
     facts = files.read(path)
     stem_folder = folder / f"{name}_STEMS"
     pairs = []
-    for key, stem in sorted(files.value(path, facts, "stems", dict).items()):
+    for key, stem in sorted(files.value(path, facts, "stems", dict).items(), key=str):
         file = stem_folder / files.value(path, stem, "filename", str, f"stem {key}")
         if not file.is_file():
             raise ValueError(f"{file}: no such stem, {path.name} names it; fetch the song again")

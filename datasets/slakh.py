@@ -82,7 +82,7 @@ def _open_song(folder: Path, split: str, grouping: Grouping) -> FileTrack:
     path = folder / METADATA
     facts = metadata.read(path)
     pairs = []
-    for key, stem in sorted(metadata.value(path, facts, "stems", dict).items()):
+    for key, stem in sorted(metadata.value(path, facts, "stems", dict).items(), key=str):
         label = metadata.value(path, stem, "inst_class", str, f"stem {key}")
         if stem.get("audio_rendered") is False:
             continue

@@ -274,6 +274,7 @@ class TestMedleyDB:
             ("artist: x", "no stems, or not a section"),
             ("stems: {S01: {component: x}}", "stem S01: no filename, or not a text"),
             ("stems: {}", "names no stems"),
+            ("stems: {S01: {filename: 3}, 2: {}}", "stem 2: no filename, or not a text"),
             ("!!python/object/apply:os.getcwd []", "not YAML that can be read"),
         ):
             path.write_text(text)

@@ -6,9 +6,9 @@ import json
 import numpy as np
 import pytest
 
-from evaluation import runner, song_score
+from evaluation import protocols, runner, song_score
 from evaluation.runner import evaluate, export_identity
-from tests.evaluation.songs import FAST, Separator, Song
+from tests.evaluation.songs import FAST, RATE, Separator, Song
 
 
 @pytest.fixture
@@ -174,3 +174,19 @@ def test_identity_of_an_exported_separator(tmp_path):
     first = export_identity(tmp_path)
     (tmp_path / "separator.weights.h5").write_bytes(b"2")
     assert export_identity(tmp_path) != first
+
+
+def test_protocols_that_look_at_the_mixture_are_given_it(tmp_path):
+    """The track's own mixture, which need not be the sum of the references."""
+    song = Song("One")
+    mastered = np.tanh(song.read("mixture"))
+    read = song.read
+    song.read = lambda stem="mixture": mastered if stem == "mixture" else read(stem)
+    protocol = protocols.find("mirex")
+    result = evaluate(Separator(), [song], protocol, tmp_path)
+    takes = song_score.Takes(song.audio, Separator()(mastered, 1), RATE, RATE, mixture=mastered)
+    frames = song_score.score_song(takes, protocol)["targets"][0]["frames"]
+    assert result["songs"]["One"]["drums"] == frames[0]["metrics"]
+    assert result["reported"][0] == "weighted_mean"
+    written = json.loads((tmp_path / "test/One.json").read_text())
+    assert written["warnings"] == []
