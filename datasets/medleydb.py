@@ -107,7 +107,8 @@ def _open_song(
     facts = files.read(path)
     stem_folder = folder / f"{name}_STEMS"
     pairs = []
-    for key, stem in sorted(files.value(path, facts, "stems", dict).items(), key=str):
+    stems = files.value(path, facts, "stems", dict)
+    for key, stem in sorted(stems.items(), key=lambda item: str(item[0])):
         file = stem_folder / files.value(path, stem, "filename", str, f"stem {key}")
         if not file.is_file():
             raise ValueError(f"{file}: no such stem, {path.name} names it; fetch the song again")

@@ -82,7 +82,8 @@ def _open_song(folder: Path, split: str, grouping: Grouping) -> FileTrack:
     path = folder / METADATA
     facts = metadata.read(path)
     pairs = []
-    for key, stem in sorted(metadata.value(path, facts, "stems", dict).items(), key=str):
+    stems = metadata.value(path, facts, "stems", dict)
+    for key, stem in sorted(stems.items(), key=lambda item: str(item[0])):
         label = metadata.value(path, stem, "inst_class", str, f"stem {key}")
         if stem.get("audio_rendered") is False:
             continue
