@@ -10,6 +10,8 @@ Two kinds of norm:
   axis, and within it every feature has a mean and a deviation of its own.
 """
 
+import functools
+
 import keras
 import tensorflow as tf
 
@@ -37,33 +39,24 @@ def _add(x, forward, backward, bias):
     return x + tf.cast(forward, tf.float32) + tf.cast(backward, tf.float32) + bias
 
 
-@fused
-def _tanh(x, bias):
-    return tf.cast(tf.tanh(tf.cast(x, tf.float32) + bias), x.dtype)
-
-
-@fused
-def _gated(x, bias):
-    """The first half of the features times the logistic function of the second."""
-    value, gate = tf.split(tf.cast(x, tf.float32) + bias, 2, -1)
-    return value * (0.5 * tf.tanh(0.5 * gate) + 0.5)
-
-
-def norm_over(x, axis: int, scale, shift):
-    """Zero mean and unit variance over `axis` and the last one, then a scale and a shift."""
+def norm_by_rows(x, scale, shift):
+    """(steps, rows, features) with zero mean and unit variance in each row, scaled and shifted."""
     first, second = _row_sums(x)
-    count = float(x.shape[axis] * x.shape[-1])
-    mean = tf.reduce_sum(first, axis, keepdims=True) / count
-    square = tf.reduce_sum(second, axis, keepdims=True) / count
+    count = float(x.shape[0] * x.shape[-1])
+    mean = tf.reduce_sum(first, 0, keepdims=True) / count
+    square = tf.reduce_sum(second, 0, keepdims=True) / count
     factor = tf.math.rsqrt(tf.maximum(square - mean * mean, 0.0) + EPSILON)
     return _scale_shift(x, factor[..., None], (-mean * factor)[..., None], scale, shift)
 
 
-def norm_per_feature(x, scale, shift):
-    """The same over the first axis alone, every feature by itself."""
-    mean, variance = tf.nn.moments(x, 0, keepdims=True)
-    factor = tf.math.rsqrt(variance + EPSILON)
-    return _scale_shift(x, factor, -mean * factor, scale, shift)
+def norm_over(axes, x, scale, shift):
+    """Zero mean and unit variance over some axes, then a scale and a shift; where little is done.
+
+    Around the sequence every width has a shape of its own: to compile so many pieces would take
+    longer than they gain.
+    """
+    mean, variance = tf.nn.moments(x, axes, keepdims=True)
+    return (x - mean) * tf.math.rsqrt(variance + EPSILON) * scale + shift
 
 
 class Layer(keras.layers.Layer):
@@ -91,6 +84,10 @@ class Layer(keras.layers.Layer):
         """A matrix product in the layer's type."""
         return tf.matmul(tf.cast(x, self.compute), tf.cast(kernel, self.compute))
 
+    def map(self, x, kernel, bias):
+        """A linear map, float32."""
+        return tf.cast(self.product(x, kernel), tf.float32) + bias
+
 
 class BandSplitter(Layer):
     """Parts of a spectrum (batch, parts, frames, bins) → features (bands, frames, batch, features).
@@ -114,10 +111,10 @@ class BandSplitter(Layer):
         """See the class."""
         found = []
         for cut, norm, (kernel, bias) in zip(self.bands.cut(parts), self.norms, self.maps):
-            cut = norm_over(cut, 1, *norm)
+            cut = norm_over((1, 3), cut, *norm)
             shape = (cut.shape[0], cut.shape[1], -1, kernel.shape[-1])
             rows = tf.reshape(cut, (cut.shape[0], -1, cut.shape[-1]))
-            found.append(tf.reshape(tf.cast(self.product(rows, kernel), tf.float32) + bias, shape))
+            found.append(tf.reshape(self.map(rows, kernel, bias), shape))
         return tf.gather(tf.concat(found, 0), self.bands.order)
 
 
@@ -146,7 +143,7 @@ class Recurrent(Layer):
 
     def call(self, x, training: bool = False):
         """(steps, rows, features) → the same shape, float32."""
-        norm = norm_per_feature if self.apart else lambda *given: norm_over(given[0], 0, *given[1:])
+        norm = functools.partial(norm_over, 0) if self.apart else norm_by_rows
         y = tf.cast(norm(x, self.scale, self.shift), self.compute)
         kernels = tf.unstack(tf.cast(self.kernel, self.compute))
         recurrent = tf.unstack(tf.cast(self.recurrent, self.compute))
@@ -196,16 +193,16 @@ class MaskEstimator(Layer):
     def call(self, x):
         """See the class."""
         bands, frames, _, features = x.shape
-        x = tf.reshape(norm_over(x, 1, self.scale, self.shift), (bands, -1, features))
-        x = _tanh(self.product(x, self.first[0]), self.first[1])
+        x = tf.reshape(norm_over((1, 3), x, self.scale, self.shift), (bands, -1, features))
+        x = tf.tanh(self.map(x, *self.first))
         if self.second is not None:
-            x = _tanh(self.product(x, self.second[0]), self.second[1])
+            x = tf.tanh(self.map(x, *self.second))
         cuts = []
         for place, (members, (kernel, bias)) in enumerate(zip(self.bands.members, self.last)):
             rows = tf.gather(x, members)
             if self.amanteur:
-                rows = self.product(rows, self.middle[place][0])
-                rows = tf.cast(rows, tf.float32) + self.middle[place][1]
-            cut = _gated(self.product(rows, kernel), bias)
+                rows = self.map(rows, *self.middle[place])
+            value, gate = tf.split(self.map(rows, kernel, bias), 2, -1)
+            cut = value * tf.sigmoid(gate)
             cuts.append(tf.reshape(cut, (len(members), frames, -1, cut.shape[-1])))
         return self.bands.join(cuts, self.parts)
