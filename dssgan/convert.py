@@ -58,10 +58,14 @@ def main(argv: list[str]) -> int:
     parser.add_argument("system", choices=sorted(SYSTEMS))
     parser.add_argument("file", type=Path, help="checkpoint of the original program")
     parser.add_argument("out", type=Path, help="folder for config.json and separator.weights.h5")
+    parser.add_argument("--target", help="bandsplit: the source, where the file does not tell it")
     options = parser.parse_args(argv)
     if not options.file.is_file():
         raise shell.Misuse(f"{options.file}: no such file; give the checkpoint to convert")
-    model = SYSTEMS[options.system](options.file)
+    given = {} if options.target is None else {"target": options.target}
+    if given and options.system != "bandsplit":
+        raise shell.Misuse(f"--target is for bandsplit; leave it out for {options.system}")
+    model = SYSTEMS[options.system](options.file, **given)
     provenance = {"converted_from": options.system, "file": options.file.name}
     Separator(model).save(options.out, provenance=provenance)
     count = sum(int(np.prod(variable.shape)) for variable in model.trainable_variables)
