@@ -21,27 +21,6 @@ from common import shell
 SIDE = 2048
 
 
-def macs_per_second(model) -> tuple[float, float]:
-    """(separation, forward pass in training) in MAC per second of mono audio, STFT excluded."""
-    separation = extra = 0.0
-    for stage in model.stages:
-        encoder, mask, decoder = stage.encoder, stage.mask, stage.decoder
-        frames = model.sample_rate / model.stages[-1].encoder.stride
-        sources = mask.sources
-        banks = sum(int(kernel.shape[0] * kernel.shape[1]) for kernel in encoder.filters)
-        inputs = int(encoder.bottleneck_0.shape[0])
-        encode = banks + inputs * mask.outputs + mask.outputs**2
-        blocks = len(mask.dilations)
-        block = 3 * mask.bottleneck * mask.hidden + mask.kernel * mask.hidden
-        masking = (mask.inputs + mask.outputs) * mask.bottleneck + blocks * block
-        decode = mask.outputs * sum(decoder.channels)
-        decode += sum(int(kernel.shape[0] * kernel.shape[1]) for kernel in decoder.filters)
-        last = stage is model.stages[-1]
-        separation += frames * (encode + sources * (masking + (decode if last else 0)))
-        extra += frames * (sources * encode + decode + (0 if last else sources * decode))
-    return separation, separation + extra
-
-
 def best_time(function, repeat: int) -> float:
     """The shortest of `repeat` timed calls after one that traces and warms up."""
     function()
@@ -71,9 +50,10 @@ def measure(task: str, precision: str, seconds: float, batch: int, repeat: int) 
     from dssgan.models import build
     from dssgan.state import TrainingState
     from dssgan.steps import SupervisedStep
+    from experiments.arithmetic import multistage_rates
 
     model = build("multistage", precision=precision)
-    separation, forward = macs_per_second(model)
+    separation, forward = multistage_rates(model)
     samples = int(seconds * model.sample_rate) // model.multiple * model.multiple
     audio = samples / model.sample_rate
     on_gpu = bool(tf.config.list_physical_devices("GPU"))

@@ -1,0 +1,136 @@
+"""python -m experiments.compare systems: every system on the same data with the same budget.
+
+  --minutes M        of training for each system (default: experiments/plans/systems.yaml)
+  --systems A,B      recipes experiments/A.yaml … (default: all *_small.yaml)
+  --out DIR          runs, costs and table.md
+
+For each: an update and a separation are timed, the budget becomes a number of updates, the recipe
+is trained on the songs all share and scored on the same test songs. Can be stopped and started
+again: what was measured is not measured again, a training run goes on where it stopped.
+"""
+
+import argparse
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from common import shell
+from common.files import write_json, write_text
+from dssgan.typed import merge
+from evaluation.report import number, table
+from experiments.commandline import read_yaml
+
+HERE = Path(__file__).parent
+PLAN = HERE / "plans" / "systems.yaml"
+HEAD = ["system", "weights", "GMAC/s", "train", "separate", "MB", "SDR", "SIR", "SAR"]
+LEGEND = (
+    "weights in millions; GMAC per second of mono audio; seconds of audio trained on and separated "
+    "per second; peak memory of separation; drums in dB, {aggregate} over {songs} songs"
+)
+
+
+def add_options(commands: Any) -> None:
+    """The command's place among those of `experiments.compare`."""
+    command = commands.add_parser(
+        "systems",
+        help="every system on the same data with the same budget",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    command.add_argument("--plan", type=Path, default=PLAN, metavar="FILE.yaml")
+    command.add_argument("--minutes", type=float, metavar="M")
+    command.add_argument("--systems", type=shell.names, metavar="A,B")
+    command.add_argument("--out", type=Path, metavar="DIR")
+
+
+def compare(options: argparse.Namespace) -> int:
+    """Measure, train and score what is missing, then print the table; 1 when a system failed."""
+    plan = read_yaml(options.plan)
+    folder = Path(options.out or plan["folder"])
+    minutes = options.minutes or float(plan["minutes"])
+    known = {path.stem: path for path in sorted(HERE.glob("*_small.yaml"))}
+    names = options.systems or list(known)
+    for name in names:
+        if name not in known:
+            raise shell.Misuse(f"--systems: no recipe {name!r}; known: {', '.join(known)}")
+    rows, failed = [], []
+    for name in names:
+        result = system(name, known[name], plan, folder, minutes)
+        if result is None:
+            failed.append(name)
+        else:
+            rows.append(result | {"title": plan["titles"].get(name, name)})
+    if rows:
+        report(rows, folder)
+    for name in failed:
+        print(f"error: {name} failed; its log: {folder / name / 'log.txt'}", file=sys.stderr)
+    return 1 if failed else 0
+
+
+def system(
+    name: str, recipe: Path, plan: dict[str, Any], folder: Path, minutes: float
+) -> dict[str, Any] | None:
+    """Cost and scores of one system; None when it could not be trained."""
+    file = folder / "configurations" / f"{name}.yaml"
+    values = merge(read_yaml(recipe), plan["keys"])
+    values = merge(values, {"name": name, "tracking": {"folder": str(folder)}})
+    values = merge(values, {"data": {"cache": plan["cache"]}})
+    write_text(file, yaml.safe_dump(values, sort_keys=False))
+    told = folder / "costs" / f"{name}.json"
+    if not told.exists():
+        print(f"{name}: measuring", flush=True)
+        write_json(told, {task: measured(task, file) for task in ("train", "separate")})
+    cost = json.loads(told.read_bytes())
+    updates = cost.setdefault("updates", budget(cost, minutes, plan["epochs"]))
+    write_json(told, cost)
+    summary = folder / name / "scores" / "summary.json"
+    if not summary.exists():
+        steps = updates // plan["epochs"]
+        values = merge(values, {"supervised": {"epochs": plan["epochs"], "steps": steps}})
+        values = merge(values, {"schedule": {"period": updates}})
+        write_text(file, yaml.safe_dump(values, sort_keys=False))
+        print(f"{name}: {updates} updates in about {minutes:g} minutes", flush=True)
+        (folder / name).mkdir(parents=True, exist_ok=True)
+        with open(folder / name / "log.txt", "ab") as log:
+            command = [sys.executable, "-m", "dssgan.train", "with", str(file)]
+            subprocess.run(command, stdout=log, stderr=subprocess.STDOUT, check=False)
+    if not summary.exists():
+        return None
+    return cost | {"scores": json.loads(summary.read_bytes())}
+
+
+def measured(task: str, file: Path) -> dict[str, float]:
+    """What `experiments.system_cost` found in a process of its own."""
+    command = [sys.executable, "-m", "experiments.system_cost", task, str(file)]
+    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+def budget(cost: dict[str, Any], minutes: float, epochs: int) -> int:
+    """Updates that so many minutes allow, a multiple of the epochs."""
+    return max(1, round(60.0 * minutes / cost["train"]["update_s"] / epochs)) * epochs
+
+
+def report(rows: list[dict[str, Any]], folder: Path) -> None:
+    """Print the table and write it as Markdown."""
+    scores = rows[0]["scores"]
+    aggregate = scores["reported"][0]
+    legend = LEGEND.format(aggregate=aggregate, songs=len(scores["songs"]))
+    lines = [
+        [
+            row["title"],
+            f"{row['separate']['weights'] / 1e6:.2f}",
+            f"{row['separate']['gmac_s']:.2f}",
+            f"{row['train']['audio_s'] / row['train']['update_s']:.0f}",
+            f"{row['separate']['audio_s'] / row['separate']['separation_s']:.0f}",
+            f"{row['separate']['peak_mb']:.0f}",
+            *(number(row["scores"][aggregate]["drums"][key], 1) for key in ("SDR", "SIR", "SAR")),
+        ]
+        for row in rows
+    ]
+    write_text(folder / "table.md", f"{legend}\n\n{table(HEAD, lines, markdown=True)}\n")
+    print(f"{legend}\n\n{table(HEAD, lines)}")

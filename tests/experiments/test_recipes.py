@@ -1,0 +1,119 @@
+"""Every recipe is a valid configuration; the small ones train, overfit, export, separate, score."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tensorflow as tf
+import yaml
+
+from dssgan import train
+from dssgan.assembly import build_model, build_rule, build_supervised_step, excerpt_samples
+from dssgan.choices import check_choices
+from dssgan.config import from_dict
+from dssgan.separator import Separator
+from dssgan.state import TrainingState
+from dssgan.typed import merge
+from experiments import material
+from experiments.commandline import configure, read_yaml
+
+EXPERIMENTS = Path(__file__).parents[2] / "experiments"
+RECIPES = sorted(path.stem for path in EXPERIMENTS.glob("*.yaml"))
+SMALL = [name for name in RECIPES if name.endswith("_small")]
+BAND = {
+    "name": "band",
+    "root": None,
+    "options": {"songs": 5, "seconds": 6.0, "sample_rate": 16000},
+    "also": [],
+    "train": None,
+    "valid": None,
+    "test": None,
+    "batch": 2,
+}
+UPDATES = 50
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_recipes_are_valid_and_say_how_to_run_them(name):
+    path = EXPERIMENTS / f"{name}.yaml"
+    config = from_dict(read_yaml(path))
+    check_choices(config)
+    text = path.read_text("utf-8")
+    header = text[: text.index("\n\n")].lower()
+    assert "python -m dssgan.train" in header
+    assert "time" in header and "core" in header  # its score, or where it stands
+
+
+@pytest.mark.parametrize(
+    ("name", "weights"),
+    [("dssgan_original", 958_596), ("stoller2018", 958_596)],
+)
+def test_published_sizes(name, weights):
+    """The model of a recipe has as many weights as its authors say."""
+    config = from_dict(read_yaml(EXPERIMENTS / f"{name}.yaml"))
+    model = build_model(config)
+    assert sum(int(np.prod(weight.shape)) for weight in model.trainable_variables) == weights
+
+
+def test_the_original_dssgan_has_both_phases():
+    words = ["phases=[adversarial,test]", "alpha=0.001", "beta=0.001"]
+    config, _, _ = configure([str(EXPERIMENTS / "dssgan_original.yaml"), *words])
+    adversarial = config.adversarial
+    assert (adversarial.init, adversarial.critic_steps, config.data.batch) == ("scratch", 5, 64)
+    assert config.schedule.learning_rate == adversarial.critic_schedule.learning_rate == 5e-5
+    assert excerpt_samples(config, build_model(config)) == 157 * 256
+
+
+@pytest.fixture(scope="module")
+def songs(tmp_path_factory):
+    """Songs of the band that the recipes share."""
+    return tmp_path_factory.mktemp("cache")
+
+
+def small(name, songs, folder):
+    values = merge(
+        read_yaml(EXPERIMENTS / f"{name}.yaml"),
+        {
+            "name": name,
+            "data": BAND | {"cache": str(songs)},
+            "supervised": {"epochs": 1, "steps": 2, "calibration": 4},
+            "validation": {"songs": 1},
+            "separation": {"segment": 4.0, "batch": 1},
+            "tracking": {"folder": str(folder), "tensorboard": False},
+            "evaluation": {"songs": 1},
+            "compute": {"deterministic": False},
+        },
+    )
+    return from_dict(values), values
+
+
+@pytest.mark.parametrize("name", SMALL)
+def test_small_recipes_train_export_separate_and_score(name, songs, tmp_path, capsys):
+    _, values = small(name, songs, tmp_path)
+    path = tmp_path / "recipe.yaml"
+    path.write_text(yaml.safe_dump(values))
+    assert train.main(["with", str(path)]) == 0
+    capsys.readouterr()
+    summary = json.loads((tmp_path / name / "scores" / "summary.json").read_bytes())
+    assert {"drums", "accompaniment"} == next(iter(summary["songs"].values())).keys()
+    separator = Separator.load(tmp_path / name / "separator", segment=4.0)
+    mixture = np.random.default_rng(0).standard_normal((44100, 2)).astype(np.float32) / 10
+    stems = separator.separate(mixture, 44100)
+    assert stems.keys() == {"drums", "accompaniment"}
+    np.testing.assert_allclose(sum(stems.values()), mixture, atol=1e-4)
+
+
+@pytest.mark.parametrize("name", SMALL)
+def test_small_recipes_overfit_one_batch(name, songs, tmp_path):
+    config, _ = small(name, songs, tmp_path)
+    model = build_model(config)
+    source = material.for_training(config, model).source
+    stems = tf.constant(source.batch(0)["stems"])
+    state = TrainingState(model, build_rule(config.optimiser))
+    step = build_supervised_step(config, tf.distribute.get_strategy(), state)
+    losses = [float(step(stems, update)["loss"]) for update in range(UPDATES)]
+    if config.loss.name in ("multistage", "si_sdr"):  # in dB, no lower bound
+        assert losses[-1] < losses[0] - 6.0
+    else:
+        assert losses[-1] < 0.5 * losses[0]
