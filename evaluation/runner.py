@@ -100,7 +100,8 @@ def evaluate(
 def needed_stems(track: Track, targets: Sequence[str], protocol: Protocol) -> dict:
     """Read the stems that the references of these targets are made of."""
     names = protocol.names(targets)
-    parts = [part for name in names for part in members(name, names, track.stems)]
+    stems = (*track.stems, *getattr(track, "missing", ()))  # what is missing reads as silence
+    parts = [part for name in names for part in members(name, names, stems)]
     # The names of the other stems decide what the accompaniment is.
     return {part: track.read(part) for part in dict.fromkeys(parts)}
 

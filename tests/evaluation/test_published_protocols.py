@@ -320,3 +320,15 @@ def test_a_better_estimate_scores_better(rng, name):
     metric = PROTOCOLS[name].metrics[0]
     for target in PAIR:
         assert np.nanmin(found[target][metric]) > np.nanmax(worse[target][metric]) + 3
+
+
+@pytest.mark.parametrize("name", [*PROTOCOLS])
+def test_a_perfect_estimate_is_beyond_all_others(rng, name):
+    """Infinite, which is NaN in a file of scores as in museval's, or nothing but rounding."""
+    takes = song(rng, samples=9000)
+    perfect = Takes(takes.stems, dict(takes.stems), RATE, RATE, mixture=takes.mixture)
+    found, _ = scores(perfect, name)
+    for metric in {"SDR", "uSDR", "SNR"} & set(PROTOCOLS[name].metrics):
+        least = 80 if metric == "uSDR" else 200
+        values = np.concatenate([found[target][metric] for target in PAIR])
+        assert (np.isnan(values) | (values > least)).all()

@@ -190,3 +190,16 @@ def test_protocols_that_look_at_the_mixture_are_given_it(tmp_path):
     assert result["reported"][0] == "weighted_mean"
     written = json.loads((tmp_path / "test/One.json").read_text())
     assert written["warnings"] == []
+
+
+def test_a_stem_that_a_song_lacks_is_silent_and_no_other_one(tmp_path):
+    """The original DSSGAN's lists have songs without an accompaniment."""
+    song = Song("One", stems=("drums",))
+    song.missing = ("accompaniment",)
+    separate = Separator(("drums", "accompaniment"))
+    result = evaluate(separate, [song], "dssgan", tmp_path)
+    written = json.loads((tmp_path / "test/One.json").read_text())
+    assert "reference accompaniment is silent: noise takes its place" in written["warnings"]
+    assert result["songs"]["One"]["accompaniment"]["SDR"] < -5
+    assert np.isnan(result["songs"]["One"]["drums"]["NSDR"])
+    assert np.isfinite(result["songs"]["One"]["drums"]["SDR"])
