@@ -6,6 +6,7 @@ from dssgan import signal
 from dssgan.models import MultiStage, SeparatorModel
 from dssgan.models.unet import UNet
 from dssgan.models.valid_unet import lowest_size
+from dssgan.models.wavenet import Wavenet
 
 
 def macs(model: SeparatorModel, samples: int) -> float:
@@ -72,6 +73,19 @@ def unet(model: UNet, samples: int) -> float:
     return total + height * width * sum(_product(head.kernel.shape) for head in network.heads)
 
 
+def wavenet(model: Wavenet, samples: int) -> float:
+    """`Wavenet`, the context that each stack needs included; the last two layers are one."""
+    sizes = model.hyperparameters
+    residual, skip, (wide, _) = sizes["residual"], sizes["skip"], sizes["final"]
+    length = samples + 2 * (model.context - 1)  # behind the first layer
+    total = 3.0 * residual * length
+    for dilation in model.dilations:
+        total += length * residual * (6 * residual + residual + skip)
+        if dilation == max(model.dilations):
+            length -= 2 * (2 * dilation - 1)
+    return total + samples * 3 * wide * (skip + len(model.targets))
+
+
 def _product(shape) -> int:
     total = 1
     for size in shape:
@@ -82,4 +96,5 @@ def _product(shape) -> int:
 COUNTS: dict[type[SeparatorModel], Callable[[SeparatorModel, int], float]] = {
     MultiStage: multistage,
     UNet: unet,
+    Wavenet: wavenet,
 }
