@@ -124,7 +124,7 @@ def all_arms(plan: dict[str, Any]) -> dict[str, Arm]:
 def grid(plan: dict[str, Any]) -> Iterator[tuple[Arm, int]]:
     """The points of the sweep."""
     sweep = plan["sweep"]
-    entry = plan["arms"][sweep["arm"]]
+    entry = merge(plan["arms"][sweep["arm"]], {"keys": sweep.get("keys", {})})
     for alpha, beta, seed in itertools.product(sweep["alpha"], sweep["beta"], sweep["seeds"]):
         keys = merge(entry["keys"], {"alpha": alpha, "beta": beta})
         yield Arm(plan, f"sweep-{alpha:g}-{beta:g}", f"alpha={alpha:g} beta={beta:g}", keys), seed

@@ -38,6 +38,11 @@ def test_arms_start_from_the_run_of_their_own_seed():
 def test_the_sweep_has_every_pair_of_alpha_and_beta():
     points = {(arm.keys["alpha"], arm.keys["beta"]) for arm, _ in ablation.grid(PLAN)}
     assert len(points) == len(PLAN["sweep"]["alpha"]) * len(PLAN["sweep"]["beta"]) >= 12
+    arm, _ = next(ablation.grid(PLAN))
+    swept = from_dict(arm.configuration(1)).adversarial
+    whole = from_dict(ablation.all_arms(PLAN)[PLAN["sweep"]["arm"]].configuration(1)).adversarial
+    assert swept.epochs == PLAN["sweep"]["keys"]["adversarial"]["epochs"] < whole.epochs
+    assert swept.critics == whole.critics
 
 
 def test_unknown_arms_are_refused(tmp_path):
