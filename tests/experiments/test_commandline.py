@@ -76,7 +76,7 @@ def test_the_recipes_are_valid_and_the_paper_is_exact():
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["nowhere.yaml"], "nowhere.yaml: no such configuration (in experiments/: demo.yaml"),
+        (["nowhere.yaml"], "nowhere.yaml: no such configuration (in experiments/: "),
         (["seed"], "expected name=value after 'with'"),
         (["seed=x"], "seed='x': expected a whole number"),
         (["data.augmentation.gian=3"], "did you mean data.augmentation.gain?"),
