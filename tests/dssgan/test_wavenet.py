@@ -15,6 +15,7 @@ from tests.dssgan.training import make_state, make_step
 
 SIZES = {"layers": 3, "stacks": 2, "residual": 6, "skip": 5}
 SMALL = {**SIZES, "final": [12, 7]}
+WIDTHS = {**SIZES, "wide": 12, "narrow": 7}
 DILATIONS = [1, 2, 4, 1, 2, 4]
 VARIANTS = {"multi-instrument": 3, "singing-voice": 1}
 
@@ -23,7 +24,7 @@ def small(rng, **options):
     """A small model with the kernels it got."""
     model = build("wavenet", **{**SMALL, **options})
     outputs = len(model.targets)
-    weights = plain.random_kernels(rng, **SIZES, wide=12, narrow=7, outputs=outputs)
+    weights = plain.random_kernels(rng, **WIDTHS, outputs=outputs)
     plain.assign(model, *weights)
     return model, weights
 
@@ -232,6 +233,18 @@ def test_training_overfits_one_batch(rng):
     estimates = np.asarray(model(stems.sum(1)))[:, :, 17:-17]
     wanted = stems[:, :, 17:-17]
     assert np.mean((estimates - wanted) ** 2) < 0.1 * np.mean(wanted**2)
+
+
+def test_a_compiled_step_is_the_same_step(rng):
+    """On a GPU the whole update is one XLA program."""
+    stems = tf.constant(0.3 * noise(rng, 2, 2, 60, 1))
+    metrics = []
+    for xla in (False, True):
+        model = build("wavenet", **SMALL, sources=["drums", "accompaniment"])
+        plain.assign(model, *plain.random_kernels(np.random.default_rng(1), **WIDTHS, outputs=1))
+        step = make_step(make_state(model), loss=LOSSES["wavenet"], xla=xla)
+        metrics.append({name: float(value) for name, value in step(stems, 0).items()})
+    assert metrics[0] == pytest.approx(metrics[1], rel=1e-3)
 
 
 def test_the_loss_by_hand():
