@@ -4,6 +4,8 @@ from collections.abc import Callable
 
 from dssgan import signal
 from dssgan.models import MultiStage, SeparatorModel
+from dssgan.models.bandsplit import BandSplit
+from dssgan.models.combined import Combined
 from dssgan.models.unet import UNet
 from dssgan.models.valid_unet import lowest_size
 from dssgan.models.wavenet import Wavenet
@@ -86,6 +88,28 @@ def wavenet(model: Wavenet, samples: int) -> float:
     return total + samples * 3 * wide * (skip + len(model.targets))
 
 
+def bandsplit(model: BandSplit, samples: int) -> float:
+    """`BandSplit`: nearly all of it lies in the LSTMs. The variant amanteur hears two channels."""
+    sizes, bands = model.hyperparameters, model.splitter.bands
+    features, hidden, masking = sizes["features"], sizes["hidden"], sizes["mask_hidden"]
+    parts = 4 if model.amanteur else 2
+    inputs = [parts * width for width, own in zip(bands.widths, bands.members) for _ in own]
+    block = 2 * (features + hidden) * 4 * hidden + 2 * hidden * features
+    mask = bands.count * features * masking
+    if model.amanteur:
+        mask += sum(masking * size + 2 * size**2 for size in inputs)
+    else:
+        mask += bands.count * masking**2 + 2 * masking * sum(inputs)
+    frame = sum(inputs) * features + len(model.blocks) * bands.count * block
+    frame += len(model.masks) * mask
+    return float(frame * signal.frame_count(samples, model.hop))
+
+
+def combined(model: Combined, samples: int) -> float:
+    """All members of `Combined`."""
+    return sum(macs(member, samples) for member in model.members)
+
+
 def _product(shape) -> int:
     total = 1
     for size in shape:
@@ -94,6 +118,8 @@ def _product(shape) -> int:
 
 
 COUNTS: dict[type[SeparatorModel], Callable[[SeparatorModel, int], float]] = {
+    BandSplit: bandsplit,
+    Combined: combined,
     MultiStage: multistage,
     UNet: unet,
     Wavenet: wavenet,
