@@ -87,7 +87,7 @@ def _sizes(state: dict[str, Any]) -> dict[str, Any]:
 
     def count(form: str) -> int:
         places = (re.fullmatch(form, name) for name in state)
-        return 1 + max((int(place[1]) for place in places if place), default=0)
+        return max(1, len({place[1] for place in places if place}))
 
     bands = count(r"bandsplit\.fcs\.(\d+)\.weight")
     inputs = [shape(f"bandsplit.fcs.{band}.weight", 2)[1] for band in range(bands)]

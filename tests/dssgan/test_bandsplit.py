@@ -14,6 +14,7 @@ from dssgan.models.bandsplit_bands import Bands, band_widths
 from dssgan.separator import Separator
 from dssgan.state import TrainingState
 from dssgan.steps import SupervisedStep
+from experiments.arithmetic import macs
 
 SMALL = {
     "sample_rate": 8000,
@@ -91,9 +92,10 @@ def test_parity_with_the_public_program(fixture, training):
 
 
 @pytest.mark.parametrize(
-    ("target", "count"), [("vocals", 32_414_628), ("bass", 33_371_812), ("drums", 35_954_340)]
+    ("target", "count", "work"),
+    [("vocals", 32_414_628, 845), ("bass", 33_371_812, 622), ("drums", 35_954_340, 1134)],
 )
-def test_parameters_of_the_public_program(target, count, monkeypatch):
+def test_parameters_and_arithmetic_of_the_public_program(target, count, work, monkeypatch):
     shapes = []
 
     def add_weight(self, shape, **given):
@@ -106,6 +108,7 @@ def test_parameters_of_the_public_program(target, count, monkeypatch):
     model = build("bandsplit", sources=[target, "accompaniment"], variant="amanteur")
     assert sum(int(np.prod(shape)) for shape in shapes) == count
     assert (model.minimum, model.maximum, model.multiple) == (134144,) * 3
+    assert round(macs(model, 134144) / 263 / 1e6) == work  # of a frame of both channels
 
 
 def test_the_split_of_the_paper_is_taken_for_a_target():
