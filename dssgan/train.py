@@ -11,6 +11,7 @@ Ctrl-C and SIGTERM save the run and end it with exit code 130 or 143.
 
 import contextlib
 import logging
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -63,14 +64,13 @@ def main(argv: Sequence[str]) -> int:
 def make_experiment() -> Any:
     """A Sacred experiment that knows the whole project's sources."""
     from sacred import SETTINGS, Experiment
-    from sacred.utils import apply_backspaces_and_linefeeds
 
-    from experiments.tracking import add_sources, has_git
+    from experiments.tracking import add_sources, as_shown, has_git
 
     SETTINGS.DISCOVER_SOURCES = SETTINGS.DISCOVER_DEPENDENCIES = "none"  # they are named below
     SETTINGS.CAPTURE_MODE = "sys"  # "fd" starts processes that outlive a SIGKILL
     experiment = Experiment("dssgan", base_dir=str(ROOT), save_git_info=has_git(ROOT))
-    experiment.captured_out_filter = apply_backspaces_and_linefeeds
+    experiment.captured_out_filter = as_shown
     experiment.logger = quiet_logger()
     add_sources(experiment, ROOT)
 
@@ -167,6 +167,7 @@ def train(experiment: Any, config: Config, folder: Path, options: dict[str, Any]
     @experiment.main
     def train(_run):
         _run.info["tensorboard"] = str(folder / "tensorboard")
+        _run.info["devices"] = devices()
         run = phases.Run(
             config,
             folder,
@@ -175,13 +176,14 @@ def train(experiment: Any, config: Config, folder: Path, options: dict[str, Any]
             record=lambda name, value, step: _run.log_scalar(name, float(value), step),
         )
         scores = phases.tell(run)
+        _run.info["scores"] = scoring.song_scores(folder / "scores")
         for path in scoring.artefacts(folder):
             _run.add_artifact(path, str(path.relative_to(folder)))
         return {name: float(value) for name, value in scores.items()}  # NumPy would be pickled
 
     experiment.observers = [RunFolder(folder)]
     if config.tracking.mongo:
-        mongo = mongo_observer(config.tracking.mongo)
+        mongo = mongo_observer(config.tracking.mongo, folder)
         experiment.observers += [mongo] if mongo else []
     experiment.add_config(recorded(config))
     experiment.run("train", options=options)
@@ -194,6 +196,16 @@ def recorded(config: Config) -> dict[str, Any]:
     values = to_dict(config)
     values["tracking"]["mongo"] = redacted(config.tracking.mongo)
     return values
+
+
+def devices() -> list[str]:
+    """What computes: the GPUs by name, or the CPU."""
+    import tensorflow as tf
+
+    details = tf.config.experimental.get_device_details
+    gpus = tf.config.list_physical_devices("GPU")
+    names = [f"GPU {details(gpu).get('device_name', gpu.name)}" for gpu in gpus]
+    return names or [f"CPU, {os.cpu_count()} cores"]
 
 
 def prepare_machine(config: Config) -> None:

@@ -58,6 +58,12 @@ def test_scores(config: Config, exported: Path, folder: Path) -> dict[str, float
     }
 
 
+def song_scores(folder: Path) -> dict[str, dict[str, dict[str, float]]]:
+    """The figures of every song that was tested, in dB: {song: {source: {"SDR": …, …}}}."""
+    summary = folder / "summary.json"
+    return json.loads(summary.read_bytes())["songs"] if summary.exists() else {}
+
+
 def separator_identity(exported: Path) -> str:
     """What the estimates depend on: weights and hyperparameters, not where they come from."""
     told = json.loads((exported / "config.json").read_bytes())

@@ -1,213 +1,210 @@
-"""Where runs are recorded: in files always, in a MongoDB as well where one is asked for."""
+"""Where runs are recorded: in files always, in a MongoDB as well where one is asked for.
+
+  python -m experiments.tracking sync runs/ --mongo mongodb://localhost:27017/sacred
+
+delivers to a database what it lacks of all runs in a folder, and lets the records of runs whose
+process was killed say so. Running it again changes nothing.
+"""
 
 import contextlib
 import importlib.metadata
+import json
 import os
-import re
 import shutil
 import sys
-import threading
-import urllib.parse
+import tempfile
+import uuid
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from sacred.observers import FileStorageObserver, MongoObserver
-from sacred.observers.base import RunObserver
+from sacred.dependencies import get_digest
+from sacred.observers import FileStorageObserver
 from sacred.serializer import flatten
+from sacred.utils import apply_backspaces_and_linefeeds
 
-from common.files import write_json
+from common.files import locked, write_json
+from experiments import tracking_records as records
+from experiments.tracking_courier import mongo_observer
+from experiments.tracking_server import parse_url, redacted
 
-PATIENCE = 2.4  # seconds a database has to answer
-GRACE = 0.3  # and to be given up
-RECORDS = ("run.json", "info.json")
+__all__ = ["RunFolder", "add_sources", "has_git", "mongo_observer", "parse_url", "redacted"]
+
+OFTEN = 5000  # points of curves up to which metrics.json is rewritten at every heartbeat
+GROWTH = 1.25  # and by how much they grow from one rewriting to the next afterwards
 PACKAGES = ("tensorflow", "tensorflow-cpu", "keras", "numpy", "scipy", "soundfile", "soxr", "av")
+PACKAGES += ("librosa", "mir_eval", "sacred", "pymongo", "tensorboard", "matplotlib", "pyyaml")
+
+
+def warn(line: str) -> None:
+    """Print a line to standard error."""
+    print(line, file=sys.stderr)
 
 
 class RunFolder(FileStorageObserver):
     """Sacred's files in the run's own folder, whole at any time, kept when a run is taken up.
 
     The folder's name is the run's id. What an earlier session recorded stays as `run-1.json`,
-    `run-2.json` and so on; captured output and metrics are continued.
+    `run-2.json` and so on; captured output and metrics are continued. While a disk is full the
+    record waits in memory, after one warning, and the run goes on.
     """
 
-    def __init__(self, folder: str | os.PathLike):
+    def __init__(self, folder: str | os.PathLike, say: Callable[[str], None] = warn):
         folder = Path(folder)
         super().__init__(folder.parent)
-        self.folder = folder
+        self.folder, self.say = folder, say
+        self._held = contextlib.ExitStack()
+        self._waiting: list[bytes] = []
+        self._points = self._written = self._settled = 0
+        self._warned = False
+
+    def started_event(self, ex_info, command, host_info, start_time, config, meta_info, _id):
+        """Make or take up the folder.
+
+        Raises:
+          OSError: it cannot be written, or another process records in it.
+        """
+        given = (command, host_info, start_time, records.plain(config), meta_info)
+        super().started_event(dict(ex_info), *given, _id)
+        self.run_entry["uid"] = self._uid
+        self.save_json(self.run_entry, records.RUN)
+        return self.folder.name if _id is None else _id
 
     def _make_run_dir(self, _id: Any) -> None:
         self.folder.mkdir(parents=True, exist_ok=True)
-        self.dir = str(self.folder)
-        for name in RECORDS:
-            path = self.folder / name
-            if path.exists():
-                stem, number = path.stem, 1
-                while (self.folder / f"{stem}-{number}.json").exists():
-                    number += 1
-                os.replace(path, self.folder / f"{stem}-{number}.json")
+        busy = OSError(f"{self.folder}: another process records in this run's folder")
+        self._held.enter_context(locked(self.folder / records.ALIVE, busy))
+        self.dir, self._uid = str(self.folder), uuid.uuid4().hex
+        for folder in self.folder.parent.iterdir():  # runs that were killed say so from now on
+            with contextlib.suppress(ValueError, OSError):
+                records.close_if_dead(folder, held=folder.name == self.folder.name)
+        with contextlib.suppress(ValueError, OSError):
+            self._uid = records.identity(self.folder, records.read_record(self.folder))
+        for name in (records.RUN, records.INFO):
+            if (self.folder / name).exists():
+                os.replace(self.folder / name, _next_free(self.folder / name))
+        self._log = records.Appended(self.folder / records.LOG)
+        try:
+            self._journal = records.open_journal(self.folder)
+        except ValueError as error:
+            kept = _next_free(self.folder / records.CURVES)
+            os.replace(self.folder / records.CURVES, kept)
+            self.say(f"warning: {error}; kept as {kept.name}")
+            self._journal = records.open_journal(self.folder)
+        self._points = self._written = records.write_curves(self.folder)
 
     def save_json(self, obj: Any, filename: str) -> None:
-        """Write a record atomically."""
-        write_json(self.folder / filename, flatten(obj))
+        """Write a record atomically, NumPy's numbers as plain ones."""
+        write_json(self.folder / filename, flatten(records.plain(obj)))
+
+    def find_or_save(self, filename, store_dir: Path) -> Path:
+        """Keep a source under its checksum; two runs may do so at the same moment."""
+        filename, store_dir = Path(filename), Path(store_dir)
+        place = store_dir / f"{filename.stem}_{get_digest(filename)}{filename.suffix}"
+        if not place.exists():
+            store_dir.mkdir(parents=True, exist_ok=True)
+            handle, name = tempfile.mkstemp(prefix=".partial-", dir=store_dir)
+            os.close(handle)
+            try:
+                shutil.copyfile(filename, name)
+                os.chmod(name, 0o644)
+                os.replace(name, place)
+            except BaseException:
+                os.unlink(name)
+                raise
+        return place
+
+    def save_cout(self) -> None:
+        """Append what was printed; its last line may still change."""
+        end = max(self._settled, self.cout.rfind("\n") + 1)
+        parts = (self.cout[self._settled : end], self.cout[end:])
+        self._log.append(*(part.encode("utf-8", "replace") for part in parts))
+        self._settled = end
+
+    def log_metrics(self, metrics_by_name, info) -> None:
+        """Append points of curves."""
+        entry = {
+            name: {key: records.plain(points[key]) for key in records.KEYS}
+            for name, points in metrics_by_name.items()
+        }
+        if entry:
+            self._waiting.append(json.dumps(entry).encode() + b"\n")
+            self._points += sum(len(points["steps"]) for points in entry.values())
+        self._patiently(self._write_metrics)
+
+    def _write_metrics(self, all_of_them: bool = False) -> None:
+        if self._waiting:
+            self._journal.append(b"".join(self._waiting))
+            self._waiting.clear()
+        due = self._points <= OFTEN or self._points >= GROWTH * self._written or all_of_them
+        if self._points > self._written and due:
+            self._written = records.write_curves(self.folder)
+
+    def heartbeat_event(self, info, captured_out, beat_time, result) -> None:
+        """The run is alive: what it printed, what it knows."""
+        beat = (info, captured_out, beat_time, result)
+        self._patiently(lambda: super(RunFolder, self).heartbeat_event(*beat))
+
+    def completed_event(self, stop_time, result) -> None:
+        """The run is done."""
+        self._end(lambda: super(RunFolder, self).completed_event(stop_time, result))
+
+    def interrupted_event(self, interrupt_time, status) -> None:
+        """The run was asked to stop."""
+        self._end(lambda: super(RunFolder, self).interrupted_event(interrupt_time, status))
+
+    def failed_event(self, fail_time, fail_trace) -> None:
+        """The run failed."""
+        trace = [redacted(line) for line in fail_trace]
+        self._end(lambda: super(RunFolder, self).failed_event(fail_time, trace))
 
     def artifact_event(self, name, filename, metadata=None, content_type=None) -> None:
         """Note an artifact; one that lies in the folder already is not copied."""
         path = Path(filename).resolve()
-        if path.is_relative_to(self.folder.resolve()):
-            name = str(path.relative_to(self.folder.resolve()))
-        else:
-            shutil.copyfile(path, self.folder / name)
-        if name not in self.run_entry["artifacts"]:
-            self.run_entry["artifacts"].append(name)
-        self.save_json(self.run_entry, "run.json")
 
+        def note(name: str = name) -> None:
+            if path.is_relative_to(self.folder.resolve()):
+                name = str(path.relative_to(self.folder.resolve()))
+            else:
+                shutil.copyfile(path, self.folder / name)
+            if name not in self.run_entry["artifacts"]:
+                self.run_entry["artifacts"].append(name)
+            self.save_json(self.run_entry, records.RUN)
 
-class PatientMongo(RunObserver):
-    """Tells a MongoDB; when it stops answering, one warning is printed and the run goes on.
+        self._patiently(note)
 
-    Args:
-      make: makes the MongoObserver.
-      say: prints a line.
-    """
-
-    priority = 30
-
-    def __init__(self, make: Callable[[], MongoObserver], say: Callable[[str], None]):
-        self.observer = make()
-        self.say, self.lost = say, False
-
-    def started_event(self, ex_info, command, host_info, start_time, config, meta_info, _id):
-        """The run starts; the database gives it a number of its own."""
-        given = (dict(ex_info), command, host_info, start_time, config, meta_info, None)
-        self._try("started_event", *given)
-        return _id
-
-    def heartbeat_event(self, info, captured_out, beat_time, result):
-        """The run is alive."""
-        self._try("heartbeat_event", info, captured_out, beat_time, result)
-
-    def completed_event(self, stop_time, result):
-        """The run is done."""
-        self._try("completed_event", stop_time, result)
-
-    def interrupted_event(self, interrupt_time, status):
-        """The run was asked to stop."""
-        self._try("interrupted_event", interrupt_time, status)
-
-    def failed_event(self, fail_time, fail_trace):
-        """The run failed."""
-        self._try("failed_event", fail_time, fail_trace)
-
-    def artifact_event(self, name, filename, metadata=None, content_type=None):
-        """A file of the run."""
-        kind = content_type or "application/octet-stream"
-        self._try("artifact_event", name, filename, metadata, kind)
-
-    def log_metrics(self, metrics_by_name, info):
-        """Figures of the run."""
-        self._try("log_metrics", metrics_by_name, info)
-
-    def join(self):
-        """Nothing is under way."""
-
-    def _try(self, event: str, *given: Any) -> None:
-        if self.lost:
-            return
+    def _patiently(self, write: Callable[[], None]) -> bool:
         try:
-            getattr(self.observer, event)(*given)
-        except Exception as error:  # whatever a database does, the run goes on
-            self.lost = True
-            self.say(f"warning: MongoDB no longer answers ({_kind(error)}); the record is in files")
+            write()
+        except OSError as error:
+            if not self._warned:
+                self._warned = True
+                self.say(
+                    f"warning: {self.folder}: the record cannot be written ({error.strerror}); "
+                    "the run goes on, and the record follows when it can be"
+                )
+            return False
+        return True
+
+    def _end(self, last: Callable[[], None]) -> None:
+        done = [self._patiently(lambda: self._write_metrics(True)), self._patiently(self.save_cout)]
+        done.append(self._patiently(last))
+        if not all(done):
+            self.say(f"warning: {self.folder}: the record is incomplete")
+        self._held.close()
 
 
-class _Direct(MongoObserver):
-    """A MongoObserver that lets errors out instead of waiting for a server that is away."""
+def as_shown(text: str) -> str:
+    """What a terminal would show, with carriage returns and backspaces carried out.
 
-    def save(self) -> None:
-        self.runs.update_one({"_id": self.run_entry["_id"]}, {"$set": self.run_entry})
-
-    def final_save(self, attempts: int) -> None:
-        del attempts
-        self.save()
-
-
-def mongo_observer(
-    url: str, say: Callable[[str], None] = lambda line: print(line, file=sys.stderr)
-) -> PatientMongo | None:
-    """An observer for the database at `url`; None, after one warning, when it does not answer.
-
-    Args:
-      url: mongodb://[user:password@]host:port/database, or host:port[:database], or a database on
-        this machine. The database's name is "sacred" where none is given.
-
-    Raises:
-      ValueError: not such a text.
+    Sacred calls this with all that was printed so far, at every heartbeat; only the lines behind
+    the first such sign are gone through letter by letter.
     """
-    import pymongo
-
-    address, database = parse_url(url)
-
-    def connect(found: list) -> None:
-        wait = round(PATIENCE * 1000)
-        options = {"serverSelectionTimeoutMS": wait, "connectTimeoutMS": wait}
-        try:
-            client = pymongo.MongoClient(address, **options)
-            client.admin.command("ping")
-            found.append(client)
-        except Exception as error:  # each of its many kinds means: no database
-            found.append(error)
-
-    # Looking up a name can take longer than any of the client's own limits.
-    found: list = []
-    thread = threading.Thread(target=connect, args=(found,), daemon=True)
-    thread.start()
-    thread.join(PATIENCE + GRACE)
-    client = found[0] if found else TimeoutError()
-    if isinstance(client, Exception):
-        say(
-            f"warning: MongoDB at {redacted(url)} does not answer ({_kind(client)}); "
-            "the run is recorded in files alone"
-        )
-        return None
-    return PatientMongo(lambda: _Direct(client=client, db_name=database), say)
-
-
-def parse_url(url: str) -> tuple[str, str]:
-    """(address, database) of a database.
-
-    Raises:
-      ValueError: neither a URL nor host:port:database.
-    """
-    if url.startswith(("mongodb://", "mongodb+srv://")):
-        database = urllib.parse.urlsplit(url).path.strip("/")
-        return url, database or "sacred"
-    match = re.fullmatch(r"(?:([\w.-]+):(\d{1,5})(?::([\w-]+))?)|([\w-]+)", url)
-    if not match:
-        shown = redacted(url if "://" in url else f"mongodb://{url}").removeprefix("mongodb://")
-        raise ValueError(
-            f"tracking.mongo={shown!r}: expected mongodb://host:port/database or host:port:database"
-        )
-    host, port, database, alone = match.groups()
-    if alone:
-        return "mongodb://localhost:27017", alone
-    return f"mongodb://{host}:{port}", database or "sacred"
-
-
-def redacted(text: str) -> str:
-    """A text without the users, the passwords and the secret options of the URLs in it.
-
-    A password may hold any sign, also "@", "/" and blanks: whatever stands between the scheme and
-    the last "@" of a line goes, at the cost of text that was none.
-    """
-    text = re.sub(r"(\w+://).*@", r"\1***@", text)
-    return re.sub(
-        r"(?i)([?&;]\w*(?:password|properties|secret|token)\w*=)[^&;\s'\"]+", r"\1***", text
-    )
-
-
-def _kind(error: BaseException) -> str:
-    return type(error).__name__
+    places = [place for place in (text.find("\r"), text.find("\b")) if place >= 0]
+    if not places:
+        return text
+    start = text.rfind("\n", 0, min(places)) + 1
+    return text[:start] + apply_backspaces_and_linefeeds(text[start:])
 
 
 def add_sources(experiment: Any, root: Path) -> None:
@@ -231,3 +228,18 @@ def has_git(root: Path) -> bool:
 
         return bool(git.Repo(root, search_parent_directories=True).head.commit.hexsha)
     return False
+
+
+def _next_free(path: Path) -> Path:
+    """run.json → run-1.json or the next number that is free."""
+    number = 1
+    while (path.parent / f"{path.stem}-{number}{path.suffix}").exists():
+        number += 1
+    return path.parent / f"{path.stem}-{number}{path.suffix}"
+
+
+if __name__ == "__main__":
+    from common import shell
+    from experiments.tracking_sync import main
+
+    shell.run(main)

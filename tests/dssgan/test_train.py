@@ -80,6 +80,9 @@ def test_a_run_leaves_a_separator_a_record_and_curves(tmp_path, words, capsys):
     config = json.loads((folder / "config.json").read_text())
     assert config["model"] == {"name": "tiny"}
     assert config["seed"] == 42
+    info = json.loads((folder / "info.json").read_text())
+    assert info["tensorboard"] == str(folder / "tensorboard")
+    assert info["devices"] and info["devices"][0].startswith(("CPU", "GPU"))
     curves = json.loads((folder / "metrics.json").read_text())
     assert curves["validation/si_sdr"]["steps"] == [5, 10]
     assert curves["train/loss"]["steps"] == [5, 10]
@@ -129,6 +132,8 @@ def test_the_test_scores_are_the_result_and_go_on_where_they_stopped(tmp_path, w
     record = json.loads((folder / "run.json").read_text())
     assert record["result"] == result
     assert "scores/summary.json" in record["artifacts"]
+    info = json.loads((folder / "info.json").read_text())
+    assert info["scores"] == summary["songs"]
     with pytest.raises(ValueError, match="no songs to test with"):
         train.main(["with", f"resume={folder}", "data.test=[]"])
 

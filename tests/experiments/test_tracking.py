@@ -1,29 +1,28 @@
-"""Records of runs: files in the run's folder, and a database that may be away."""
+"""Records of runs: the files in the run's folder, and addresses of databases."""
 
 import datetime
 import json
-import socket
+import platform
+import resource
 
+import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from sacred.utils import apply_backspaces_and_linefeeds
 
-from experiments.tracking import (
-    GRACE,
-    PATIENCE,
-    PatientMongo,
-    RunFolder,
-    mongo_observer,
-    parse_url,
-    redacted,
-)
+from experiments import tracking
+from experiments import tracking_records as records
+from experiments.tracking import RunFolder, as_shown, parse_url, redacted
 
 NOW = datetime.datetime(2026, 1, 2)
 
 
-def start(folder):
-    observer = RunFolder(folder)
+def start(folder, say=print):
+    observer = RunFolder(folder, say)
     info = {"base_dir": ".", "sources": [], "name": "dssgan"}
-    given = (info, "train", {"hostname": "here"}, NOW, {"seed": 1}, {}, None)
-    assert observer.started_event(*given) == folder.name
+    what = (info, "train", {"hostname": platform.node()}, NOW, {"seed": 1}, {}, None)
+    assert observer.started_event(*what) == folder.name
     return observer
 
 
@@ -62,47 +61,146 @@ def test_artefacts_in_the_folder_are_noted_and_others_copied(tmp_path):
     assert (tmp_path / "mine" / "table.csv").read_text() == "1"
 
 
-@pytest.mark.parametrize("listening", [False, True])
-def test_a_database_that_is_away_costs_a_moment_and_one_warning(listening):
-    assert PATIENCE + GRACE <= 3.0
-    said = []
-    with socket.socket() as server:
-        server.bind(("127.0.0.1", 0))
-        if listening:  # it takes the connection and never answers
-            server.listen()
-        port = server.getsockname()[1]
-        url = f"mongodb://me:secret@127.0.0.1:{port}/db"
-        assert mongo_observer(url, said.append) is None
-    assert len(said) == 1
-    assert "does not answer" in said[0]
-    assert "secret" not in said[0]
+def test_numbers_of_numpy_are_recorded_as_numbers(tmp_path):
+    observer = start(tmp_path / "mine")
+    one = {"values": [np.float32(0.5)], "steps": [np.int64(3)], "timestamps": [NOW]}
+    observer.log_metrics({"loss": one}, {})
+    observer.heartbeat_event({"gains": np.arange(2), "where": tmp_path}, "", NOW, None)
+    observer.completed_event(NOW, {"SDR/drums": np.float64(5.0)})
+    assert json.loads((tmp_path / "mine" / "run.json").read_text())["result"] == {"SDR/drums": 5.0}
+    info = json.loads((tmp_path / "mine" / "info.json").read_text())
+    assert info == {"gains": [0, 1], "where": str(tmp_path)}
+    loss = json.loads((tmp_path / "mine" / "metrics.json").read_text())["loss"]
+    assert (loss["values"], loss["steps"]) == ([0.5], [3])
 
 
-class Failing:
-    def __init__(self):
-        self.events = []
-
-    def __getattr__(self, name):
-        def event(*given):
-            self.events.append(name)
-            if len(self.events) > 2:
-                raise ConnectionError("mongodb://me:secret@host is gone")
-
-        return event
-
-
-def test_a_database_that_goes_away_is_told_once():
-    said, inner = [], Failing()
-    observer = PatientMongo(lambda: inner, said.append)
-    given = ({}, "train", {}, NOW, {}, {}, None)
-    assert observer.started_event(*given) is None
-    for _ in range(3):
-        observer.heartbeat_event({}, "", NOW, None)
-        observer.log_metrics({}, {})
+def test_progress_bars_leave_what_they_show_last(tmp_path):
+    observer, printed = start(tmp_path / "mine"), ""
+    for piece in ("epoch 1\n10 %", "\r50 %", "\r99 %\nepoch", " 2\n", "é"):
+        printed = as_shown(printed + piece)
+        observer.heartbeat_event({}, printed, NOW, None)
     observer.completed_event(NOW, None)
-    assert inner.events == ["started_event", "heartbeat_event", "log_metrics"]
-    assert len(said) == 1
-    assert "secret" not in said[0]
+    assert (tmp_path / "mine" / "cout.txt").read_text() == "epoch 1\n99 %\nepoch 2\né"
+
+
+@given(st.lists(st.text("ab\r\b\n", max_size=12), max_size=4))
+def test_what_a_terminal_shows_is_what_sacred_says_it_is(pieces):
+    ours = theirs = ""
+    for piece in pieces:
+        ours, theirs = as_shown(ours + piece), apply_backspaces_and_linefeeds(theirs + piece)
+    assert ours == theirs
+
+
+def points(count, first=0):
+    steps = list(range(first, first + count))
+    return {"loss": {"values": [0.5] * count, "steps": steps, "timestamps": [NOW] * count}}
+
+
+def test_a_torn_line_is_cut_off_and_long_curves_are_rewritten_seldom(tmp_path, monkeypatch):
+    written = []
+    monkeypatch.setattr(tracking, "OFTEN", 10)
+    whole = records.write_curves
+    monkeypatch.setattr(records, "write_curves", lambda folder: written.append(1) or whole(folder))
+    observer = start(tmp_path / "mine")
+    for beat in range(100):
+        observer.log_metrics(points(2, 2 * beat), {})
+    assert len(written) < 30
+    journal = tmp_path / "mine" / "metrics.jsonl"
+    with open(journal, "ab") as file:
+        file.write(b'{"loss": {"val')  # as a kill leaves it
+    observer.failed_event(NOW, ["killed"])
+    again = start(tmp_path / "mine")
+    again.log_metrics(points(1, 200), {})
+    again.completed_event(NOW, None)
+    curves = json.loads((tmp_path / "mine" / "metrics.json").read_text())
+    assert curves["loss"]["steps"] == list(range(201))
+    assert all(json.loads(line) for line in journal.read_text().splitlines())
+
+
+def test_a_run_begun_before_there_were_journals_goes_on(tmp_path):
+    (tmp_path / "mine").mkdir()
+    one = {"loss": {"values": [1.0], "steps": [0], "timestamps": [NOW.isoformat()]}}
+    (tmp_path / "mine" / "metrics.json").write_text(json.dumps(one))
+    observer = start(tmp_path / "mine")
+    observer.log_metrics(points(1, 1), {})
+    observer.completed_event(NOW, None)
+    curves = json.loads((tmp_path / "mine" / "metrics.json").read_text())
+    assert curves["loss"]["steps"] == [0, 1]
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "metrics.json").write_text("{")
+    said = []
+    observer = start(tmp_path / "other", said.append)
+    observer.completed_event(NOW, None)
+    assert len(said) == 1 and "not a JSON file" in said[0]
+    assert (tmp_path / "other" / "metrics-1.json").read_text() == "{"
+
+
+def test_a_full_disk_costs_one_warning_and_nothing_of_the_record(tmp_path):
+    """A file cannot grow beyond the limit of the process; then there is space again."""
+    said = []
+    observer = start(tmp_path / "mine", said.append)
+    kept = resource.getrlimit(resource.RLIMIT_FSIZE)
+    printed = ""
+    try:
+        for beat in range(60):
+            if beat == 5:
+                resource.setrlimit(resource.RLIMIT_FSIZE, (500, kept[1]))
+            printed += f"line {beat}\n" * 3
+            observer.log_metrics(points(10, 10 * beat), {})
+            observer.heartbeat_event({"beat": beat}, printed, NOW, None)
+        assert json.loads((tmp_path / "mine" / "run.json").read_text())["status"] == "RUNNING"
+        assert len((tmp_path / "mine" / "cout.txt").read_bytes()) <= 500
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, kept)
+    observer.completed_event(NOW, None)
+    assert len(said) == 1 and "the record cannot be written (File too large)" in said[0]
+    assert (tmp_path / "mine" / "cout.txt").read_text() == printed
+    curves = json.loads((tmp_path / "mine" / "metrics.json").read_text())
+    assert curves["loss"]["steps"] == list(range(600))
+    assert json.loads((tmp_path / "mine" / "run.json").read_text())["status"] == "COMPLETED"
+    assert not list(tmp_path.rglob(".partial-*"))
+
+
+def test_one_process_records_in_a_folder_and_the_dead_are_told_apart(tmp_path):
+    alive = start(tmp_path / "alive")
+    with pytest.raises(OSError, match="another process records"):
+        start(tmp_path / "alive")
+    dead = start(tmp_path / "dead")
+    dead.heartbeat_event({}, "", NOW, None)
+    dead.log_metrics(points(3), {})
+    (tmp_path / "dead" / "metrics.json").unlink()
+    dead._held.close()  # as the end of its process does
+    (tmp_path / "broken").mkdir()
+    (tmp_path / "broken" / "run.json").write_text("[1, 2")
+    start(tmp_path / "third").completed_event(NOW, None)  # closes its neighbours' records
+    state = {f: json.loads((tmp_path / f / "run.json").read_text()) for f in ("alive", "dead")}
+    assert state["alive"]["status"] == "RUNNING"
+    assert state["dead"]["status"] == "DIED"
+    assert state["dead"]["stop_time"] == NOW.isoformat()
+    assert "last sign of life" in state["dead"]["fail_trace"][0]
+    curves = json.loads((tmp_path / "dead" / "metrics.json").read_text())
+    assert curves["loss"]["steps"] == [0, 1, 2]
+    alive.completed_event(NOW, None)
+
+
+def test_a_killed_run_that_is_taken_up_keeps_its_name(tmp_path):
+    start(tmp_path / "mine")._held.close()
+    again = start(tmp_path / "mine")
+    first = json.loads((tmp_path / "mine" / "run-1.json").read_text())
+    assert first["status"] == "DIED"
+    assert json.loads((tmp_path / "mine" / "run.json").read_text())["uid"] == first["uid"]
+    again.completed_event(NOW, None)
+
+
+def test_a_silent_run_elsewhere_counts_as_dead_after_a_while(tmp_path):
+    now = datetime.datetime.now(datetime.UTC).replace(tzinfo=None)
+    for name, beat in (("short", now), ("long", now - 2 * records.SILENCE)):
+        observer = start(tmp_path / name)
+        observer.run_entry["host"] = {"hostname": "elsewhere"}
+        observer.heartbeat_event({}, "", beat, None)
+        observer._held.close()
+    assert records.close_if_dead(tmp_path / "long")
+    assert not records.close_if_dead(tmp_path / "short")
 
 
 def test_databases_are_named_by_url_or_by_host_and_port():
