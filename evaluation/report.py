@@ -20,17 +20,24 @@ HEADS = {
 }
 
 
-def table(head: Sequence[str], rows: Sequence[Sequence[str]], markdown: bool = False) -> str:
-    """Align columns: the first to the left, the others to the right; at most 80 columns wide.
+def table(
+    head: Sequence[str],
+    rows: Sequence[Sequence[str]],
+    markdown: bool = False,
+    width: int | None = WIDTH,
+) -> str:
+    """Align columns: the first to the left, the others to the right.
 
-    Cells of the first column are shortened where the table would be wider.
+    Cells of the first column are shortened where the table would be wider than `width`; None keeps
+    them whole.
     """
     rows = [[str(cell) for cell in row] for row in (head, *rows)]
     if markdown:
         rows = [[cell.replace("|", "\\|") for cell in row] for row in rows]
     widths = [max(len(row[column]) for row in rows) for column in range(len(head))]
-    frame = 3 * len(head) + 1 if markdown else 2 * (len(head) - 1)
-    widths[0] = max(8, min(widths[0], WIDTH - frame - sum(widths[1:])))
+    if width is not None:
+        frame = 3 * len(head) + 1 if markdown else 2 * (len(head) - 1)
+        widths[0] = max(8, min(widths[0], width - frame - sum(widths[1:])))
 
     def line(row: Sequence[str]) -> str:
         first = row[0] if len(row[0]) <= widths[0] else row[0][: widths[0] - 1] + "…"

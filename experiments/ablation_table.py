@@ -113,7 +113,7 @@ def report(scores: dict[str, Any]) -> str:
         rows.append(cells)
     songs = max(len(songs) for arm in arms.values() for songs in arm["seeds"].values())
     head_line = f"{songs} test songs; dB, mean over songs, ± deviation over seeds"
-    write_text(RESULTS, f"{head_line}\n\n{table(head, rows, markdown=True)}\n")
+    write_text(RESULTS, f"{head_line}\n\n{table(head, rows, markdown=True, width=None)}\n")
     if gains:
         figure({arms[name]["title"]: interval for name, interval in gains.items()})
     return f"{head_line}\n\n{table(head, rows)}"

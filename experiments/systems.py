@@ -132,5 +132,7 @@ def report(rows: list[dict[str, Any]], folder: Path) -> None:
         ]
         for row in rows
     ]
-    write_text(folder / "table.md", f"{legend}\n\n{table(HEAD, lines, markdown=True)}\n")
+    write_text(
+        folder / "table.md", f"{legend}\n\n{table(HEAD, lines, markdown=True, width=None)}\n"
+    )
     print(f"{legend}\n\n{table(HEAD, lines)}")

@@ -37,6 +37,12 @@ def test_table_columns_line_up():
     assert rows[2] == "| x\\|y     | 1 |"
 
 
+def test_tables_may_keep_long_cells_whole():
+    row = (LONG, "1.00")
+    assert LONG.replace("|", "\\|") in report.table(("song", "dB"), [row], True, width=None)
+    assert LONG not in report.table(("song", "dB"), [row])
+
+
 def test_numbers():
     assert report.number(-1.005) == "−1.00"
     assert report.number(float("nan")) == report.number(None) == "–"
