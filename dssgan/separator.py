@@ -81,7 +81,9 @@ class Separator:
         samples = max(round(segment * self.sample_rate), model.minimum, 1)
         samples = min(samples, model.maximum or samples)
         self.segment = -(-samples // model.multiple) * model.multiple
-        self.hop = max(1, self.segment - round(self.segment * overlap))
+        # On the model's own grid, so that neighbouring chunks see the same frames.
+        hop = self.segment - round(self.segment * overlap)
+        self.hop = max(model.multiple, hop - hop % model.multiple)
         self.shifts = int(shifts)
         # On a CPU a channel keeps all cores busy: more of them at once would only take more memory.
         self._one_channel = model.channels_apart and not gpu
