@@ -8,8 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from common.files import atomic_path, write_json, write_text
+from common.files import write_json, write_text
 from evaluation.report import number, table
+from experiments.heat_map import axes
+from experiments.heat_map import heat_map as draw
 
 METRICS = ("SDR", "SIR", "SAR")
 HERE = Path(__file__).parent
@@ -121,15 +123,15 @@ def report(scores: dict[str, Any]) -> str:
 
 def figure(gains: dict[str, tuple[float, float, float]]) -> None:
     """Draw the gains with their intervals."""
-    axes, save = _axes(7.2, 0.6 + 0.42 * len(gains))
+    drawn, save = axes(7.2, 0.6 + 0.42 * len(gains))
     for place, (mean, low, high) in enumerate(gains.values()):
-        axes.plot([low, high], [place, place], color="black", linewidth=1.2)
-        axes.plot([mean], [place], "o", color="tab:blue" if low > 0 else "tab:gray")
-    axes.set_yticks(range(len(gains)), list(gains))
-    axes.invert_yaxis()
-    axes.axvline(0.0, color="black", linewidth=0.6)
-    axes.set_xlabel("gain in drums SDR over supervised alone, dB, 95 % interval")
-    axes.grid(axis="x", alpha=0.3)
+        drawn.plot([low, high], [place, place], color="black", linewidth=1.2)
+        drawn.plot([mean], [place], "o", color="tab:blue" if low > 0 else "tab:gray")
+    drawn.set_yticks(range(len(gains)), list(gains))
+    drawn.invert_yaxis()
+    drawn.axvline(0.0, color="black", linewidth=0.6)
+    drawn.set_xlabel("gain in drums SDR over supervised alone, dB, 95 % interval")
+    drawn.grid(axis="x", alpha=0.3)
     save(FIGURE)
 
 
@@ -151,29 +153,6 @@ def heat_map(plan: dict[str, Any], points: Sequence[tuple[Any, int]]) -> None:
     text = table(["alpha \\ beta", *(f"{beta:g}" for beta in betas)], rows, markdown=True)
     write_text(HEAT.with_suffix(".md"), text + "\n")
     print(text)
-    axes, save = _axes(1.6 + 0.9 * len(betas), 1.2 + 0.6 * len(alphas))
-    picture = axes.imshow(means, cmap="viridis", aspect="auto")
-    axes.figure.colorbar(picture, label="drums SDR, dB")
-    for row, column in np.ndindex(means.shape):
-        axes.text(column, row, number(means[row, column]), ha="center", va="center", color="white")
-    axes.set_xticks(range(len(betas)), [f"{beta:g}" for beta in betas])
-    axes.set_yticks(range(len(alphas)), [f"{alpha:g}" for alpha in alphas])
-    axes.set_xlabel("beta (additivity)")
-    axes.set_ylabel("alpha (adversarial)")
-    save(HEAT.with_suffix(".png"))
-
-
-def _axes(width: float, height: float) -> tuple[Any, Any]:
-    """Axes of a figure in inches, and the function that saves it as PNG."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
-    drawn = Figure(figsize=(width, height), dpi=120, layout="constrained")
-    FigureCanvasAgg(drawn)
-
-    def save(path: Path) -> None:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with atomic_path(path) as temporary:
-            drawn.savefig(temporary, format="png", metadata={"Software": None})
-
-    return drawn.add_subplot(), save
+    labels = [[f"{value:g}" for value in keys] for keys in (alphas, betas)]
+    rows, columns = ("alpha (adversarial)", labels[0]), ("beta (additivity)", labels[1])
+    draw(HEAT.with_suffix(".png"), means, rows, columns, "drums SDR, dB")
