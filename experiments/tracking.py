@@ -7,7 +7,6 @@ process was killed say so. Running it again changes nothing.
 """
 
 import contextlib
-import importlib.metadata
 import json
 import os
 import shutil
@@ -27,13 +26,14 @@ from common.files import locked, write_json
 from experiments import tracking_records as records
 from experiments.tracking_courier import mongo_observer
 from experiments.tracking_server import parse_url, redacted
+from experiments.tracking_sources import add_sources, has_git
 
 __all__ = ["RunFolder", "add_sources", "has_git", "mongo_observer", "parse_url", "redacted"]
 
 OFTEN = 5000  # points of curves up to which metrics.json is rewritten at every heartbeat
+RESERVE = ".reserve"  # a file that makes room for the last words of a run on a full disk
+RESERVED = 1 << 17  # bytes
 GROWTH = 1.25  # and by how much they grow from one rewriting to the next afterwards
-PACKAGES = ("tensorflow", "tensorflow-cpu", "keras", "numpy", "scipy", "soundfile", "soxr", "av")
-PACKAGES += ("librosa", "mir_eval", "sacred", "pymongo", "tensorboard", "matplotlib", "pyyaml")
 
 
 def warn(line: str) -> None:
@@ -66,14 +66,13 @@ class RunFolder(FileStorageObserver):
         """
         given = (command, host_info, start_time, records.plain(config), meta_info)
         super().started_event(dict(ex_info), *given, _id)
-        self.run_entry["uid"] = self._uid
-        self.save_json(self.run_entry, records.RUN)
         return self.folder.name if _id is None else _id
 
     def _make_run_dir(self, _id: Any) -> None:
         self.folder.mkdir(parents=True, exist_ok=True)
         busy = OSError(f"{self.folder}: another process records in this run's folder")
         self._held.enter_context(locked(self.folder / records.ALIVE, busy))
+        os.register_at_fork(after_in_child=self._held.close)  # workers may outlive a killed run
         self.dir, self._uid = str(self.folder), uuid.uuid4().hex
         for folder in self.folder.parent.iterdir():  # runs that were killed say so from now on
             with contextlib.suppress(ValueError, OSError):
@@ -83,6 +82,7 @@ class RunFolder(FileStorageObserver):
         for name in (records.RUN, records.INFO):
             if (self.folder / name).exists():
                 os.replace(self.folder / name, _next_free(self.folder / name))
+        (self.folder / RESERVE).write_bytes(os.urandom(RESERVED))
         self._log = records.Appended(self.folder / records.LOG)
         try:
             self._journal = records.open_journal(self.folder)
@@ -95,7 +95,10 @@ class RunFolder(FileStorageObserver):
 
     def save_json(self, obj: Any, filename: str) -> None:
         """Write a record atomically, NumPy's numbers as plain ones."""
-        write_json(self.folder / filename, flatten(records.plain(obj)))
+        obj = records.plain(obj)
+        if filename == records.RUN:  # with its name from the first moment
+            obj["uid"] = self._uid
+        write_json(self.folder / filename, flatten(obj))
 
     def find_or_save(self, filename, store_dir: Path) -> Path:
         """Keep a source under its checksum; two runs may do so at the same moment."""
@@ -187,10 +190,15 @@ class RunFolder(FileStorageObserver):
         return True
 
     def _end(self, last: Callable[[], None]) -> None:
-        done = [self._patiently(lambda: self._write_metrics(True)), self._patiently(self.save_cout)]
-        done.append(self._patiently(last))
+        (self.folder / RESERVE).unlink(missing_ok=True)
+        if self.run_entry is None:  # it could not even be started
+            self._held.close()
+            return
+        done = [self._patiently(last), self._patiently(lambda: self._write_metrics(True))]
+        done.append(self._patiently(self.save_cout))
         if not all(done):
-            self.say(f"warning: {self.folder}: the record is incomplete")
+            state = "" if done[0] else ", even its end is missing"
+            self.say(f"warning: {self.folder}: the record is incomplete{state}")
         self._held.close()
 
 
@@ -205,29 +213,6 @@ def as_shown(text: str) -> str:
         return text
     start = text.rfind("\n", 0, min(places)) + 1
     return text[:start] + apply_backspaces_and_linefeeds(text[start:])
-
-
-def add_sources(experiment: Any, root: Path) -> None:
-    """Let Sacred record the project's programs and the versions of the packages they stand on.
-
-    It asked Git once, about the main file; to ask about each of a hundred files takes seconds.
-    """
-    experiment.save_git_info = False
-    for package in ("common", "dssgan", "datasets", "evaluation", "experiments"):
-        for path in sorted((root / package).rglob("*.py")):
-            experiment.add_source_file(str(path))
-    for package in PACKAGES:
-        with contextlib.suppress(importlib.metadata.PackageNotFoundError):
-            experiment.add_package_dependency(package, importlib.metadata.version(package))
-
-
-def has_git(root: Path) -> bool:
-    """Whether Sacred can ask Git about the project (it fails on a repository without a commit)."""
-    with contextlib.suppress(Exception):
-        import git
-
-        return bool(git.Repo(root, search_parent_directories=True).head.commit.hexsha)
-    return False
 
 
 def _next_free(path: Path) -> Path:

@@ -95,6 +95,8 @@ class Courier(RunObserver):
             self._news.wait(self.pause if self.away else None)
             self._news.clear()
             last, begun = self._over.is_set(), time.monotonic()
+            if last:  # a server that crashed may have lost what it had taken
+                self.delivery.forget()
             if not (last and self.away and begun - self._failed < 2 * self.pause + PATIENCE):
                 self._attempt(self.delivery)
             if last:

@@ -33,7 +33,7 @@ class Delivery:
     def __init__(self, folder: Path, say: Callable[[str], None]):
         self.folder, self.say = folder, say
         self._said: set[str] = set()
-        self._forget()
+        self.forget()
 
     def __call__(self, database: Any) -> int | None:
         """Deliver what is missing.
@@ -52,10 +52,11 @@ class Delivery:
             try:
                 return self._deliver(database)
             except BaseException:
-                self._forget()
+                self.forget()
                 raise
 
-    def _forget(self) -> None:
+    def forget(self) -> None:
+        """Look again at all that the database has."""
         self._sent: dict[str, str] = {}
         self._place = 0
         self._open: dict[str, tuple[int, dict[str, list]]] = {}  # each curve's last document
@@ -74,11 +75,14 @@ class Delivery:
         if found and found.get("delivered") == state:
             self._sent["delivered"] = state
             return None
+        if not found:  # a new run, or a new database
+            self.forget()
         number = found["_id"] if found else _new_number(database, uid, record)
         document = run_document(self.folder, record, files, self._tell)
+        info = document.pop("info")
         self._set(database, number, document)
         self._send_metrics(database, number, uid)
-        self._set(database, number, {"info": document["info"] | {"metrics": self._metrics}})
+        self._set(database, number, {"info": info | {"metrics": self._metrics}})
         send_files(database, uid, files)
         self._set(database, number, {"delivered": state})
         return number

@@ -19,6 +19,7 @@ from dssgan.models import SEPARATORS
 from dssgan.separator import Separator
 from dssgan.state import read_progress
 from tests.dssgan.doubles import TinySeparator, error
+from tests.experiments.mongo_server import MongoServer
 
 ROOT = Path(__file__).parents[2]
 
@@ -92,6 +93,25 @@ def test_a_run_leaves_a_separator_a_record_and_curves(tmp_path, words, capsys):
     assert all(len(line) <= 80 for line in epochs)
     assert "epoch 2/2" in capsys.readouterr().out
     assert list((folder / "tensorboard" / "supervised").glob("events.*"))
+
+
+def test_a_run_is_told_to_a_database_as_well(tmp_path, words, capsys):
+    server = MongoServer(tmp_path / "server").start()
+    try:
+        where = f"127.0.0.1:{server.port}:sacred"
+        assert train.main([*words, "name=mine", "supervised.epochs=1", "-m", where]) == 0
+        (run,) = server.database().runs.find({})
+        names = {curve["name"] for curve in server.database().metrics.find({})}
+    finally:
+        server.kill()
+    folder = tmp_path / "runs" / "mine"
+    assert run["uid"] == json.loads((folder / "run.json").read_text())["uid"]
+    assert (run["status"], run["config"]["model"]) == ("COMPLETED", {"name": "tiny"})
+    assert {"train/loss", "validation/si_sdr"} <= names
+    assert "separator/separator.weights.h5" in {file["name"] for file in run["artifacts"]}
+    assert {"dssgan/steps.py", "datasets/track.py"} <= {s[0] for s in run["experiment"]["sources"]}
+    assert "epoch 1/1" in run["captured_out"]
+    assert "warning" not in capsys.readouterr().err
 
 
 def test_the_same_seed_repeats_a_run_and_a_named_run_goes_on(tmp_path, words, capsys):

@@ -4,6 +4,10 @@ import datetime
 import json
 import platform
 import resource
+import shutil
+import subprocess
+import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -15,6 +19,7 @@ from experiments import tracking
 from experiments import tracking_records as records
 from experiments.tracking import RunFolder, as_shown, parse_url, redacted
 
+ROOT = Path(__file__).parents[2]
 NOW = datetime.datetime(2026, 1, 2)
 
 
@@ -159,6 +164,42 @@ def test_a_full_disk_costs_one_warning_and_nothing_of_the_record(tmp_path):
     assert curves["loss"]["steps"] == list(range(600))
     assert json.loads((tmp_path / "mine" / "run.json").read_text())["status"] == "COMPLETED"
     assert not list(tmp_path.rglob(".partial-*"))
+
+
+FULL = """
+import sys
+from tests.experiments.test_tracking import NOW, Path, points, start
+
+folder, said = Path(sys.argv[1]) / "runs" / "mine", []
+observer = start(folder, said.append)
+try:
+    with open(folder.parent / "large", "wb", buffering=0) as file:
+        while True:
+            file.write(bytes(500))
+except OSError:
+    pass
+for beat in range(20):
+    observer.log_metrics(points(10, 10 * beat), {})
+    observer.heartbeat_event({}, "line\\n" * beat, NOW, None)
+observer.failed_event(NOW, ["no space"])
+assert len(said) == 1 and "No space left on device" in said[0], said
+assert len((folder / "cout.txt").read_text().splitlines()) == 19
+assert len((folder / "metrics.jsonl").read_text().splitlines()) == 20
+print((folder / "run.json").read_text())
+"""
+
+
+def test_a_disk_that_stays_full_has_room_for_how_the_run_ended(tmp_path):
+    """A file system of its own, where this machine lets one be mounted without rights."""
+    mount = ["unshare", "-rm", "sh", "-c", 'mount -t tmpfs -o size=600k none "$0" && exec "$@"']
+    if not shutil.which("unshare") or subprocess.run([*mount, tmp_path, "true"]).returncode:
+        pytest.skip("needs user namespaces")
+    program = [sys.executable, "-c", FULL, tmp_path]
+    done = subprocess.run(
+        [*mount, tmp_path, *program], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["status"] == "FAILED"
 
 
 def test_one_process_records_in_a_folder_and_the_dead_are_told_apart(tmp_path):
