@@ -166,12 +166,10 @@ class UNet(SeparatorModel):
         magnitudes = tf.transpose(magnitudes[:, :, : spectra.shape[2]], (0, 1, 3, 2))
         size = tf.abs(spectra)
         # Where there is no mixture there is no phase either; such cells sound as zero phase.
-        phase = tf.where(
-            size > 0.0,
-            spectra / tf.cast(tf.where(size > 0.0, size, 1.0), spectra.dtype),
-            tf.ones_like(spectra),
-        )
-        complete = tf.cast(magnitudes, spectra.dtype) * phase[:, None]
+        scale = 1.0 / tf.where(size > 0.0, size, 1.0)
+        cosine = tf.where(size > 0.0, tf.math.real(spectra) * scale, 1.0)
+        sine = tf.math.imag(spectra) * scale
+        complete = tf.complex(magnitudes * cosine[:, None], magnitudes * sine[:, None])
         return signal.istft(complete, self.frame_length, self.hop, samples)
 
 

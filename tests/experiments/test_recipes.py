@@ -8,6 +8,9 @@ import pytest
 import tensorflow as tf
 import yaml
 
+import datasets
+from datasets import legacy
+from datasets.export import export
 from dssgan import train
 from dssgan.assembly import build_model, build_rule, build_supervised_step, excerpt_samples
 from dssgan.choices import check_choices
@@ -86,6 +89,61 @@ def small(name, songs, folder):
         },
     )
     return from_dict(values), values
+
+
+@pytest.fixture(scope="module")
+def pickle(tmp_path_factory):
+    """The original's `dataset.pkl` on songs of the band; some of them unpaired."""
+    out = tmp_path_factory.mktemp("songs")
+    export(datasets.load("band", songs=3, seconds=7.0, sample_rate=8000), out)
+    tracks = datasets.load("folders", str(out), sources=["drums"])
+    order = ("accompaniment", "drums")
+    free = [track for track in tracks if track.split == "train"][:2]
+    lists = legacy.listed(tracks, {"mixtures": free, **dict.fromkeys(order, free)}, order)
+    legacy.write(out / "dataset.pkl", lists)
+    return out / "dataset.pkl"
+
+
+@pytest.mark.parametrize(
+    "phase",
+    [[], ["phases=[adversarial,test]", "alpha=0.001", "beta=0.001", "name=semi"]],
+    ids=["supervised", "adversarial"],
+)
+def test_the_original_dssgan_trains_from_its_pickle(phase, pickle, songs, tmp_path, capsys):
+    """Both phases of the original, on a list as it writes them, scored by its protocol."""
+    recipe = read_yaml(EXPERIMENTS / "dssgan_original.yaml")
+    unpaired = recipe["unpaired"]
+    for entry in (*unpaired["mixtures"], *unpaired["solos"]):
+        entry["root"] = str(pickle)
+    path = tmp_path / "dssgan_original.yaml"
+    path.write_text(yaml.safe_dump(recipe | {"unpaired": unpaired}))
+    words = [
+        f"data.root={pickle}",
+        f"data.cache={songs}",
+        "data.batch=2",
+        "supervised.epochs=1",
+        "supervised.steps=2",
+        "supervised.calibration=2",
+        "adversarial.epochs=1",
+        "adversarial.steps=1",
+        "separation.segment=6.0",
+        f"tracking.folder={tmp_path / 'runs'}",
+        "tracking.tensorboard=false",
+        "compute.deterministic=false",
+        *phase,
+    ]
+    assert train.main(["with", str(path), *words]) == 0
+    name = "semi" if phase else "dssgan_original"
+    summary = json.loads((tmp_path / "runs" / name / "scores" / "summary.json").read_bytes())
+    assert summary["settings"]["name"] == "dssgan"
+    assert {"SDR", "NSDR", "SNR", "NSNR"} <= summary["mean"]["drums"].keys()
+    out = capsys.readouterr().out
+    assert "958,596 weights" in out
+    if phase:
+        metrics = json.loads((tmp_path / "runs" / name / "metrics.json").read_bytes())
+        for figure in ("critic/dcgan/drums/distance", "critic/dcgan/accompaniment/penalty"):
+            assert f"train/{figure}" in metrics
+        assert {"train/loss/adversarial", "train/loss/additivity"} <= metrics.keys()
 
 
 @pytest.mark.parametrize("name", SMALL)
