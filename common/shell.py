@@ -9,13 +9,15 @@ from collections.abc import Callable, Sequence
 
 from tqdm import tqdm
 
+from common.redact import redacted
+
 
 class Misuse(ValueError):
     """The command was called wrongly: exit code 2."""
 
 
 def one_line(error: BaseException) -> str:
-    """The message of an error on one line that any terminal can print."""
+    """The message of an error on one line that any terminal can print, without passwords."""
     if isinstance(error, OSError) and error.strerror:
         where = f"{error.filename}: " if error.filename is not None else ""
         text = f"{where}{error.strerror}"
@@ -23,7 +25,7 @@ def one_line(error: BaseException) -> str:
             text += "; free some space or choose another folder, then run the command again"
     else:
         text = str(error) or type(error).__name__
-    text = " ".join(text.split())
+    text = redacted(" ".join(text.split()))
     return text.encode("utf-8", "backslashreplace").decode()
 
 

@@ -13,8 +13,8 @@ from common.shell import one_line
 from experiments.tracking_delivery import Delivery, prepare
 from experiments.tracking_server import HIDDEN, Server, is_final, reason, redacted
 
-PATIENCE = 2.2  # seconds a database has to answer
-GRACE = 0.3  # and to be given up
+PATIENCE = 2.0  # seconds a database has to answer
+GRACE = 0.2  # and to be given up
 PAUSE = 5.0  # seconds from one delivery to the next, at least …
 SHARE = 9.0  # … and so many times as long as the last one took
 FAREWELL = 60.0  # seconds that the end of a run waits for its last delivery, at most

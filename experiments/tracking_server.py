@@ -4,7 +4,8 @@ import re
 import urllib.parse
 from typing import Any
 
-HIDDEN = "***"
+from common.redact import HIDDEN, redacted
+
 SILENCE = 10_000  # milliseconds that an answer may take
 REFUSED = (13, 18, 8000)  # MongoDB's codes for users and passwords that it does not take
 
@@ -45,7 +46,7 @@ class Server:
             self._client = pymongo.MongoClient(
                 self.address,
                 serverSelectionTimeoutMS=wait,
-                connectTimeoutMS=wait,
+                connectTimeoutMS=max(wait, SILENCE),
                 socketTimeoutMS=max(wait, SILENCE),
             )
         self._client.admin.command("ping")
@@ -100,15 +101,3 @@ def parse_url(url: str) -> tuple[str, str]:
     if alone:
         return "mongodb://localhost:27017", alone
     return f"mongodb://{host}:{port}", database or "sacred"
-
-
-def redacted(text: str) -> str:
-    """A text without the users, the passwords and the secret options of the URLs in it.
-
-    A password may hold any sign, also "@", "/" and blanks: whatever stands between the scheme and
-    the last "@" of a line goes, at the cost of text that was none.
-    """
-    text = re.sub(r"(\w+://).*@", rf"\1{HIDDEN}@", text)
-    return re.sub(
-        r"(?i)([?&;]\w*(?:password|properties|secret|token)\w*=)[^&;\s'\"]+", rf"\1{HIDDEN}", text
-    )

@@ -17,6 +17,7 @@ import pymongo
 import pytest
 
 from common import shell
+from dssgan import train
 from experiments import tracking_courier, tracking_delivery, tracking_sync
 from experiments.tracking import RunFolder, mongo_observer
 from experiments.tracking_delivery import CHUNK, Delivery
@@ -383,6 +384,26 @@ def test_no_password_is_said_or_recorded(tmp_path, server, capsys, monkeypatch):
         assert said.count("\n") == 1 and said.startswith("error: MongoDB at mongodb://***@")
     for path in tmp_path.rglob("*"):
         assert path.is_dir() or b"secret" not in path.read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("command", "words"),
+    [
+        (main, ["sync", "mongodb://me:secret@host/db", "--mongo", "host:1:db"]),
+        (main, ["sync", ".", "--mongo", "me:secret@host"]),
+        (train.main, ["with", "mongodb://me:secret@host/db"]),
+        (train.main, ["with", "seed=1", "--unknown", "-m", "mongodb://me:secret@host/db"]),
+        (train.main, ["with", "tracking.mango=mongodb://me:secret@host/db"]),
+        (train.main, ["with", "seed=mongodb://me:secret@host/db"]),
+    ],
+)
+def test_misuse_says_no_password(command, words, capsys):
+    with pytest.raises(SystemExit) as ended:
+        shell.run(command, words)
+    assert ended.value.code in (1, 2)
+    said = capsys.readouterr().err
+    assert said.startswith("error: ") and said.count("\n") == 1
+    assert "secret" not in said
 
 
 def test_a_hidden_password_is_asked_for(tmp_path):
