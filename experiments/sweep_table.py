@@ -1,7 +1,7 @@
 """What a sweep shows: lines and a table while it runs, the sorted table and the heat map after."""
 
 import math
-import os
+import shutil
 import statistics
 import sys
 import textwrap
@@ -52,10 +52,10 @@ class Board:
         if not loop.running and loop.workers.slots() == 0 and not self._waiting:
             self._waiting = True
             self.event("waiting for workers")
-        if not self.live:
+        if not self.live or not loop.running:
             return
         self.clear()
-        lines = progress(loop, max(1, os.get_terminal_size().lines - BESIDE)).split("\n")
+        lines = progress(loop, max(1, shutil.get_terminal_size().lines - BESIDE)).split("\n")
         print("\n".join(lines), file=self.stream, flush=True)
         self._drawn = len(lines)
 
@@ -75,6 +75,8 @@ def progress(loop: Any, most: int = 20) -> str:
         best = number(max(score for _, score in curve)) if curve else ""
         where = f"{done}/{epochs}" if epochs else ""
         rows.append([name, where, best, duration(loop.clock() - run.started)])
+    hidden = len(loop.running) - len(rows)
+    rows += [[f"… and {hidden} more", "", "", ""]] if hidden else []
     done = f"{len(loop.outcomes)} of {loop.search.total} done"
     parts = [done, f"{len(loop.running)} running", time_left(loop)]
     head = ["point", "epoch", "best", "time"]
@@ -88,21 +90,22 @@ def time_left(loop: Any) -> str:
     epochs so far say.
     """
     whole = [o.seconds for o in loop.outcomes if o.seconds and o.value is not None]
-    ahead = []
+    ahead, guesses = [], []
     for run in loop.running.values():
         spent = loop.clock() - run.started
+        rests = [statistics.fmean(whole) - spent] if whole else []
         done, epochs = sweep_state.epoch(run.point.folder)
-        if done > run.epoch:
-            rest = spent * (epochs - done) / (done - run.epoch)
-            ahead.append(rest)
-            whole += [spent + rest] if run.epoch == 0 else []
-        elif whole:
-            ahead.append(max(0.0, statistics.fmean(whole) - spent))
+        if run.epoch < done < epochs:
+            rests.append(spent * (epochs - done) / (done - run.epoch))
+        if rests and max(rests) > 0:
+            ahead.append(max(rests))
+            guesses += [spent + max(rests)] if run.epoch == 0 else []
     waiting = loop.search.total - len(loop.outcomes) - len(loop.running)
     slots = loop.workers.slots()
-    if (not whole and (waiting or not ahead)) or not slots or not (waiting or ahead):
+    typical = whole or guesses
+    if not slots or not (ahead or waiting) or (waiting and not typical):
         return ""
-    work = sum(ahead) + (waiting * statistics.fmean(whole) if whole else 0.0)
+    work = sum(ahead) + (waiting * statistics.fmean(typical) if waiting else 0.0)
     return f"{duration(max([work / min(slots, waiting + len(ahead)), *ahead]))} left"
 
 
@@ -137,9 +140,10 @@ def report(axes: Sequence[Axis], objective: str, outcomes: Sequence[Any], folder
     rows.sort(key=lambda row: math.inf if math.isnan(row[0]) else -row[0])
     head = ["point", "runs", objective.removeprefix("validation/"), "±", ""]
     cells = [row for _, row in rows]
-    if not any(row[4] for row in cells):
-        head, cells = head[:4], [row[:4] for row in cells]
-    title = f"{objective} in dB, mean and deviation over runs"
+    several = any(len(members) > 1 for members in groups.values())
+    kept = [0, 1, 2, *([3] if several else []), *([4] if any(row[4] for row in cells) else [])]
+    head, *cells = ([row[place] for place in kept] for row in [head, *cells])
+    title = f"{objective} in dB" + (", mean and deviation over runs" if several else "")
     write_text(folder / "table.md", f"{title}\n\n{table(head, cells, markdown=True, width=None)}\n")
     told = {
         o.point.name: {"keys": o.point.values, "state": o.state, "value": o.value} for o in outcomes

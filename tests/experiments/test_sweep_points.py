@@ -217,6 +217,13 @@ def test_progress_fits_the_terminal_and_knows_the_time_left(tmp_path):
     assert lines[-1] == "0 of 5 done, 1 running, 48 min left"
     assert lines[-2].split()[1:] == ["2/8", "1.00", "5", "min"]
     assert max(map(len, lines)) <= 80
+    (folder / "log.txt").write_text("epoch 8/8  loss 3\n")  # how long the test takes is unknown
+    assert sweep_table.time_left(loop) == ""
+    loop.running |= {str(number): loop.running[point.name] for number in range(6)}
+    assert sweep_table.progress(loop, 4).splitlines()[-2:] == [
+        "… and 3 more",
+        "0 of 5 done, 7 running",
+    ]
     loop.running.clear()
     assert sweep_table.time_left(loop) == ""
     loop.outcomes += [outcome({"a": "1"}, 1.0, seconds=60.0), outcome({"a": "2"}, None, "failed")]
