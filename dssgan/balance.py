@@ -8,6 +8,7 @@ from dssgan.updates import assign
 
 TERMS = ("supervised", "adversarial", "additivity")
 NORM_DECAY = 0.99
+TINY = 1e-20
 
 
 class Balance:
@@ -16,10 +17,12 @@ class Balance:
     With them every term but the supervised one is divided by its norm and multiplied by the
     supervised one, so that a weight of 1 pulls as hard as the paired songs do: the balancer of
     EnCodec (Défossez et al., arXiv 2210.13438, section 3.4), with the supervised loss as the
-    reference instead of a fixed norm.
+    reference instead of a fixed norm, and with geometric means of the norms. Norms of SI-SDR and of
+    critics have long tails: a quiet excerpt or a young critic can weigh a thousand times as much as
+    usual, and an arithmetic mean then speaks of that one update for hundreds of others.
 
     Attributes:
-      norms: of each of `TERMS`. counted: updates in them.
+      norms: of each of `TERMS`, geometric means. counted: updates in them.
     """
 
     def __init__(self):
@@ -49,7 +52,12 @@ class Balance:
             if name not in norms:
                 continue
             old = tf.convert_to_tensor(variable)
-            smooth[name] = tf.where(finite, old + follow * (norms[name] - old), old)
+            norm = tf.cast(norms[name], tf.float32)
+            before = tf.math.log(tf.maximum(old, TINY))
+            mean = tf.exp(before + follow * (tf.math.log(tf.maximum(norm, TINY)) - before))
+            mean = tf.where(old > 0.0, mean, norm)
+            # A term that pulls at nothing at the moment says nothing about its usual norm.
+            smooth[name] = tf.where(finite & (norm > TINY), mean, old)
             changes.append((variable, smooth[name]))
         assign([*changes, (self.counted, counted + tf.cast(finite, tf.float32))])
         return {

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from dssgan.balance import Balance
 from dssgan.losses import LOSSES
 from dssgan.models import build
 from dssgan.refined_state import RefinementState
@@ -123,10 +124,36 @@ def test_the_balance_follows_running_norms():
     for index, expected in enumerate(norms):
         run_refinement(step, source, 1, start=index)
         for name, variable in zip(("supervised", "adversarial"), state.balance.norms):
-            mean = np.mean([norm[name] for norm in norms[: index + 1]])  # young: the plain mean
+            seen = [norm[name] for norm in norms[: index + 1]]
+            mean = np.exp(np.mean(np.log(seen)))  # young: the plain geometric mean
             assert float(variable) == pytest.approx(mean, rel=1e-4), (name, expected)
     assert float(state.balance.norms[2]) == 0.0
     assert float(state.balance.counted) == 3.0
+
+
+def test_rare_large_norms_do_not_change_the_shares():
+    """SI-SDR of a quiet excerpt and a young critic pull a thousand times as hard as usual."""
+    rng, balance, shares = np.random.default_rng(0), Balance(), []
+    weights = {"supervised": 1.0, "adversarial": 0.1, "additivity": 0.1}
+    usual = {"supervised": 30.0, "adversarial": 0.2, "additivity": 5.0}
+    for update in range(300):
+        norms = {name: norm * np.exp(rng.normal(0, 0.3)) for name, norm in usual.items()}
+        if update % 20 == 0:
+            norms["adversarial" if update < 100 else "supervised"] *= 1000.0
+        factors = balance.factors(weights, {name: tf.constant(v) for name, v in norms.items()})
+        parts = {name: float(factors[name]) * norm for name, norm in norms.items()}
+        shares.append([parts[name] / parts["supervised"] for name in weights])
+    np.testing.assert_allclose(np.median(shares[100:], 0), [1.0, 0.1, 0.1], rtol=0.5)
+
+
+def test_a_term_that_pulls_at_nothing_keeps_its_norm():
+    balance, weights = Balance(), {"supervised": 1.0, "adversarial": 1.0}
+    for norm in (2.0, 0.0, 2.0):
+        norms = {"supervised": tf.constant(4.0), "adversarial": tf.constant(norm)}
+        factors = balance.factors(weights, norms)
+    assert float(factors["adversarial"]) == pytest.approx(2.0)
+    balance.factors(weights, norms | {"adversarial": tf.constant(np.nan)})
+    assert float(balance.norms[1]) == pytest.approx(2.0)
 
 
 def test_what_a_loss_wants_of_references_counts_for_no_norm():
