@@ -12,6 +12,7 @@ import os
 import shutil
 import sys
 import tempfile
+import time
 import uuid
 from collections.abc import Callable
 from pathlib import Path
@@ -31,9 +32,9 @@ from experiments.tracking_sources import add_sources, has_git
 __all__ = ["RunFolder", "add_sources", "has_git", "mongo_observer", "parse_url", "redacted"]
 
 OFTEN = 5000  # points of curves up to which metrics.json is rewritten at every heartbeat
-RESERVE = ".reserve"  # a file that makes room for the last words of a run on a full disk
-RESERVED = 1 << 17  # bytes
 GROWTH = 1.25  # and by how much they grow from one rewriting to the next afterwards
+RESERVED = 1 << 17  # bytes that are kept for the last words of a run on a full disk
+ATTEMPTS = 20  # at a lock that somebody may hold for a moment, to see whether a run is alive
 
 
 def warn(line: str) -> None:
@@ -56,7 +57,7 @@ class RunFolder(FileStorageObserver):
         self._held = contextlib.ExitStack()
         self._waiting: list[bytes] = []
         self._points = self._written = self._settled = 0
-        self._warned = False
+        self._warned = self._mine = False
 
     def started_event(self, ex_info, command, host_info, start_time, config, meta_info, _id):
         """Make or take up the folder.
@@ -70,9 +71,7 @@ class RunFolder(FileStorageObserver):
 
     def _make_run_dir(self, _id: Any) -> None:
         self.folder.mkdir(parents=True, exist_ok=True)
-        busy = OSError(f"{self.folder}: another process records in this run's folder")
-        self._held.enter_context(locked(self.folder / records.ALIVE, busy))
-        os.register_at_fork(after_in_child=self._held.close)  # workers may outlive a killed run
+        self._hold()
         self.dir, self._uid = str(self.folder), uuid.uuid4().hex
         for folder in self.folder.parent.iterdir():  # runs that were killed say so from now on
             with contextlib.suppress(ValueError, OSError):
@@ -82,7 +81,7 @@ class RunFolder(FileStorageObserver):
         for name in (records.RUN, records.INFO):
             if (self.folder / name).exists():
                 os.replace(self.folder / name, _next_free(self.folder / name))
-        (self.folder / RESERVE).write_bytes(os.urandom(RESERVED))
+        (self.folder / records.RESERVE).write_bytes(os.urandom(RESERVED))
         self._log = records.Appended(self.folder / records.LOG)
         try:
             self._journal = records.open_journal(self.folder)
@@ -92,6 +91,19 @@ class RunFolder(FileStorageObserver):
             self.say(f"warning: {error}; kept as {kept.name}")
             self._journal = records.open_journal(self.folder)
         self._points = self._written = records.write_curves(self.folder)
+
+    def _hold(self) -> None:
+        busy = BlockingIOError(f"{self.folder}: another process records in this run's folder")
+        for attempt in range(1, ATTEMPTS + 1):
+            try:
+                self._held.enter_context(locked(self.folder / records.ALIVE, busy))
+                break
+            except BlockingIOError:
+                if attempt == ATTEMPTS:
+                    raise
+                time.sleep(0.05)
+        os.register_at_fork(after_in_child=self._held.close)  # workers may outlive a killed run
+        self._mine = True
 
     def save_json(self, obj: Any, filename: str) -> None:
         """Write a record atomically, NumPy's numbers as plain ones."""
@@ -190,7 +202,9 @@ class RunFolder(FileStorageObserver):
         return True
 
     def _end(self, last: Callable[[], None]) -> None:
-        (self.folder / RESERVE).unlink(missing_ok=True)
+        if not self._mine:  # the folder is another process's
+            return
+        (self.folder / records.RESERVE).unlink(missing_ok=True)
         if self.run_entry is None:  # it could not even be started
             self._held.close()
             return

@@ -160,6 +160,9 @@ def mongo_observer(
       ValueError: not such a text.
     """
     if f"{HIDDEN}@" in url:
-        say(f"warning: tracking.mongo={redacted(url)}: passwords are not recorded; give it again")
+        say(
+            f"warning: tracking.mongo={redacted(url)}: passwords are not recorded; "
+            "without the whole address the run is recorded in files alone"
+        )
         return None
     return Courier(Server(url, PATIENCE), folder, say, pause)

@@ -22,6 +22,7 @@ from common.files import locked, write_json, write_text
 RUN, CONFIG, INFO, LOG = "run.json", "config.json", "info.json", "cout.txt"
 CURVES, JOURNAL = "metrics.json", "metrics.jsonl"
 ALIVE = ".alive"  # locked for as long as a process records here
+RESERVE = ".reserve"  # makes room for the last words of a run on a full disk
 SILENCE = datetime.timedelta(minutes=10)  # after that a run on another machine counts as dead
 KEYS = ("steps", "values", "timestamps")
 
@@ -185,6 +186,7 @@ def close_if_dead(folder: Path, held: bool = False) -> bool:
         if record["status"] != "RUNNING" or (not held and _talks_elsewhere(record, last)):
             return False
         why = f"the process ended without a word (killed?); last sign of life: {last}"
+        (folder / RESERVE).unlink(missing_ok=True)
         record |= {"status": "DIED", "stop_time": last, "fail_trace": [why]}
         write_json(folder / RUN, record)
         if (folder / JOURNAL).exists():

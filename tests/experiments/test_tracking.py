@@ -2,6 +2,7 @@
 
 import datetime
 import json
+import os
 import platform
 import resource
 import shutil
@@ -204,8 +205,11 @@ def test_a_disk_that_stays_full_has_room_for_how_the_run_ended(tmp_path):
 
 def test_one_process_records_in_a_folder_and_the_dead_are_told_apart(tmp_path):
     alive = start(tmp_path / "alive")
+    second = RunFolder(tmp_path / "alive", print)
     with pytest.raises(OSError, match="another process records"):
-        start(tmp_path / "alive")
+        second.started_event({"base_dir": ".", "sources": []}, "train", {}, NOW, {}, {}, None)
+    second.failed_event(NOW, ["another process records"])
+    assert (tmp_path / "alive" / ".reserve").exists()
     dead = start(tmp_path / "dead")
     dead.heartbeat_event({}, "", NOW, None)
     dead.log_metrics(points(3), {})
@@ -217,11 +221,26 @@ def test_one_process_records_in_a_folder_and_the_dead_are_told_apart(tmp_path):
     state = {f: json.loads((tmp_path / f / "run.json").read_text()) for f in ("alive", "dead")}
     assert state["alive"]["status"] == "RUNNING"
     assert state["dead"]["status"] == "DIED"
+    assert not (tmp_path / "dead" / ".reserve").exists()
     assert state["dead"]["stop_time"] == NOW.isoformat()
     assert "last sign of life" in state["dead"]["fail_trace"][0]
     curves = json.loads((tmp_path / "dead" / "metrics.json").read_text())
     assert curves["loss"]["steps"] == [0, 1, 2]
     alive.completed_event(NOW, None)
+
+
+def test_workers_of_a_killed_run_do_not_keep_it_alive(tmp_path):
+    observer = start(tmp_path / "mine")
+    inner, outer = os.pipe()
+    worker = os.fork()
+    if not worker:  # goes on until it is told otherwise
+        os.close(outer)
+        os.read(inner, 1)
+        os._exit(0)
+    observer._held.close()
+    assert records.close_if_dead(tmp_path / "mine")
+    os.close(outer)
+    assert os.waitpid(worker, 0)[1] == 0
 
 
 def test_a_killed_run_that_is_taken_up_keeps_its_name(tmp_path):
