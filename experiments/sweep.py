@@ -1,6 +1,8 @@
 """Many runs that differ in some keys: python -m experiments.sweep FILE.yaml KEY=VALUES … [options]
 
-  … experiments/drums_semisup.yaml alpha=1e-4,1e-3,1e-2 beta=0,1e-3 seed=1..3    every combination
+  … experiments/drums_semisup.yaml 'phases=[adversarial, test]' \\
+        adversarial.init=runs/drums_small/separator \\
+        alpha=1e-4,1e-3,1e-2 beta=0,1e-3 seed=1..3                           every combination
   … FILE.yaml schedule.learning_rate=1e-4..1e-2:log alpha=0..0.1 --random 20     20 by chance
   … FILE.yaml schedule.learning_rate=1e-4..1e-2:log alpha=0..0.1 --optuna 20     20 by Optuna
 
@@ -22,6 +24,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from common import shell
+from common.files import locked
 from common.shell import Misuse
 from dssgan.config import Config, from_dict
 from dssgan.consistency import differences
@@ -82,8 +85,10 @@ def main(
         train=train,
         poll=poll,
     )
+    folder.mkdir(parents=True, exist_ok=True)
     try:
-        outcomes = loop.run()
+        with locked(folder, Misuse(f"{folder}: another sweep of that name is running")):
+            outcomes = loop.run()
     finally:
         workers.close()
     print(sweep_table.report(axes, objective, outcomes, folder))

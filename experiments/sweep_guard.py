@@ -4,8 +4,9 @@
 
 The run is asked once, by SIGTERM, to save and end when FOLDER/stop.json appears or when standard
 input is closed, which happens by itself when the process that holds its other end (a worker, the
-sweep) is killed. Ctrl-C is left to the sweep. What the run prints goes to FOLDER/log.txt. The exit
-code is the run's.
+sweep) is killed. A batch system that ends a job sends SIGTERM to all its processes: then the run
+has been asked already, and a second signal would end it before it has saved. Ctrl-C is left to the
+sweep. What the run prints goes to FOLDER/log.txt. The exit code is the run's.
 
 This file needs Python alone, so that it starts at once and on any worker.
 """
@@ -21,26 +22,29 @@ import time
 STOP = "stop.json"
 LOG = "log.txt"
 PAUSE = 0.1  # seconds between two looks
+GRACE = 30.0  # seconds that a run has to end after a signal to all, before it is asked again
 
 
 def main(argv: list[str]) -> int:
     """Run the command; its exit code, or 128 + its signal."""
     folder, *command = argv
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    left = threading.Event()
-    signal.signal(signal.SIGTERM, lambda number, frame: left.set())
+    left, signals = threading.Event(), []
+    signal.signal(signal.SIGTERM, lambda number, frame: signals.append(time.monotonic()))
     threading.Thread(target=_wait_for_the_end, args=(left,), daemon=True).start()
     stop = os.path.join(folder, STOP)
     os.makedirs(folder, exist_ok=True)
 
     def asked() -> bool:
+        if signals:
+            return time.monotonic() - signals[0] > GRACE
         return left.is_set() or os.path.exists(stop)
 
     while _is_locked(folder):  # what a lost worker began is still being saved
-        if asked():
+        if signals or asked():
             return 128 + signal.SIGTERM
         time.sleep(PAUSE)
-    if asked():
+    if signals or asked():
         return 128 + signal.SIGTERM
     with open(os.path.join(folder, LOG), "ab") as log:
         process = subprocess.Popen(

@@ -20,6 +20,7 @@ from experiments.sweep_workers import Future, Lost
 
 TRAIN = (sys.executable, "-m", "dssgan.train")
 TRIES = 4  # of a point whose workers are lost
+SAVING = 120.0  # seconds that runs have to save when the sweep is stopped
 STOPPED = (130, 143)  # exit codes of a run that was asked to end and has saved
 FINISHED, FAILED = "finished", "failed"
 
@@ -155,12 +156,13 @@ class Loop:
         for run in [run for run in self.running.values() if run.future.done()]:
             try:
                 code: int | None = self.workers.outcome(run.future)
-            except Lost:
-                code = None
+                why = ""
+            except Lost as error:
+                code, why = None, f": {error}"
             del self.running[run.point.name]
-            self._ended(run, code)
+            self._ended(run, code, why)
 
-    def _ended(self, run: Running, code: int | None) -> None:
+    def _ended(self, run: Running, code: int | None, why: str) -> None:
         point, folder = run.point, run.point.folder
         seconds, value = self.clock() - run.started, self._value(point)
         request = sweep_state.stopped(folder)
@@ -174,7 +176,7 @@ class Loop:
                 self.board.event(f"lost, is run again: {point.name}")
                 self._start(point, run.tries + 1)
             else:
-                remark = f"its worker was lost {TRIES} times"
+                remark = f"its worker was lost {TRIES} times{why}"
                 self._end(Outcome(point, FAILED, None, remark, seconds))
         else:
             self._end(Outcome(point, FAILED, None, self._why(point, code), seconds))
@@ -218,10 +220,12 @@ class Loop:
     def _pause(self) -> None:
         """Let every run save and end, and wait for it."""
         for run in self.running.values():
-            run.future.cancel()
             sweep_state.stop(run.point.folder, PAUSED)
         if self.running:
             self.board.event(f"saving {len(self.running)} points; the same command goes on later")
+        end = self.clock() + SAVING
+        while self.clock() < end and not all(run.future.done() for run in self.running.values()):
+            time.sleep(self.poll)
 
 
 def _write_private(path: Any, text: str) -> None:

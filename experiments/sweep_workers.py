@@ -94,7 +94,10 @@ class Dask:
 
     def slots(self) -> int:
         """Points that can be trained at once: with no worker yet, none."""
-        workers = self.client.scheduler_info(n_workers=-1)["workers"].values()
+        try:
+            workers = self.client.scheduler_info(n_workers=-1)["workers"].values()
+        except Exception as error:  # Dask has many words for it
+            raise self._gone() from error
         if self.resources:
             threads = len(workers)
         else:
@@ -120,13 +123,16 @@ class Dask:
         """
         try:
             return future.result()
-        except Exception as error:  # Dask has many words for it
+        except Exception as error:
             if self.client.status != "running":
-                raise OSError(
-                    f"the scheduler at {self.address} is gone; what is done is done: start it "
-                    "and give the same command again"
-                ) from error
+                raise self._gone() from error
             raise Lost(one_line(error)) from error
+
+    def _gone(self) -> OSError:
+        return OSError(
+            f"the scheduler at {self.address} is gone; what is done is done: start it and give "
+            "the same command again"
+        )
 
     def close(self) -> None:
         """Leave the scheduler; end the jobs that were asked for."""

@@ -5,18 +5,14 @@ import os
 import signal
 import subprocess
 import sys
-import time
-from pathlib import Path
 
 import pytest
 import yaml
 
+from common.files import locked
 from common.shell import Misuse
 from experiments import sweep, sweep_state
-
-ROOT = Path(__file__).parents[2]
-STAND_IN = Path(__file__).parent / "sweep_stand_in.py"
-TRAIN = (sys.executable, "-I", str(STAND_IN))
+from tests.experiments.sweeping import ROOT, TRAIN, wait_for
 
 
 @pytest.fixture
@@ -163,15 +159,6 @@ def pair(paths):
     return found if len(found) == 2 else None
 
 
-def wait_for(what, seconds=60.0):
-    """What `what` returns as soon as it is true."""
-    end = time.monotonic() + seconds
-    while not (found := what()):
-        assert time.monotonic() < end, "waited in vain"
-        time.sleep(0.01)
-    return found
-
-
 @pytest.mark.parametrize(
     ("words", "message"),
     [
@@ -225,3 +212,10 @@ def test_passwords_stay_with_their_owner(tmp_path, recipe, capsys):
     assert holders and {path.parent.name for path in holders} == {"configurations"}
     assert all(path.stat().st_mode & 0o077 == 0 for path in holders)
     assert "secret" not in capsys.readouterr().out
+
+
+def test_two_sweeps_of_one_name_do_not_meet(tmp_path, recipe):
+    folder = tmp_path / "runs" / "tiny_sweep"
+    folder.mkdir(parents=True)
+    with locked(folder), pytest.raises(Misuse, match="another sweep of that name is running"):
+        run(recipe, "seed=1,2")

@@ -5,7 +5,6 @@ import signal
 import stat
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -14,9 +13,7 @@ import yaml
 from common.lean import without
 from experiments import sweep, sweep_workers
 from experiments.sweep_state import curve
-
-ROOT = Path(__file__).parents[2]
-TRAIN = (sys.executable, "-I", str(Path(__file__).parent / "sweep_stand_in.py"))
+from tests.experiments.sweeping import ROOT, TRAIN, wait_for
 
 
 @pytest.fixture
@@ -80,15 +77,6 @@ def begin(*words):
         stderr=subprocess.PIPE,
         text=True,
     )
-
-
-def wait_for(what, seconds=60.0):
-    """What `what` returns as soon as it is true."""
-    end = time.monotonic() + seconds
-    while not (found := what()):
-        assert time.monotonic() < end, "waited in vain"
-        time.sleep(0.01)
-    return found
 
 
 def starts(folder):
