@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
+import numpy as np
+
 from common.files import write_json
 from common.shell import Misuse
 from experiments.sweep_axes import SEED, Axis
@@ -71,10 +73,12 @@ class Optuna:
         if any(axis.key == SEED for axis in make.axes):
             raise Misuse("--optuna: it learns from one run per point; give a single seed=")
         self._check_the_extremes()
-        sampler = optuna.samplers.TPESampler(seed=seed, constant_liar=True)
-        self._study = optuna.create_study(direction="maximize", sampler=sampler)
         self._file = folder / "proposed.json"
         self._proposed = self._read()
+        # Of those that were proposed before the sampler knows nothing: it would draw them again.
+        [fresh] = np.random.SeedSequence([seed, len(self._proposed)]).generate_state(1)
+        sampler = optuna.samplers.TPESampler(seed=int(fresh), constant_liar=True)
+        self._study = optuna.create_study(direction="maximize", sampler=sampler)
         for keys in self._proposed:
             self._study.enqueue_trial(
                 {axis.key: self._parameter(axis, keys[axis.key]) for axis in make.axes}

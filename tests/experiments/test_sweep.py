@@ -126,6 +126,24 @@ def test_points_below_the_median_are_ended_and_stay_so(tmp_path, recipe, capsys)
     }
 
 
+@pytest.mark.parametrize("how", ["--random", "--optuna"])
+def test_drawn_and_proposed_points_are_trained_and_more_can_follow(tmp_path, recipe, capsys, how):
+    words = [recipe, "schedule.learning_rate=1e-5..1e-1:log", "--jobs", "2"]
+    assert run(*words, how, "4") == 0
+    found = starts(tmp_path)
+    assert len(found) == 4
+    rates = [float(name.removeprefix("learning_rate-")) for name in found]
+    assert 1e-5 <= min(rates) < max(rates) <= 1e-1
+    assert run(*words, how, "6") == 0
+    assert len(starts(tmp_path)) == 6 and found.items() <= starts(tmp_path).items()
+    assert all(told == [0] for told in starts(tmp_path).values())
+    points = json.loads((tmp_path / "runs" / "tiny_sweep" / "points.json").read_bytes())["points"]
+    best = max(points, key=lambda name: points[name]["value"])
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[-6].split()[0] == best.replace("-", "=", 1)
+    assert not (tmp_path / "runs" / "tiny_sweep" / "heat_map.png").exists()
+
+
 DRIVER = """
 import sys
 from common import shell

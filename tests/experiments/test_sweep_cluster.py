@@ -133,6 +133,23 @@ def test_without_its_scheduler_a_sweep_ends_with_one_line(tmp_path, recipe, star
     assert line.startswith(f"error: the scheduler at {address} is gone; what is done is done")
 
 
+def test_a_sweep_that_is_stopped_lets_the_runs_of_its_cluster_save(
+    tmp_path, recipe, start, scheduler
+):
+    address, _ = scheduler
+    worker(start, address)
+    folder = tmp_path / "runs" / "tiny_sweep"
+    words = (recipe, "seed=1,2", "supervised.epochs=50", "checkpoint.minutes=0.2")
+    with begin(*words, "--cluster", address) as driver:
+        wait_for(lambda: list(folder.glob("*/metrics.json")))
+        driver.send_signal(signal.SIGTERM)
+        out, err = driver.communicate()
+    assert (driver.returncode, err.strip().splitlines()[-1]) == (130, "interrupted")
+    assert "saving 1 points; the same command goes on later" in out
+    [(name, told)] = starts(folder).items()
+    assert (folder / name / "saved").read_text().split()[0] == str(told[0][1])
+
+
 def test_a_scheduler_that_is_not_there_is_one_line(recipe, monkeypatch):
     monkeypatch.setattr(sweep_workers, "PATIENCE", 0.5)
     words = [str(recipe), "seed=1,2", "--cluster", "tcp://127.0.0.1:9"]
