@@ -232,11 +232,14 @@ def test_one_process_records_in_a_folder_and_the_dead_are_told_apart(tmp_path):
 def test_workers_of_a_killed_run_do_not_keep_it_alive(tmp_path):
     observer = start(tmp_path / "mine")
     inner, outer = os.pipe()
+    ready, started = os.pipe()
     worker = os.fork()
     if not worker:  # goes on until it is told otherwise
         os.close(outer)
+        os.write(started, b"!")
         os.read(inner, 1)
         os._exit(0)
+    os.read(ready, 1)
     observer._held.close()
     assert records.close_if_dead(tmp_path / "mine")
     os.close(outer)
