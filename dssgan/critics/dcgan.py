@@ -62,7 +62,7 @@ class Dcgan(WindowedCritic):
         Log magnitudes (batch, frames, bins, channels) do as well, with bin 0 and any number of
         empty ones on top: what a separator of `log_magnitudes_of` the same transform said.
         """
-        if audio.shape.rank == 4:
+        if len(audio.shape) == 4:
             bins = self.frame_length // 2
             return self.cut(tf.transpose(audio[:, :, 1 : bins + 1], (0, 3, 1, 2)))
         return self.cut(tf.math.log1p(tf.abs(self.spectra(audio))))
