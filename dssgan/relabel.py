@@ -72,9 +72,10 @@ def scaled(model: SeparatorModel, estimates: tf.Tensor, mixture: tf.Tensor) -> t
 def fitted(estimates: tf.Tensor, mixture: tf.Tensor) -> tf.Tensor:
     """Scale estimates so that they add up to the mixture as well as gains alone can bring it about.
 
-    Models that are trained with SI-SDR leave the scale of their estimates open. The gains are those
-    of least squares, one per excerpt, source and channel, none below zero; they count as constants
-    for the gradient.
+    Models that are trained with SI-SDR leave the scale of their estimates open, and its sign: a
+    source may come out upside down throughout. Which way up it is follows from how it goes along
+    with the mixture in the whole batch; the gains then are those of least squares, one per excerpt,
+    source and channel, none against that. They count as constants for the gradient.
 
     Args:
       estimates: (batch, sources, samples, channels). mixture: (batch, samples, channels).
@@ -87,9 +88,10 @@ def fitted(estimates: tf.Tensor, mixture: tf.Tensor) -> tf.Tensor:
     gram /= level[..., :, None] * level[..., None, :]
     # Estimates that say the same share the gain instead of getting huge opposite ones.
     gram += 1e-4 * tf.eye(estimates.shape[1])
-    right = (correlation / level)[..., None]
-    gains = tf.linalg.cholesky_solve(tf.linalg.cholesky(gram), right)[..., 0] / level
-    gains = tf.stop_gradient(tf.maximum(gains, 0.0))
+    right = correlation / level
+    upright = tf.where(tf.reduce_sum(right, (0, 1)) < 0.0, -1.0, 1.0)
+    gains = tf.linalg.cholesky_solve(tf.linalg.cholesky(gram), right[..., None])[..., 0] / level
+    gains = tf.stop_gradient(upright * tf.maximum(upright * gains, 0.0))
     return estimates * tf.transpose(gains, (0, 2, 1))[:, :, None, :]
 
 
