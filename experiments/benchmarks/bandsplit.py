@@ -14,35 +14,12 @@ On a machine that is busy with other work the processor time is the one to look 
 
 import argparse
 import sys
-import time
 
 from common import shell
+from experiments.benchmarks.timing import best, matrix_rate
 
 FEATURES, HIDDEN = 128, 256
 SHAPES = {"time": (263, 41), "bands": (41, 263)}
-SIDE = 2048
-
-
-def best(function, repeat: int) -> tuple[float, float]:
-    """Shortest times by the clock and of the processor, after one call that traces."""
-    function()
-    clock, processor = [], []
-    for _ in range(repeat):
-        begin, work = time.perf_counter(), time.process_time()
-        function()
-        clock.append(time.perf_counter() - begin)
-        processor.append(time.process_time() - work)
-    return min(clock), min(processor)
-
-
-def matrix_rate(precision: str, repeat: int) -> tuple[float, float]:
-    """GMAC/s of a large matrix product, by the clock and of the processor."""
-    import tensorflow as tf
-
-    dtype = tf.as_dtype(precision)
-    a, b = (tf.cast(tf.random.stateless_normal((SIDE, SIDE), (0, s)), dtype) for s in (1, 2))
-    product = tf.function(lambda: tf.reduce_max(tf.matmul(a, b)))
-    return tuple(SIDE**3 / t / 1e9 for t in best(lambda: product().numpy(), max(6, repeat)))
 
 
 def lstm(shape, precision: str, train: bool, batch: int):
@@ -136,12 +113,12 @@ def main(argv: list[str]) -> int:
     given = parser.parse_args(argv)
     print("task               type       GMAC/s  GMAC/processor s  matrix  share", flush=True)
     for precision in ("float32", "bfloat16"):
-        rates = [matrix_rate(precision, given.repeat)[1]]
+        rates = [matrix_rate(max(6, given.repeat), precision)[1] / 1e9]
 
         def report(task: str, made, rates=rates, precision=precision) -> None:
             function, work = made
             clock, processor = (work / t / 1e9 for t in best(function, given.repeat))
-            rates.append(matrix_rate(precision, given.repeat)[1])
+            rates.append(matrix_rate(max(6, given.repeat), precision)[1] / 1e9)
             print(
                 f"{task:18} {precision:9} {clock:7.1f} {processor:17.1f} {max(rates):7.1f}"
                 f" {processor / max(rates):6.2f}",

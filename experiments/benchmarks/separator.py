@@ -17,28 +17,7 @@ import sys
 import time
 
 from common import shell
-
-SIDE = 2048
-
-
-def best_time(function, repeat: int) -> float:
-    """The shortest of `repeat` timed calls after one that traces and warms up."""
-    function()
-    times = []
-    for _ in range(repeat):
-        start = time.perf_counter()
-        function()
-        times.append(time.perf_counter() - start)
-    return min(times)
-
-
-def matrix_rate(repeat: int) -> float:
-    """Multiply-accumulates per second of a large float32 matrix product."""
-    import tensorflow as tf
-
-    a, b = (tf.random.stateless_normal((SIDE, SIDE), (0, seed)) for seed in (1, 2))
-    product = tf.function(lambda: tf.reduce_max(tf.matmul(a, b)))
-    return SIDE**3 / best_time(lambda: product().numpy(), max(10, repeat))
+from experiments.benchmarks.timing import best, matrix_rate
 
 
 def measure(task: str, precision: str, seconds: float, batch: int, repeat: int) -> dict:
@@ -79,9 +58,9 @@ def measure(task: str, precision: str, seconds: float, batch: int, repeat: int) 
     start = time.perf_counter()
     run()
     first = time.perf_counter() - start
-    rates = [matrix_rate(repeat)]
-    elapsed = best_time(run, repeat)
-    rates.append(matrix_rate(repeat))
+    rates = [matrix_rate(max(10, repeat))[0]]
+    elapsed, _ = best(run, repeat)
+    rates.append(matrix_rate(max(10, repeat))[0])
     return {
         "gmac_s": work / elapsed / 1e9,
         "matrix_gmac_s": max(rates) / 1e9,

@@ -20,21 +20,10 @@ import sys
 import time
 
 from common import shell
+from experiments.benchmarks.timing import best, matrix_rate
 
-SIDE = 2048
 NOMINAL = 52.4e9  # MAC per second of audio
 TASKS = ("separate", "train")
-
-
-def best(function, repeat: int) -> tuple[float, float]:
-    """Shortest (seconds, processor seconds) of some calls after one that warms up."""
-    function()
-    found = []
-    for _ in range(repeat):
-        start, used = time.perf_counter(), time.process_time()
-        function()
-        found.append((time.perf_counter() - start, time.process_time() - used))
-    return min(one for one, _ in found), min(one for _, one in found)
 
 
 def measure(task: str, precision: str, seconds: float, repeat: int) -> dict:
@@ -48,8 +37,6 @@ def measure(task: str, precision: str, seconds: float, repeat: int) -> dict:
     from dssgan.steps import SupervisedStep
     from experiments.arithmetic import macs
 
-    a, b = (tf.random.stateless_normal((SIDE, SIDE), (0, seed)) for seed in (1, 2))
-    product = tf.function(lambda: tf.reduce_max(tf.matmul(a, b)))
     model = build("wavenet", precision=precision)
     samples = round(seconds * model.sample_rate)
     on_gpu = bool(tf.config.list_physical_devices("GPU"))
@@ -77,15 +64,15 @@ def measure(task: str, precision: str, seconds: float, repeat: int) -> dict:
     start = time.perf_counter()
     run()
     first = time.perf_counter() - start
-    machine = [best(lambda: product().numpy(), 10)]
+    machine = [matrix_rate(10)]
     clock, used = best(run, repeat)
-    machine.append(best(lambda: product().numpy(), 10))
+    machine.append(matrix_rate(10))
     return {
         "work_gmac": work / (audio / model.sample_rate) / 1e9,
         "clock": work / clock / 1e9,
         "used": work / used / 1e9,
-        "matrix_clock": SIDE**3 / min(one for one, _ in machine) / 1e9,
-        "matrix_used": SIDE**3 / min(one for _, one in machine) / 1e9,
+        "matrix_clock": max(one for one, _ in machine) / 1e9,
+        "matrix_used": max(one for _, one in machine) / 1e9,
         "first_s": first,
         "s_per_s": clock / (audio / model.sample_rate),
         "peak_gb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20,
