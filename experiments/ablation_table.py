@@ -10,6 +10,7 @@ import numpy as np
 
 from common.files import write_json, write_text
 from evaluation.report import number, table
+from experiments.bootstrap import gain
 from experiments.heat_map import axes
 from experiments.heat_map import heat_map as draw
 
@@ -19,7 +20,6 @@ SCORES = HERE / "results" / "ablation.json"
 FIGURE = HERE / "results" / "ablation.png"
 RESULTS = HERE / "results" / "ablation.md"
 HEAT = HERE / "results" / "alpha_beta"
-DRAWS = 10_000
 
 
 def gather(arms: Iterable[Any], seeds: Sequence[int]) -> dict[str, Any]:
@@ -65,33 +65,6 @@ def mean_and_spread(by_seed: dict[str, np.ndarray]) -> tuple[float, float]:
     if not means:
         return math.nan, math.nan
     return float(np.mean(means)), float(np.std(means, ddof=1)) if len(means) > 1 else math.nan
-
-
-def gain(
-    arm: dict[str, np.ndarray], baseline: dict[str, np.ndarray], draws: int = DRAWS
-) -> tuple[float, float, float]:
-    """Mean gain over the baseline and its 95 % interval by a paired bootstrap.
-
-    Gains are taken song by song between runs of the same seed; every draw takes songs and seeds
-    with replacement.
-
-    Args:
-      arm, baseline: seed → scores of the same songs in the same order.
-
-    Returns:
-      (mean, lowest, highest) in dB; NaN where no seed is common.
-    """
-    seeds = sorted(set(arm) & set(baseline))
-    if not seeds:
-        return math.nan, math.nan, math.nan
-    gains = np.stack([arm[seed] - baseline[seed] for seed in seeds])
-    gains = gains[:, np.isfinite(gains).all(axis=0)]
-    rng = np.random.default_rng(0)
-    rows = rng.integers(len(seeds), size=(draws, len(seeds)))
-    columns = rng.integers(gains.shape[1], size=(draws, gains.shape[1]))
-    means = gains[rows[:, :, None], columns[:, None, :]].mean(axis=(1, 2))
-    low, high = np.percentile(means, (2.5, 97.5))
-    return float(gains.mean()), float(low), float(high)
 
 
 def report(scores: dict[str, Any]) -> str:
