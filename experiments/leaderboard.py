@@ -1,0 +1,204 @@
+"""The best run per protocol and source: python -m experiments.leaderboard [RUNS…] [--mongo URL]
+
+  RUNS           folders of runs (default: runs)
+  --mongo URL    runs of a MongoDB: mongodb://host:port/database; in place of RUNS, or beside them
+  --markdown     the same as Markdown
+
+Runs compete where the settings of the protocol and the names of the test songs are the same; the
+four letters of a contest follow from both. The first metric decides, as the protocol reports it.
+"""
+
+import argparse
+import hashlib
+import json
+import math
+import sys
+import textwrap
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from common.shell import one_line
+from common.shell import run as run_command
+from evaluation.protocols import PROTOCOLS
+from evaluation.report import HEADS, WIDTH, number, table
+from experiments import compared_run
+from experiments import tracking_records as records
+from experiments.compare_baselines import shown
+from experiments.compared_run import Say
+from experiments.leaderboard_mongo import runs_in_database
+from experiments.sweep_table import shortened
+
+RUN, CONFIGURATION = 24, 20  # letters of their columns on a terminal at most
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A run's summary of scores, wherever it was found.
+
+    Attributes:
+      uid: the run's in all its records.
+      run: its name. date: of its end. configuration: what it trained.
+      summary: as `evaluation.summary.summarise` gives it, with "settings".
+    """
+
+    uid: str
+    run: str
+    date: str
+    configuration: str
+    summary: Mapping[str, Any]
+
+
+def main(argv: list[str]) -> int:
+    """Print the boards; 1 when a run could not be read."""
+    options = parse(argv)
+    told: list[str] = []
+
+    def say(line: str) -> None:
+        told.append(line)
+        print(f"warning: {line}", file=sys.stderr)
+
+    roots = options.runs or ([] if options.mongo else [Path("runs")])
+    entries = [entry for root in roots for entry in from_files(root, say)]
+    if options.mongo:
+        for found in runs_in_database(options.mongo, say):
+            found["configuration"] = named(found.pop("config"), found["run"])
+            entries.append(Entry(**found))
+    boards = contests(entries)
+    if boards:
+        print("\n\n".join(board(found, options.markdown) for found in boards))
+    else:
+        say("no run with scores")
+    return 1 if told else 0
+
+
+def parse(argv: list[str]) -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(
+        prog="python -m experiments.leaderboard",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("runs", nargs="*", type=Path, metavar="RUNS")
+    parser.add_argument("--mongo", metavar="URL")
+    parser.add_argument("--markdown", action="store_true")
+    return parser.parse_args(argv)
+
+
+def from_files(root: Path, say: Say) -> Iterator[Entry]:
+    """The runs of a folder that have scores; runs without are passed over in silence."""
+    for folder in compared_run.find([root], say):
+        try:
+            record = records.read_record(folder)
+            config = compared_run.configuration(folder, lambda line: None)
+        except (ValueError, OSError) as error:
+            say(f"{one_line(error)}; {folder} is left out")
+            continue
+        for summary in compared_run.scores(folder, say).values():
+            yield Entry(
+                records.identity(folder, record),
+                folder.resolve().name,
+                str(record.get("stop_time") or record["start_time"])[:10],
+                named(config, folder.resolve().name),
+                summary,
+            )
+
+
+def named(config: Mapping[str, Any], run: str) -> str:
+    """What a run was told, in short: its configuration's name, or else separator and phases."""
+    if config.get("name") not in (None, "", run):
+        return str(config["name"])
+    model = config.get("model")
+    name = model.get("name", "") if isinstance(model, Mapping) else ""
+    phases = [phase for phase in config.get("phases") or () if phase not in ("supervised", "test")]
+    return "+".join([name, *phases])
+
+
+@dataclass
+class Contest:
+    """Runs that were scored with the same songs in the same way.
+
+    Attributes:
+      settings: of the protocol. songs: names. digest: four letters that tell contests apart.
+      best: {source: (score, entry)}; a source is named with its company where that matters.
+      metric: the one that decides. reported: how it is put together.
+      runs: that took part.
+    """
+
+    settings: Mapping[str, Any]
+    songs: tuple[str, ...]
+    digest: str
+    metric: str
+    reported: str
+    best: dict[str, tuple[float, Entry]]
+    runs: int = 0
+
+
+def contests(entries: list[Entry]) -> list[Contest]:
+    """Sort runs by what they were scored with; a run that is recorded twice counts once."""
+    found: dict[tuple, Contest] = {}
+    seen = set()
+    for entry in entries:
+        summary = entry.summary
+        songs = tuple(sorted(summary["songs"]))
+        how = summary["reported"][0]
+        tables = [values for values in summary[how].values() if values]
+        key = (json.dumps(summary["settings"], sort_keys=True), songs)
+        if not songs or not tables or (entry.uid, key) in seen:
+            continue
+        seen.add((entry.uid, key))
+        digest = hashlib.sha256(repr(key).encode("utf-8", "replace")).hexdigest()[:4]
+        metric = shown(tables[0])[0]
+        contest = found.setdefault(
+            key, Contest(summary["settings"], songs, digest, metric, how, {})
+        )
+        contest.runs += 1
+        for source, values in summary[how].items():
+            score = values.get(contest.metric, math.nan)
+            label = company(source, list(summary[how]))
+            if math.isfinite(score) and score > contest.best.get(label, (-math.inf,))[0]:
+                contest.best[label] = (score, entry)
+    boards = [contest for contest in found.values() if contest.best]
+    return sorted(boards, key=lambda c: (c.settings["name"], -len(c.songs), c.digest))
+
+
+def company(source: str, sources: list[str]) -> str:
+    """A source's name; the accompaniment is something else beside vocals than beside drums."""
+    others = [name for name in sources if name != source]
+    if source != "accompaniment" or "vocals" in others:
+        return source
+    return f"all but {', '.join(others)}" if others else source
+
+
+def board(contest: Contest, markdown: bool) -> str:
+    """One contest's table, at most 80 columns wide on a terminal."""
+    version = str(contest.settings.get("version", ""))
+    kind = f", BSS Eval {version}" if version.startswith("v") else ""
+    old = "" if contest.settings == _today(contest.settings["name"]) else ", older settings"
+    runs = "1 run" if contest.runs == 1 else f"{contest.runs} runs"
+    songs = "1 song" if len(contest.songs) == 1 else f"{len(contest.songs)} songs"
+    head = (
+        f"{contest.settings['name']}{kind}{old}, {songs} [{contest.digest}], {runs}; "
+        f"{contest.metric} in dB, {HEADS[contest.reported]}"
+    )
+    rows = []
+    for source, (score, entry) in contest.best.items():
+        run, told = entry.run, entry.configuration
+        if not markdown:
+            run, told = shortened(run, RUN), shortened(told, CONFIGURATION)
+        rows.append([source, number(score), run, told, entry.date])
+    names = ["source", contest.metric, "run", "configuration", "date"]
+    if markdown:
+        return f"### {head}\n\n{table(names, rows, markdown=True, width=None)}"
+    return f"{textwrap.fill(head, WIDTH)}\n\n{table(names, rows)}"
+
+
+def _today(name: str) -> Mapping[str, Any] | None:
+    """The settings of a protocol as it is now, as a file of scores holds them."""
+    protocol = PROTOCOLS.get(name)
+    return None if protocol is None else json.loads(json.dumps(protocol.settings()))
+
+
+if __name__ == "__main__":
+    run_command(main)
