@@ -35,5 +35,3 @@ def gain(
     means = gains[rows[:, :, None], columns[:, None, :]].mean(axis=(1, 2))
     low, high = np.percentile(means, (2.5, 97.5))
     return float(gains.mean()), float(low), float(high)
-
-

@@ -53,46 +53,54 @@ def compare(options: argparse.Namespace) -> int:
             told.append(line)
             print(f"warning: {line}", file=sys.stderr)
 
-    runs, baseline = _read(options, say)
+    runs, baseline, left_out = _read(options, say)
     comparison = compare_scores(runs, baseline, options.protocol, options.watts, say)
     print(compared_table.text(comparison))
-    incomplete = bool(told)
     names = ", ".join(run.name for run in runs[:3]) + (" …" if len(runs) > 3 else "")
     parts = compared_page.Parts(f"{len(runs)} runs: {names}", told)
     parts.curves = compared_plots.curves(runs)
     _scores(comparison, options, parts, say)
     if not options.without_audio and comparison.scores:
-        parts.excerpts = _excerpts(comparison, options.source, say)
+        silent: list[str] = []
+        parts.excerpts = _excerpts(comparison, options.source, silent.append)
+        parts.silent = silent
+        for line in silent:
+            print(f"warning: {line}", file=sys.stderr)
     write_text(options.out / "table.md", compared_table.markdown(comparison))
     report = options.out / "report.html"
     write_text(report, compared_page.page(comparison, parts))
     print(f"\n{report}: {report.stat().st_size / 1e6:.1f} MB")
-    return 1 if incomplete else 0
+    return 1 if left_out or len(comparison.scores) < len(runs) else 0
 
 
-def _read(options: argparse.Namespace, say: Say) -> tuple[list[Run], Run | None]:
-    """The runs, and which of them is the baseline.
+def _read(options: argparse.Namespace, say: Say) -> tuple[list[Run], Run | None, bool]:
+    """The runs, which of them is the baseline, and whether anything could not be read.
 
     Raises:
       ValueError: none can be read.
     """
     asked = [options.baseline] if options.baseline is not None else []
-    folders = compared_run.find([*asked, *options.runs], say)
+    unreadable: list[str] = []
+
+    def leave_out(line: str) -> None:
+        unreadable.append(line)
+        say(line)
+
     runs = []
-    for folder in folders:
+    for folder in compared_run.find([*asked, *options.runs], leave_out):
         try:
             runs.append(compared_run.read(folder, say))
         except (ValueError, OSError) as error:
-            say(f"{one_line(error)}; {folder} is left out")
+            leave_out(f"{one_line(error)}; {folder} is left out")
     if not runs:
         raise ValueError("no run that can be compared: name run folders, or folders of runs")
     runs = with_names(runs)
     if not asked:
-        return runs, None
+        return runs, None, bool(unreadable)
     same = [run for run in runs if run.folder.resolve() == options.baseline.resolve()]
     if not same:
-        say(f"--baseline {options.baseline}: no run that can be read; no gains")
-    return runs, same[0] if same else None
+        leave_out(f"--baseline {options.baseline}: no run that can be read; no gains")
+    return runs, same[0] if same else None, bool(unreadable)
 
 
 def _scores(
@@ -104,7 +112,11 @@ def _scores(
     published, parts.remarks = _published(comparison, options.sisec, say)
     for source in comparison.sources:
         fits = compared_sisec.source_fits(source, comparison.sources)
-        parts.boxes[source] = compared_plots.boxes(comparison, source, published if fits else None)
+        drawn = compared_plots.boxes(comparison, source, published if fits else None)
+        if drawn is None:
+            parts.remarks.append(f"{source}: no song has a score.")
+            continue
+        parts.boxes[source] = drawn
         if published is not None and not fits:
             parts.remarks.append(f"{source}: not a source of SiSEC 2018 as the runs define it.")
         path = options.out / f"alpha_beta-{plain(source)}.png"

@@ -107,13 +107,17 @@ def excerpts(comparison: Comparison, source: str, say: Say) -> list[Excerpt]:
     for key, song, run in progress(wanted, desc="excerpts", unit="song"):
         place = places[run.name][song]
         try:
+            if run.name not in separators:
+                separators[run.name] = None
+                separators[run.name] = load(run, place.config)
+            if separators[run.name] is None:  # told already
+                continue
             if key not in found:
                 found[key] = cut(place, source, song)
-            if run.name not in separators:
-                separators[run.name] = load(run, place.config)
             estimate = separated(separators[run.name], place, found[key], source)
-        except (ValueError, OSError) as error:
-            say(f"{run.folder}: {song}: nothing to listen to: {one_line(error)}")
+        except Exception as error:  # whatever it is, the rest of the report is worth having
+            what = f"{song}: " if separators[run.name] is not None else ""
+            say(f"{run.folder}: {what}nothing to listen to: {one_line(error)}")
             continue
         scores = comparison.per_song(run, source, comparison.metrics[0])
         ranks = ranked(scores).get(song, ())

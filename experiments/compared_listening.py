@@ -9,12 +9,10 @@ from experiments.compared_excerpts import SECONDS, Excerpt, Heard
 from experiments.compared_plots import colour
 
 
-def listening(excerpts: Sequence[Excerpt] | None, metric: str = "") -> str:
-    """The section of the page; "" where it was not asked for."""
-    if excerpts is None:
-        return ""
+def listening(excerpts: Sequence[Excerpt], metric: str = "") -> str:
+    """The section of the page; "" where there is nothing to hear."""
     if not excerpts:
-        return "<p>Nothing to listen to: songs or separators are no longer there.</p>"
+        return ""
     legend = (
         f"Each run's worst, median and best song in {excerpts[0].source} {metric}: ten seconds "
         "around the loudest place of the reference, separated again by themselves, all takes of a "

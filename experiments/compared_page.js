@@ -14,19 +14,26 @@
   const has = (text, words) =>
     words.toLowerCase().split(/\s+/).every((word) => text.toLowerCase().includes(word));
 
-  // Runs that are switched off fade in every picture and leave the table of songs.
+  // Runs that are switched off fade in every picture and leave the table of songs; pointing at one
+  // that is on puts the others behind it.
   const off = new Set();
+  const pointed = document.head.appendChild(document.createElement("style"));
   for (const chip of document.querySelectorAll(".chips button")) {
     chip.addEventListener("click", () => {
       const run = chip.dataset.run;
       if (off.has(run)) off.delete(run);
       else off.add(run);
-      for (const same of document.querySelectorAll(`.chips button[data-run="${run}"]`))
-        same.setAttribute("aria-pressed", String(!off.has(run)));
+      chip.setAttribute("aria-pressed", String(!off.has(run)));
       for (const part of document.querySelectorAll(`.run-${run}`))
         part.classList.toggle("dimmed", off.has(run));
+      pointed.textContent = "";
       if (data.songs.length) render();
     });
+    chip.addEventListener("mouseenter", () => {
+      if (!off.has(chip.dataset.run))
+        pointed.textContent = `g.run:not(.run-${chip.dataset.run}) { opacity: 0.15; }`;
+    });
+    chip.addEventListener("mouseleave", () => (pointed.textContent = ""));
   }
 
   // The table of songs.

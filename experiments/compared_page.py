@@ -13,7 +13,7 @@ from experiments.compared import Comparison
 from experiments.compared_excerpts import Excerpt
 from experiments.compared_facts import Fact, facts, legend
 from experiments.compared_listening import listening
-from experiments.compared_plots import colour
+from experiments.compared_plots import swatch
 
 FEW = 12  # differences of configurations that are shown at once
 
@@ -36,7 +36,8 @@ class Parts:
       boxes: {source: SVG}.
       remarks: what to know about the box plots.
       heat_maps: {source: data URI of a picture}.
-      excerpts: None leaves the section out.
+      excerpts: what is heard.
+      silent: what cannot be heard and why, one line each.
     """
 
     title: str
@@ -45,25 +46,23 @@ class Parts:
     boxes: dict[str, str] = field(default_factory=dict)
     remarks: Sequence[str] = ()
     heat_maps: dict[str, str] = field(default_factory=dict)
-    excerpts: Sequence[Excerpt] | None = None
+    excerpts: Sequence[Excerpt] = ()
+    silent: Sequence[str] = ()
 
 
 def page(comparison: Comparison, parts: Parts) -> str:
     """The whole page."""
+    heard = listening(parts.excerpts, *comparison.metrics[:1])
     sections = {
         "table": ("Runs", _table(comparison) + f'<p class="faint">{_text(legend(comparison))}</p>'),
         "curves": ("Training", _figure(parts.curves, "Training curves") if parts.curves else ""),
         "boxes": ("Scores", _boxes(parts)),
         "heat": ("alpha × beta", _heat_maps(parts)),
         "songs": ("Songs", _songs(comparison) if comparison.scores else ""),
-        "listening": (
-            "Listening",
-            listening(parts.excerpts, comparison.metrics) if comparison.scores else "",
-        ),
+        "listening": ("Listening", _told(parts.silent) + heard),
     }
     there = {name: (title, body) for name, (title, body) in sections.items() if body}
     links = "".join(f'<a href="#{name}">{title}</a>' for name, (title, _) in there.items())
-    told = "".join(f"<p>{_text(line)}</p>" for line in parts.told)
     body = "".join(
         f'<section id="{name}"><h2>{title}</h2>{content}</section>'
         for name, (title, content) in there.items()
@@ -79,7 +78,7 @@ def page(comparison: Comparison, parts: Parts) -> str:
         f"<header><h1>{title}</h1></header>"
         f'<div class="bar"><nav aria-label="Sections">{links}</nav>'
         f"{_chips(comparison)}</div>"
-        + (f'<div class="told" role="note">{told}</div>' if told else "")
+        + _told(parts.told)
         + f'<main>{body}</main><script type="application/json" id="data">{data}</script>'
         f"<script>{script}</script></body></html>\n"
     )
@@ -90,7 +89,7 @@ def _text(text: object) -> str:
 
 
 def _swatch(comparison: Comparison, place: int) -> str:
-    return f'<span class="swatch" style="background:{colour(comparison.runs[place])}"></span>'
+    return f'<span class="swatch" style="background:{swatch(comparison.runs[place])}"></span>'
 
 
 def _chips(comparison: Comparison) -> str:
@@ -157,6 +156,12 @@ def _row(label: str, cells: Sequence[str]) -> str:
     return f'<tr><th scope="row">{label}</th>{told}</tr>'
 
 
+def _told(lines: Sequence[str]) -> str:
+    """What was left out."""
+    told = "".join(f"<p>{_text(line)}</p>" for line in lines)
+    return f'<div class="told" role="note">{told}</div>' if told else ""
+
+
 def _figure(svg: str, label: str) -> str:
     svg = svg.replace('role="img"', f'role="img" aria-label="{_text(label)}"', 1)
     return f'<div class="figure" tabindex="0" role="region" aria-label="{_text(label)}">{svg}</div>'
@@ -173,10 +178,11 @@ def _boxes(parts: Parts) -> str:
 
 
 def _heat_maps(parts: Parts) -> str:
-    return "".join(
-        f'<div class="figure"><img alt="{_text(source)} over alpha and beta" src="{picture}"></div>'
+    pictures = "".join(
+        f'<img alt="{_text(source)} over alpha and beta" src="{picture}">'
         for source, picture in parts.heat_maps.items()
     )
+    return f'<div class="figure pictures">{pictures}</div>' if pictures else ""
 
 
 def _songs(comparison: Comparison) -> str:
@@ -212,7 +218,7 @@ def _data(comparison: Comparison) -> dict[str, Any]:
     """Scores for the page's script; null where there is none."""
     songs = comparison.songs()
     runs = [run for run in comparison.runs if run.name in comparison.scores]
-    told = [{"name": r.name, "colour": r.colour, "paint": colour(r)} for r in runs]
+    told = [{"name": r.name, "colour": r.colour, "paint": swatch(r)} for r in runs]
     if not songs:
         return {"songs": [], "runs": told}
     scores: dict[str, Any] = {}

@@ -52,6 +52,13 @@ def colour(run: Run) -> str:
     return COLOURS[run.colour % len(COLOURS)]
 
 
+def swatch(run: Run) -> str:
+    """A run's colour as a background for CSS; striped where its line is broken."""
+    if run.colour < len(COLOURS):
+        return colour(run)
+    return f"repeating-linear-gradient(90deg, {colour(run)} 0 3px, transparent 3px 5px)"
+
+
 def dash(run: Run) -> Any:
     """The line of a run: with more runs than colours, lines differ too."""
     return DASHES[run.colour // len(COLOURS) % len(DASHES)]
@@ -97,7 +104,12 @@ def curves(runs: Sequence[Run]) -> str | None:
 
 def panels(runs: Sequence[Run]) -> list[str]:
     """Curves that are worth a panel: the loss, its parts of phases and critics, validation."""
-    names = dict.fromkeys(name for run in runs for name in run.curves if run.curves[name])
+    names = dict.fromkeys(
+        name
+        for run in runs
+        for name, points in run.curves.items()
+        if any(math.isfinite(value) for _, value in points)
+    )
     validation = [name for name in names if name.startswith("validation/")]
     per_source = [name for name in validation if name.count("/") == 2]
     mean = [name for name in validation if name.count("/") == 1]
@@ -125,13 +137,18 @@ def title(name: str) -> str:
     return f"{'training' if first == 'train' else first}: {rest}"
 
 
-def boxes(comparison: Comparison, source: str, published: Published | None) -> str:
-    """Box plots of a source over songs, the best median on top, beside the published methods."""
+def boxes(comparison: Comparison, source: str, published: Published | None) -> str | None:
+    """Box plots of a source over songs, the best median on top, beside the published methods.
+
+    None where no song of any run has a score.
+    """
     metrics = comparison.metrics
     rows: list[tuple[str, Run | None, Mapping[str, Mapping[str, float]]]] = [
         (run.name, run, {metric: comparison.per_song(run, source, metric) for metric in metrics})
         for run in comparison.runs
     ]
+    if not any(scores.get(metrics[0]) for _, _, scores in rows):
+        return None
     if published is not None:
         rows += [(name, None, table) for name, table in published.scores.get(source, {}).items()]
     rows = [row for row in rows if row[2].get(metrics[0])]
@@ -211,7 +228,8 @@ def svg(draw: Any, width: float, height: float, name: str) -> str:
     text = re.sub(r'<g id="(run-\d+)[^"]*"', r'<g class="run \1"', text)
     text = re.sub(r'(<g) id="[^"]*"', r"\1", text)
     text = re.sub(r"\n\s*", "\n", text)
-    text = re.sub(r"(\.\d\d)\d+", r"\1", text)
+    # Two decimals will do, in commands but not in words.
+    text = re.sub(r"<[^>]*>", lambda tag: re.sub(r"(\.\d\d)\d+", r"\1", tag[0]), text)
     return re.sub(
         r'<svg [^>]*?viewBox="([^"]*)"[^>]*>', r'<svg viewBox="\1" role="img">', text, count=1
     )

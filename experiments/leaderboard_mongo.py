@@ -17,12 +17,11 @@ FIELDS = (
     "config",
     "artifacts",
     "result",
-    "info.scores",
 )
 
 
 def runs_in_database(url: str, say: Say) -> Iterator[dict[str, Any]]:
-    """What a board needs to know of each run with scores: "uid", "run", "date", "config", "summary".
+    """Yield {"uid", "run", "date", "config", "summary"} of every run that has scores.
 
     The whole summary is an artifact; of a run that lacks it, its result and its songs' scores tell
     what a board asks for.
@@ -71,14 +70,15 @@ def _summary(database: Any, document: Mapping[str, Any]) -> dict[str, Any] | Non
             except gridfs.NoFile:
                 break
             return checked(json.loads(data), SUMMARY)
-    return _from_result(document)
+    # Asked for by itself, because it may be long, and not all servers give parts of it.
+    more = database.runs.find_one({"_id": document["_id"]}, {"info": 1}) or {}
+    return _from_result(document, (more.get("info") or {}).get("scores"))
 
 
-def _from_result(document: Mapping[str, Any]) -> dict[str, Any] | None:
+def _from_result(document: Mapping[str, Any], songs: Any) -> dict[str, Any] | None:
     """The summary of a run whose artifacts are gone; its settings are taken for today's."""
     from evaluation.protocols import PROTOCOLS
 
-    songs = (document.get("info") or {}).get("scores")
     result, config = document.get("result"), document.get("config") or {}
     name = (config.get("evaluation") or {}).get("protocol")
     if not songs or not isinstance(result, Mapping) or name not in PROTOCOLS:
