@@ -23,6 +23,7 @@ from dssgan.state import Checkpoints, TrainingState
 from dssgan.steps import SupervisedStep, spread
 from dssgan.typed import to_dict
 from dssgan.validation import Metric, Song, Validator
+from dssgan.workers import Team
 
 
 @dataclasses.dataclass
@@ -125,6 +126,7 @@ def build_loop(
     take: Callable[[dict[str, Any]], Any],
     epochs: int,
     steps: int,
+    team: Team | None = None,
     **options,
 ) -> Loop:
     """The loop of a phase.
@@ -132,6 +134,7 @@ def build_loop(
     Args:
       source: excerpts. take: what the step needs of a batch of them.
       epochs, steps: of the phase; `steps` counts calls of `step`.
+      team: the workers that train together.
       **options: further arguments of `Loop`.
     """
 
@@ -149,6 +152,7 @@ def build_loop(
             examples=config.tracking.examples,
             seconds=config.tracking.seconds,
             listen_every=config.tracking.listen_every,
+            team=team,
         )
     return Loop(
         step,
@@ -169,6 +173,7 @@ def build_loop(
         seconds_per_step=config.data.batch
         * excerpt_samples(config, state.model)
         / state.model.sample_rate,
+        team=team,
         **options,
     )
 

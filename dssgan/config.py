@@ -251,8 +251,11 @@ class Tracking:
 class Compute:
     """The machine."""
 
-    # "mirrored" works on all GPUs at once; "auto" does so where there are several.
-    strategy: str = within("auto", choices=("auto", "none", "mirrored"))
+    # "mirrored" works on all GPUs at once; "auto" does so where there are several. "workers" works
+    # on all machines that TF_CONFIG or SLURM names; see docs/training.md.
+    strategy: str = within("auto", choices=("auto", "none", "mirrored", "workers"))
+    workers: int = within(0, low=0)  # how many processes that must be; 0 takes what is named
+    wait: float = within(300.0, low=1)  # seconds that they wait for one another at the start
     # Compile the update; "auto" does so on a GPU.
     xla: str = within("auto", choices=("auto", "on", "off"))
     deterministic: bool = True  # repeat every operation bit by bit

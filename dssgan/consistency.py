@@ -6,6 +6,7 @@ from dssgan.typed import flatten, to_dict
 
 # Keys that may differ when a run is taken up again: they do not change what is learnt.
 FREE = ("name", "tracking", "checkpoint", "evaluation", "compute.xla", "data.workers", "data.cache")
+FREE += ("compute.workers", "compute.wait")
 REFINEMENTS = ("self_training", "adversarial")
 
 
@@ -118,10 +119,15 @@ def _check_critics(config: Any) -> None:
 
 def differences(old: Any, new: Any) -> dict[str, tuple[Any, Any]]:
     """{dotted key: (old value, new value)} of what would change the course of training."""
-    before, after = flatten(to_dict(old)), flatten(to_dict(new))
+    before, after = decisive(old), decisive(new)
     keys = [key for key in {**before, **after} if before.get(key) != after.get(key)]
+    return {key: (before.get(key), after.get(key)) for key in keys}
+
+
+def decisive(config: Any) -> dict[str, Any]:
+    """{dotted key: value} of what the course of training follows from."""
     return {
-        key: (before.get(key), after.get(key))
-        for key in keys
+        key: value
+        for key, value in flatten(to_dict(config)).items()
         if not any(key == free or key.startswith(free + ".") for free in FREE)
     }

@@ -13,6 +13,7 @@ from dssgan.progress import Clock, Mean, epoch_line
 from dssgan.state import Checkpoints, Progress, TrainingState
 from dssgan.validation import Scores, Validator
 from dssgan.watch import LAG, Watch
+from dssgan.workers import Team
 
 
 class Loop:
@@ -38,6 +39,7 @@ class Loop:
       adopt: called after a validation that brought a better score, before the state is saved.
       show: (step, logs) called at the end of an epoch, for pictures.
       observe: (step, means) → a remark worth a line, or ""; called at every point of a curve.
+      team: the workers that train together; the chief alone saves.
       say: prints a line.
     """
 
@@ -65,6 +67,7 @@ class Loop:
         adopt: Callable[[], None] = lambda: None,
         show: Callable[[int, Logs], None] = lambda step, logs: None,
         observe: Callable[[int, dict[str, float]], str] = lambda step, means: "",
+        team: Team | None = None,
         say: Callable[[str], None] = print,
     ):
         self.step, self.state, self.source, self.batches = step, state, source, batches
@@ -76,6 +79,7 @@ class Loop:
         self.record, self.say, self.seconds_per_step = record, say, seconds_per_step
         self.validate_first, self.adopt = validate_first, adopt
         self.show, self.observe = show, observe
+        self.team = team or Team()
         self.clock = Clock()
         self._watch = Watch(source)
         self._point, self._epoch = Mean(), Mean()
@@ -99,6 +103,7 @@ class Loop:
             while not progress.finished:
                 self._train_epoch(batches, request)
                 self._end_epoch(request)
+                request.number = self.team.stop_at_once(request.number)
                 if request:  # just saved
                     raise self._interrupted(request)
         return progress
@@ -124,9 +129,11 @@ class Loop:
                 self._log_point()
             if self.clock.steps == self.log_every and self._left() > 600:
                 self.say(f"about {self.clock.remaining(self._left())} for the whole phase")
-            if request or self._save_is_due():
+            asked = self.team.stop_soon(request.number)
+            if asked or self._save_is_due():
                 self._save()
-            if request:
+            if asked:
+                request.number = asked
                 raise self._interrupted(request)
 
     def _collect(self, lag: int) -> None:
@@ -159,7 +166,8 @@ class Loop:
                 self.adopt()
         progress.finished = self._is_over()
         self._save(best=better)
-        self.show(progress.step, self.logs)
+        if self.team.chief:
+            self.show(progress.step, self.logs)
         self._report(means, scores)
         if progress.finished and not last:
             self.say(
@@ -169,6 +177,7 @@ class Loop:
 
     def _validate(self, request: Request) -> Scores:
         def check() -> None:
+            request.number = self.team.stop_at_once(request.number)
             if request:
                 raise self._interrupted(request)
 
@@ -231,7 +240,8 @@ class Loop:
 
     def _save(self, best: bool = False) -> None:
         self._collect(0)
-        self.checkpoints.save(self.state, best)
+        if self.team.chief:
+            self.checkpoints.save(self.state, best)
         self._saved = time.monotonic()
 
     def _interrupted(self, request: Request) -> Interrupted:

@@ -17,14 +17,17 @@ from dssgan.refining import build_refinement, check_critics, start_from
 from dssgan.remarks import Collapse, Pictures, recited
 from dssgan.run import Run, calibrate, check_batch, describe, export, restored
 from dssgan.state import TrainingState, read_progress
+from dssgan.workers import losses_told
 
 
 def tell(run: Run) -> dict[str, float]:
     """Run the phases in order; what is done already is not done again. Returns the scores."""
     check_critics(run.config)
     scores: dict[str, float] = {}
-    for phase in run.config.phases:
-        scores |= PHASES[phase](run)
+    with losses_told(run.team):
+        for phase in run.config.phases:
+            scores |= PHASES[phase](run)
+        run.team.wait()
     return scores
 
 
@@ -41,10 +44,12 @@ def supervised(run: Run) -> dict[str, float]:
             scaled=model.hyperparameters.get("precision") == "float16",
         )
         step = build_supervised_step(config, run.strategy, state)
-    material = run.material(model)
+    with run.team.chief_first():
+        material = run.material(model)
     checkpoints = run.checkpoints("supervised")
-    if not restored(run, "supervised", state, checkpoints):
+    if run.team.chief and not restored(run, "supervised", state, checkpoints):
         calibrate(run, "supervised", model, material)
+    run.team.share(state)
     describe(run, "supervised", model)
     section = config.supervised
     return train(
@@ -67,10 +72,11 @@ def refine(run: Run, phase: str) -> dict[str, float]:
     with run.strategy.scope():
         model = build_model(config)
         step, state = build_refinement(config, phase, run.strategy, model)
-    material = run.material(model)
+    with run.team.chief_first():
+        material = run.material(model)
     checkpoints = run.checkpoints(phase)
     section = getattr(config, phase)
-    if not restored(run, phase, state, checkpoints):
+    if run.team.chief and not restored(run, phase, state, checkpoints):
         if section.init == "scratch":
             calibrate(run, phase, model, material)
         else:
@@ -78,6 +84,7 @@ def refine(run: Run, phase: str) -> dict[str, float]:
             start_from(model, start, f"{phase}.init")
             run.say(f"{phase}: starting from {start}")
         state.begin()
+    run.team.share(state)
     source = material.refinement(phase)
     describe(run, phase, model)
     run.say(recited(phase, config, step))
@@ -110,7 +117,8 @@ def train(
 ) -> dict[str, float]:
     """Run the loop of a phase, export its best separator and return its score."""
     config, checkpoints = run.config, run.checkpoints(phase)
-    logs = Logs(run.folder / "tensorboard" / phase if config.tracking.tensorboard else None)
+    curves = config.tracking.tensorboard and run.team.chief
+    logs = Logs(run.folder / "tensorboard" / phase if curves else None)
     try:
         build_loop(
             config,
@@ -123,10 +131,13 @@ def train(
             logs,
             record=run.record,
             say=run.say,
+            team=run.team,
             **options,
         ).run()
     finally:
         logs.close()
+    if not run.team.chief:
+        return {}
     export(run, phase, state, checkpoints)
     progress = read_progress(checkpoints.best)
     if progress.best is None:
@@ -135,7 +146,9 @@ def train(
 
 
 def test(run: Run) -> dict[str, float]:
-    """Score the exported separator on the test songs."""
+    """Score the exported separator on the test songs; on several machines the chief does."""
+    if not run.team.chief:
+        return {}
     if not (run.exported / CONFIG).exists():
         raise ValueError(
             f"{run.exported}: no exported separator to test; put a training phase before test"

@@ -17,6 +17,7 @@ from dssgan.exported import CONFIG, WEIGHTS
 from dssgan.separator import Separator
 from dssgan.state import Checkpoints, TrainingState
 from dssgan.typed import to_dict
+from dssgan.workers import Team
 
 
 @dataclasses.dataclass
@@ -30,6 +31,7 @@ class Run:
       score: folder of an exported separator → scores of the test songs.
       record: (name, value, step) of figures worth keeping.
       say: prints a line.
+      team: the workers that train together.
     """
 
     config: Config
@@ -38,6 +40,7 @@ class Run:
     score: Callable[[Path], dict[str, float]]
     record: Callable[[str, float, int], None] = lambda name, value, step: None
     say: Callable[[str], None] = print
+    team: Team = dataclasses.field(default_factory=Team)
 
     @property
     def exported(self) -> Path:
@@ -61,6 +64,8 @@ class Run:
     @functools.cached_property
     def strategy(self) -> tf.distribute.Strategy:
         """The devices that work together."""
+        if self.team.strategy is not None:
+            return self.team.strategy
         several = len(tf.config.list_logical_devices("GPU")) > 1
         wanted = self.config.compute.strategy
         if wanted == "mirrored" or (wanted == "auto" and several):

@@ -11,7 +11,6 @@ Ctrl-C and SIGTERM save the run and end it with exit code 130 or 143.
 
 import contextlib
 import logging
-import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -20,6 +19,7 @@ from typing import Any
 from common import chatter, shell
 from common.files import locked
 from common.shell import Misuse
+from dssgan.cluster import Cluster
 from dssgan.config import Config
 from dssgan.interrupts import Interrupted, immediate
 from dssgan.typed import nearest, to_dict
@@ -31,6 +31,7 @@ OPTIONS += ("--file_storage", "--sql", "--tiny_db", "--s3", "--enforce_clean")
 
 def main(argv: Sequence[str]) -> int:
     """The command; returns its exit code."""
+    from experiments import together
     from experiments.commandline import configure, dump, run_folder
 
     experiment = make_experiment()
@@ -49,14 +50,18 @@ def main(argv: Sequence[str]) -> int:
         experiment.run(command, options=options)
         return 0
     check_songs(config)
+    cluster = together.workers_of(config)
+    if cluster and cluster.index:
+        return together.assist(config, cluster)
     folder = run_folder(config, resume, origin)
     print(f"{folder}: configured by {origin}")
     with immediate(), only_one(folder):
         try:
-            train(experiment, config, folder, options)
+            train(experiment, config, folder, options, cluster)
         except Interrupted as stop:
             again = f"python -m dssgan.train with resume={folder}"
-            print(f"{stop}; go on with: {again}", file=sys.stderr)
+            everywhere = " on all machines" if cluster else ""
+            print(f"{stop}; go on with: {again}{everywhere}", file=sys.stderr)
             return stop.code
     return 0
 
@@ -156,23 +161,29 @@ def check_songs(config: Config) -> None:
         raise Misuse(str(error)) from error
 
 
-def train(experiment: Any, config: Config, folder: Path, options: dict[str, Any]) -> None:
+def train(
+    experiment: Any,
+    config: Config,
+    folder: Path,
+    options: dict[str, Any],
+    cluster: Cluster | None = None,
+) -> None:
     """Run the phases under Sacred's eyes."""
+    from experiments import scoring, together
     from experiments.tracking import RunFolder, mongo_observer
 
-    prepare_machine(config)
+    together.prepare_machine(config)
     from dssgan import phases
-    from experiments import material, scoring
 
     @experiment.main
     def train(_run):
         _run.info["tensorboard"] = str(folder / "tensorboard")
-        _run.info["devices"] = devices()
-        run = phases.Run(
+        _run.info["devices"] = together.devices()
+        _run.info["workers"] = list(cluster.addresses) if cluster else []
+        run = together.story(
             config,
             folder,
-            lambda model: material.for_training(config, model),
-            lambda separator: scoring.test_scores(config, separator, folder / "scores"),
+            cluster,
             record=lambda name, value, step: _run.log_scalar(name, float(value), step),
         )
         scores = phases.tell(run)
@@ -196,28 +207,6 @@ def recorded(config: Config) -> dict[str, Any]:
     values = to_dict(config)
     values["tracking"]["mongo"] = redacted(config.tracking.mongo)
     return values
-
-
-def devices() -> list[str]:
-    """What computes: the GPUs by name, or the CPU."""
-    import tensorflow as tf
-
-    details = tf.config.experimental.get_device_details
-    gpus = tf.config.list_physical_devices("GPU")
-    names = [f"GPU {details(gpu).get('device_name', gpu.name)}" for gpu in gpus]
-    return names or [f"CPU, {os.cpu_count()} cores"]
-
-
-def prepare_machine(config: Config) -> None:
-    """Tell TensorFlow how to use the machine; before it computes anything."""
-    import tensorflow as tf
-
-    with chatter.hidden():
-        gpus = tf.config.list_physical_devices("GPU")
-    for gpu in gpus:
-        tf.config.experimental.set_memory_growth(gpu, True)
-    if config.compute.deterministic:
-        tf.config.experimental.enable_op_determinism()
 
 
 def only_one(folder: Path) -> contextlib.AbstractContextManager[None]:

@@ -8,6 +8,7 @@ import numpy as np
 
 from dssgan.logs import Logs
 from dssgan.separator import Separator
+from dssgan.workers import Team
 
 LIMITS = (-100.0, 100.0)  # dB; an estimate that is silent or perfect must not decide a mean alone
 
@@ -54,6 +55,7 @@ class Validator:
       examples: so many songs are pictured and heard, at the first `listen_every` validations and
         every `listen_every`-th after them (sound fills disks); mixture and references once.
       seconds: length of that.
+      team: the workers that train together; each takes its share of the songs.
     """
 
     def __init__(
@@ -66,31 +68,31 @@ class Validator:
         examples: int = 1,
         seconds: float = 8.0,
         listen_every: int = 10,
+        team: Team | None = None,
     ):
         self.separator, self.songs, self.metric = separator, list(songs), metric
         self.decisive = tuple(decisive) or tuple(separator.sources)
         self.examples, self.seconds = examples, seconds
         self.listen_every, self._done = listen_every, 0
+        self.team = team or Team()
 
     def __call__(self, step: int, logs: Logs, check: Callable[[], None] = lambda: None) -> Scores:
-        """Score the present weights; `check` is called after each song and may raise.
+        """Score the present weights; `check` is called after each song (of every worker) and may
+        raise.
 
         Raises:
           ValueError: no song has a score for the decisive sources.
         """
-        scores = []
-        for place, song in enumerate(self.songs):
-            references = song.references()
-            mixture = references.sum(axis=0)
-            stems = self.separator.separate(mixture, song.sample_rate, name=song.name)
-            estimates = np.stack([stems[source] for source in self.separator.sources])
-            scores.append(self._score(references, estimates))
-            due = self._done < self.listen_every or self._done % self.listen_every == 0
-            if place < self.examples and due:
-                self._show(step, logs, song, mixture, references, estimates)
+        table = np.zeros((len(self.songs), len(self.separator.sources)))
+        due = self._done < self.listen_every or self._done % self.listen_every == 0
+        for turn, first in enumerate(range(0, len(self.songs), self.team.count)):
+            place = first + self.team.index
+            if place < len(self.songs):
+                shown = due and turn < self.examples
+                table[place] = self._separated(self.songs[place], step, logs if shown else None)
             check()
         self._done += 1
-        table = np.stack(scores)
+        table = self.team.totals(table)  # zero where another worker scored, NaN where nobody can
         means = {
             source: float(np.nanmean(column)) if np.isfinite(column).any() else float("nan")
             for source, column in zip(self.separator.sources, table.T)
@@ -102,6 +104,16 @@ class Validator:
                 f"every one of {len(self.songs)} songs; choose others with data.valid=[…]"
             )
         return Scores(means, float(np.mean(decisive)))
+
+    def _separated(self, song: Song, step: int, logs: Logs | None) -> np.ndarray:
+        """Scores of one song, which is pictured where there are logs."""
+        references = song.references()
+        mixture = references.sum(axis=0)
+        stems = self.separator.separate(mixture, song.sample_rate, name=song.name)
+        estimates = np.stack([stems[source] for source in self.separator.sources])
+        if logs is not None:
+            self._show(step, logs, song, mixture, references, estimates)
+        return self._score(references, estimates)
 
     def _score(self, references: np.ndarray, estimates: np.ndarray) -> np.ndarray:
         """Scores per source; a source that is silent in the song has none."""
