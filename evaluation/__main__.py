@@ -1,6 +1,6 @@
 """python -m evaluation: score estimates on disk, or a separator on a dataset.
 
-  score      --references DIR --estimates DIR    folders SONG/drums.wav …
+  score      --references DIR --estimates DIR…   folders SONG/drums.wav …
   separator  DIR --data NAME --root PATH         separate a dataset's songs and score them
   summary    DIR                                 tables and pictures from scores on disk
 
@@ -9,12 +9,15 @@ report.html and a box plot per target. A command that was interrupted goes on wh
 """
 
 import argparse
+import contextlib
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 from common import chatter, shell
 from common.files import write_json
 from evaluation import report, runner, song_folders, summary
+from evaluation.pool import Pool, on_dask
 from evaluation.protocols import PROTOCOLS, find
 
 
@@ -28,8 +31,17 @@ def parse(argv: list[str]) -> argparse.Namespace:
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     score = commands.add_parser("score", help="score estimates on disk")
     score.add_argument("--references", required=True, type=Path, metavar="DIR")
-    score.add_argument("--estimates", required=True, type=Path, metavar="DIR")
-    score.add_argument("--out", type=Path, metavar="DIR", help="default: ESTIMATES/scores")
+    score.add_argument(
+        "--estimates",
+        required=True,
+        type=Path,
+        nargs="+",
+        metavar="DIR",
+        help="of one separator or several, which share the work on the references",
+    )
+    score.add_argument(
+        "--out", type=Path, metavar="DIR", help="default: ESTIMATES/scores; of several: OUT/NAME"
+    )
     separator = commands.add_parser("separator", help="score an exported separator on a dataset")
     separator.add_argument("separator", type=Path, metavar="DIR", help="the exported separator")
     separator.add_argument("--data", required=True, metavar="NAME", help="a dataset's name")
@@ -43,6 +55,14 @@ def parse(argv: list[str]) -> argparse.Namespace:
         command.add_argument("--sources", metavar="A,B", help="targets; default: all estimates")
         command.add_argument("--protocol", default="musdb18", help=", ".join(PROTOCOLS))
         command.add_argument("--workers", type=int, default=1, metavar="N", help="songs at once")
+        command.add_argument(
+            "--cluster",
+            metavar="WHERE",
+            help="tcp://HOST:PORT of a Dask scheduler, slurm, pbs or sge, in place of this machine",
+        )
+        command.add_argument(
+            "--resources", type=Path, metavar="YAML", help="what a job of a batch system gets"
+        )
     tables = commands.add_parser("summary", help="tables and pictures from scores on disk")
     tables.add_argument("folder", type=Path, metavar="DIR")
     return parser.parse_args(argv)
@@ -71,13 +91,40 @@ def main(argv: list[str]) -> int:
 
 def score(options: argparse.Namespace, protocol) -> int:
     """Score estimates on disk."""
-    out = options.out or options.estimates / "scores"
-    songs, without = song_folders.pair_songs(
-        options.references, options.estimates, protocol, targets=options.sources
-    )
-    if without:
-        print(f"{without} reference songs have no estimates: not scored")
-    return show(runner.run(songs, protocol, out, workers=options.workers, tell=complain), out)
+    several = len(options.estimates) > 1
+    contests = {}
+    for estimates in options.estimates:
+        songs, without = song_folders.pair_songs(
+            options.references, estimates, protocol, targets=options.sources
+        )
+        out = options.out or estimates / "scores"
+        if several and options.out:
+            out /= estimates.resolve().name
+        if out in contests:
+            raise shell.Misuse(f"--estimates {estimates}: a second folder of this name")
+        contests[out] = songs
+        if without:
+            where = f"{estimates}: " if several else ""
+            print(f"{where}{without} reference songs have no estimates: not scored")
+    with cluster(options, sum(map(len, contests.values()))) as pool:
+        results = runner.run_all(
+            contests, protocol, workers=options.workers, pool=pool, tell=complain
+        )
+    return max([show(result, out) for out, result in results.items()])
+
+
+@contextlib.contextmanager
+def cluster(options: argparse.Namespace, songs: int) -> Iterator[Pool | None]:
+    """The cluster that was asked for; None for this machine."""
+    if options.cluster is None and options.resources is None:
+        yield None
+        return
+    from experiments import sweep_workers  # the shell may; the room may not
+
+    jobs = options.workers if options.workers > 1 else None
+    found = sweep_workers.workers(options.cluster, jobs, options.resources, songs)
+    with contextlib.closing(found):
+        yield on_dask(found.client)
 
 
 def score_separator(options: argparse.Namespace, protocol) -> int:
@@ -102,16 +149,18 @@ def score_separator(options: argparse.Namespace, protocol) -> int:
         from dssgan.separator import Separator
 
         separator = Separator.load(options.separator)
-    result = runner.evaluate(
-        separator.separate,
-        tracks,
-        protocol,
-        options.out,
-        sources=options.sources,
-        identity=identity,
-        workers=options.workers,
-        tell=complain,
-    )
+    with cluster(options, len(tracks)) as pool:
+        result = runner.evaluate(
+            separator.separate,
+            tracks,
+            protocol,
+            options.out,
+            sources=options.sources,
+            identity=identity,
+            workers=options.workers,
+            pool=pool,
+            tell=complain,
+        )
     return show(result, options.out)
 
 

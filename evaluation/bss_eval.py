@@ -65,9 +65,14 @@ def frames(samples: int, window: float | None, hop: float | None) -> list[tuple[
     return [(int(start), int(start + window)) for start in starts]
 
 
-def bss_eval(
+def bss_eval(references: np.ndarray, estimates: np.ndarray, **options) -> Scores:
+    """Score estimates against references: `bss_eval_all` with one set of estimates."""
+    return bss_eval_all(references, [estimates], **options)[0]
+
+
+def bss_eval_all(
     references: np.ndarray,
-    estimates: np.ndarray,
+    sets: Sequence[np.ndarray],
     *,
     window: float | None = None,
     hop: float | None = None,
@@ -77,12 +82,16 @@ def bss_eval(
     metrics: Sequence[str] = METRICS,
     single_frame_is_whole: bool = False,
     same_rounding: bool = True,
-) -> Scores:
-    """Score estimates against references.
+) -> list[Scores]:
+    """Score several separators' estimates against the same references.
+
+    What depends on the references alone (their spectra, their correlations, the inverse of their
+    Gram matrix) is computed once for all of them.
 
     Args:
-      references, estimates: (sources, samples, channels) of equal shape; any real type, computed
-        in float64. No source may be silent throughout.
+      references: (sources, samples, channels), any real type, computed in float64. No source may
+        be silent throughout.
+      sets: one array like `references` for every separator.
       window, hop: frame length and distance in samples; None: one frame, the whole track.
       version: "v4", "v3-images" or "v3-sources".
       filter_length: taps of the distortion filters.
@@ -99,13 +108,14 @@ def bss_eval(
         2018 had them. SDR of "v4" and "v3-images" does not depend on it.
 
     Returns:
-      `Scores`. NaN in frames where any reference or estimate is silent; with "v3-sources" ISR is
-      NaN throughout, as it has no meaning there.
+      `Scores` of every set. NaN in frames where any reference or estimate is silent; with
+      "v3-sources" ISR is NaN throughout, as it has no meaning there.
 
     Raises:
       ValueError: shapes, values or arguments that cannot be scored, on one line.
     """
-    references, estimates = validate(references, estimates)
+    if not sets:
+        raise ValueError("no estimates to score")
     if version not in VERSIONS:
         raise ValueError(f"unknown BSS Eval version {version!r}: expected one of {VERSIONS}")
     unknown = [name for name in metrics if name not in METRICS]
@@ -113,12 +123,17 @@ def bss_eval(
         raise ValueError(f"unknown metrics {unknown}: expected some of {METRICS}")
     if filter_length < 1:
         raise ValueError(f"filter_length {filter_length}: expected at least 1")
-    for role, audio in (("reference", references), ("estimate", estimates)):
-        silent = np.flatnonzero(_silent(audio))
-        if len(silent):
-            raise ValueError(
-                f"{role} {silent[0]} is silent throughout: BSS Eval is undefined; leave it out"
-            )
+    checked = []
+    for estimates in sets:
+        found, estimates = validate(references, estimates)
+        checked.append(estimates)
+        for role, audio in (("reference", found), ("estimate", estimates)):
+            silent = np.flatnonzero(_silent(audio))
+            if len(silent):
+                raise ValueError(
+                    f"{role} {silent[0]} is silent throughout: BSS Eval is undefined; leave it out"
+                )
+    references = found
     sources, samples, _ = references.shape
     bounds = frames(samples, window, hop)
     if single_frame_is_whole and len(bounds) == 1:
@@ -129,19 +144,22 @@ def bss_eval(
     pairs = list(itertools.product(everything, repeat=2))
     if not compute_permutation:
         pairs = [(j, j) for j in everything]
-    found, singular = _all_ratios(
-        references, estimates, bounds, pairs, version, filter_length, wanted, same_rounding
+    all_found, singular = _all_ratios(
+        references, checked, bounds, pairs, version, filter_length, wanted, same_rounding
     )
-    permutation = np.repeat(everything[:, None], len(bounds), axis=1)
-    if compute_permutation:
-        permutation = _best_permutation(found["SIR"], per_frame=version != "v4")
-    chosen = [
-        found[name][everything[:, None], permutation, np.arange(len(bounds))]
-        if name in metrics
-        else None
-        for name in METRICS
-    ]
-    return Scores(*chosen, permutation, singular)
+    scores = []
+    for found in all_found:
+        permutation = np.repeat(everything[:, None], len(bounds), axis=1)
+        if compute_permutation:
+            permutation = _best_permutation(found["SIR"], per_frame=version != "v4")
+        chosen = [
+            found[name][everything[:, None], permutation, np.arange(len(bounds))]
+            if name in metrics
+            else None
+            for name in METRICS
+        ]
+        scores.append(Scores(*chosen, permutation, singular))
+    return scores
 
 
 def _silent(audio: np.ndarray) -> np.ndarray:
@@ -162,10 +180,14 @@ def _best_permutation(sir: np.ndarray, per_frame: bool) -> np.ndarray:
     return orders[np.argmax(means, axis=0)].T
 
 
-def _all_ratios(references, estimates, bounds, pairs, version, taps, metrics, same_rounding):
-    """Ratios {metric: (references, estimates, frames)} of the pairs in dB, and `singular`."""
+def _all_ratios(references, sets, bounds, pairs, version, taps, metrics, same_rounding):
+    """Of every set {metric: (references, estimates, frames)} of the pairs in dB, and `singular`."""
     sources, samples, _ = references.shape
-    result = {name: np.full((sources, sources, len(bounds)), np.nan) for name in METRICS}
+    results = [
+        {name: np.full((sources, sources, len(bounds)), np.nan) for name in METRICS} for _ in sets
+    ]
+    # The estimates of all sets stand in a row, behind each other.
+    everyone = [(j, index * sources + k) for index in range(len(sets)) for j, k in pairs]
     images = version != "v3-sources"
     own = bool(metrics & {"ISR", "SIR"}) or not images
     joint = bool(metrics & {"SIR", "SAR"})
@@ -174,22 +196,25 @@ def _all_ratios(references, estimates, bounds, pairs, version, taps, metrics, sa
     def project(start: int, stop: int) -> Projections | None:
         if not own and not joint:
             return None
-        span = references[:, start:stop], estimates[:, start:stop]
+        span = references[:, start:stop], [estimates[:, start:stop] for estimates in sets]
         options = {"own": own, "joint": joint, "same_rounding": same_rounding}
-        return Projections(*span, pairs, taps=taps, size=size, **options)
+        return Projections(*span, everyone, taps=taps, size=size, **options)
 
     projections, singular = None, False
     for index, (start, stop) in enumerate(bounds):
-        span = references[:, start:stop], estimates[:, start:stop]
-        if any(_silent(audio).any() for audio in span):
+        span = references[:, start:stop], [estimates[:, start:stop] for estimates in sets]
+        sounding = [not _silent(estimates).any() for estimates in span[1]]
+        if _silent(span[0]).any() or not any(sounding):
             continue
         if version != "v4":
             projections = project(start, stop)
         elif projections is None:
             projections = project(0, samples)
         singular |= projections is not None and projections.singular
-        sums = energies(*span, pairs, taps=taps, size=size, projections=projections)
+        sums = energies(*span, everyone, taps=taps, size=size, projections=projections)
         for name, values in ratios(sums, metrics, images).items():
-            for (j, k), value in zip(pairs, values):
-                result[name][j, k, index] = value
-    return result, bool(singular)
+            rows = values.reshape(len(sets), len(pairs))
+            for result in itertools.compress(zip(results, rows), sounding):
+                for (j, k), value in zip(pairs, result[1]):
+                    result[0][name][j, k, index] = value
+    return results, bool(singular)

@@ -11,7 +11,9 @@ from evaluation.projection import (
     FilterBank,
     correlations,
     excerpt,
+    excerpts,
     solve,
+    solve_all,
     solve_generally,
     whole_correlations,
 )
@@ -39,7 +41,7 @@ class Projections:
     def __init__(
         self,
         references: np.ndarray,
-        estimates: np.ndarray,
+        sets: Sequence[np.ndarray],
         pairs: Pairs,
         *,
         taps: int,
@@ -51,8 +53,9 @@ class Projections:
         """Find the filters.
 
         Args:
-          references, estimates: (sources, samples, channels) of the span that fits the filters.
-          pairs: (reference, estimate) pairs that will be scored.
+          references: (sources, samples, channels) of the span that fits the filters.
+          sets: estimates likewise, of one separator or several.
+          pairs: (reference, estimate) pairs that will be scored; estimates count over all sets.
           taps: length of the filters.
           size: length of the transforms of the blocks to come.
           own: prepare the projection of an estimate on its own reference.
@@ -64,10 +67,10 @@ class Projections:
         sources, _, channels = references.shape
         self.channels = channels
         everything = slice(0, sources * channels)
-        rows = {j: slice(j * channels, (j + 1) * channels) for j in range(sources)}
-        wanted = list(rows.values()) if own or sources == 1 else []
+        rows = [slice(j * channels, (j + 1) * channels) for j in range(sources * len(sets))]
+        wanted = rows[:sources] if own or sources == 1 else []
         wanted += [everything] if joint and sources > 1 else []
-        found, self.singular = _solutions(references, estimates, wanted, taps, same_rounding)
+        found, self.singular = _solutions(references, sets, wanted, taps, same_rounding)
         self.joint = FilterBank(found.pop(), size) if joint and sources > 1 else None
         self.own: dict[tuple[int, int], FilterBank] = {}
         for j, k in pairs if found else ():
@@ -77,7 +80,7 @@ class Projections:
         """Project a block of references (sources · channels, size).
 
         Returns:
-          {pair: (channels, samples)} and (sources, channels, samples), or None where not prepared.
+          {pair: (channels, samples)} and (estimates, channels, samples); None where not prepared.
         """
         size = references.shape[1]
         spectra = scipy.fft.rfft(references, size)
@@ -85,14 +88,14 @@ class Projections:
         own = {pair: bank(rows[pair[0]]) for pair, bank in self.own.items()}
         if self.joint is not None:
             everything = self.joint(spectra)
-            return own, everything.reshape(len(rows), self.channels, -1)
+            return own, everything.reshape(-1, self.channels, everything.shape[-1])
         # With one source both projections are the same one, and there is no interference.
-        return own, np.stack([own[0, 0]]) if len(rows) == 1 and own else None
+        return own, np.stack(list(own.values())) if len(rows) == 1 and own else None
 
 
 def _solutions(
     references: np.ndarray,
-    estimates: np.ndarray,
+    sets: Sequence[np.ndarray],
     wanted: Sequence[slice],
     taps: int,
     same_rounding: bool,
@@ -102,22 +105,26 @@ def _solutions(
     Silent channels and copies of others (mono stems in stereo files) add nothing to a projection
     and make its Gram matrix singular; they get filters of zeros.
     """
-    lags, cross = correlations(references, estimates, taps)
+    lags, cross = correlations(references, sets, taps)
     originals = original_channels(references)
     exact = None
-    solutions, singular = [], False
+    channels = []
     for rows in wanted:
+        inside = reversed(range(len(lags))[rows])
+        first = {originals[k]: k for k in inside if originals[k] is not None}
+        channels.append(sorted(first.values()))
+    systems = [(lags[np.ix_(kept, kept)], cross[kept]) for kept in channels]
+    solutions, singular = [], False
+    for rows, kept, system, (found, reciprocal_condition) in zip(
+        wanted, channels, systems, solve_all(systems)
+    ):
         inside = range(len(lags))[rows]
-        first = {originals[k]: k for k in reversed(inside) if originals[k] is not None}
-        kept = sorted(first.values())
-        system = lags[np.ix_(kept, kept)], cross[kept]
-        found, reciprocal_condition = solve(*system)
         singular |= reciprocal_condition < BELOW_16_BITS
         if reciprocal_condition < BELOW_16_BITS and not same_rounding:
             found, _ = solve(*system, ridge=references.shape[1] * NOISE_OF_16_BITS)
         elif reciprocal_condition < SINGULAR and same_rounding:
             if exact is None:
-                exact = whole_correlations(references, estimates, taps)
+                exact = whole_correlations(references, sets, taps)
             found, kept = solve_generally(exact[0][rows, rows], exact[1][rows]), list(inside)
         if found is None:
             found = solve_generally(*system)
@@ -154,7 +161,7 @@ def transform_size(longest: int, taps: int) -> int:
 
 def energies(
     references: np.ndarray,
-    estimates: np.ndarray,
+    sets: Sequence[np.ndarray],
     pairs: Pairs,
     *,
     taps: int,
@@ -164,8 +171,9 @@ def energies(
     """Sum the squares of every part over one frame and the `taps` − 1 samples its filters ring on.
 
     Args:
-      references, estimates: (sources, samples, channels) of the frame.
-      pairs: (reference, estimate) pairs.
+      references: (sources, samples, channels) of the frame.
+      sets: estimates likewise, of one separator or several.
+      pairs: (reference, estimate) pairs; estimates count over all sets.
       taps: length of the filters.
       size: length of the transforms.
       projections: fitted filters; None: only what needs none.
@@ -181,7 +189,7 @@ def energies(
     for start in range(0, samples + margin, step):
         block = excerpt(references, start - margin, start + step)
         true = block[:, margin:].reshape(sources, channels, step)
-        estimate = excerpt(estimates, start, start + step).reshape(sources, channels, step)
+        estimate = excerpts(sets, start, start + step).reshape(-1, channels, step)
         own, joint = ({}, None) if projections is None else projections(block)
         for index, (j, k) in enumerate(pairs):
             found = {"true": true[j], "error": estimate[k] - true[j]}

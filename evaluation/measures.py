@@ -1,10 +1,11 @@
 """The metrics of a protocol on sources that are scored together."""
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
 
-from evaluation.bss_eval import METRICS, bss_eval
+from evaluation.bss_eval import METRICS, bss_eval_all
 from evaluation.metrics import scaled_snr, usdr
 from evaluation.protocols import Protocol
 
@@ -22,40 +23,44 @@ class Measured(NamedTuple):
 
 def measure(
     references: np.ndarray,
-    estimates: np.ndarray,
+    sets: Sequence[np.ndarray],
     mixture: np.ndarray | None,
     protocol: Protocol,
     sample_rate: int,
-) -> Measured:
+) -> list[Measured]:
     """Measure what a protocol asks for.
 
     Args:
-      references, estimates: (sources, samples, channels).
+      references: (sources, samples, channels).
+      sets: estimates likewise, of one separator or several.
       mixture: (samples, channels); None where the protocol needs none.
       protocol: its metrics, frames and version of BSS Eval.
       sample_rate: in Hz.
 
     Returns:
-      `Measured`; NaN where a frame has no score.
+      `Measured` for every set; NaN where a frame has no score.
 
     Raises:
-      ValueError: as of `bss_eval`.
+      ValueError: as of `bss_eval_all`.
     """
     silent = ~references.any(axis=(1, 2))
     if protocol.silent == "noise" and silent.any():
         references = with_noise(references)
-    found = _plain(references, estimates, protocol, sample_rate)
-    if protocol.needs_mixture():
-        beside = np.broadcast_to(mixture, estimates.shape)
-        baseline = _plain(references, beside, protocol, sample_rate).values
-        for metric in protocol.metrics:
-            if metric.startswith("N"):
-                found.values[metric] = found.values[metric[1:]] - baseline[metric[1:]]
-    if protocol.silent == "noise" and silent.any():
-        for metric in ("SNR", *(name for name in protocol.metrics if name.startswith("N"))):
-            if metric in found.values:
-                found.values[metric] = np.full_like(found.values[metric], np.nan)
-    return found._replace(values={metric: found.values[metric] for metric in protocol.metrics})
+    beside = [np.broadcast_to(mixture, references.shape)] if protocol.needs_mixture() else []
+    found = _plain(references, [*sets, *beside], protocol, sample_rate)
+    baseline = found.pop().values if beside else {}
+    beside_mixture = [name for name in protocol.metrics if name.startswith("N")]
+    for one in found:
+        for metric in beside_mixture:
+            one.values[metric] = one.values[metric[1:]] - baseline[metric[1:]]
+        if protocol.silent == "noise" and silent.any():
+            for metric in ("SNR", *beside_mixture):
+                if metric in one.values:
+                    one.values[metric] = np.full_like(one.values[metric], np.nan)
+    return [
+        one._replace(values={metric: one.values[metric] for metric in protocol.metrics})
+        for one in found
+    ]
 
 
 def with_noise(references: np.ndarray) -> np.ndarray:
@@ -74,20 +79,20 @@ def with_noise(references: np.ndarray) -> np.ndarray:
 
 
 def _plain(
-    references: np.ndarray, estimates: np.ndarray, protocol: Protocol, sample_rate: int
-) -> Measured:
+    references: np.ndarray, sets: Sequence[np.ndarray], protocol: Protocol, sample_rate: int
+) -> list[Measured]:
     """Metrics that look at references and estimates alone, those behind the N ones among them."""
     wanted = dict.fromkeys(metric.removeprefix("N") for metric in protocol.metrics)
     identity = np.arange(len(references))[:, None]
-    values, permutation, singular = {}, identity, False
+    results = [Measured({}, identity, False) for _ in sets]
     if protocol.version != "energies":
 
         def samples(seconds: float | None) -> int | None:
             return None if seconds is None else int(seconds * sample_rate)
 
-        found = bss_eval(
+        scores = bss_eval_all(
             references,
-            estimates,
+            sets,
             window=samples(protocol.window_s),
             hop=samples(protocol.hop_s),
             version=protocol.version,
@@ -96,10 +101,13 @@ def _plain(
             metrics=[metric for metric in METRICS if metric in wanted],
             same_rounding=protocol.same_rounding,
         )
-        values = dict(zip(METRICS, (found.sdr, found.isr, found.sir, found.sar)))
-        permutation, singular = found.permutation, found.singular
-    if "SNR" in wanted:
-        values["SNR"] = scaled_snr(references, estimates)[:, None]
-    if "uSDR" in wanted:
-        values["uSDR"] = usdr(references, estimates)[:, None]
-    return Measured(values, permutation, singular)
+        results = [
+            Measured(dict(zip(METRICS, found[:4])), found.permutation, found.singular)
+            for found in scores
+        ]
+    for result, estimates in zip(results, sets):
+        if "SNR" in wanted:
+            result.values["SNR"] = scaled_snr(references, estimates)[:, None]
+        if "uSDR" in wanted:
+            result.values["uSDR"] = usdr(references, estimates)[:, None]
+    return results

@@ -3,8 +3,9 @@
 An estimate channel y is explained by all references x_k through filters of `taps` coefficients,
 Σ_k Σ_a C[k, a] x_k(t − a), a = 0 … taps − 1. The normal equations need the correlations of the
 signals at lags below `taps` only; they are accumulated in the frequency domain over short blocks,
-so memory does not grow with the length of the track, and one factorisation of the Gram matrix
-serves every estimate.
+so memory does not grow with the length of the track. `evaluation.toeplitz` solves them by the
+structure of the Gram matrix, whose inverse serves every estimate; the matrix itself is factorised
+only where that does not give all digits.
 
 Music that was coded with losses has nothing above some frequency: its Gram matrix is singular but
 for rounding, and rounding decides what a filter does there. Frames with hard edges have content
@@ -17,12 +18,15 @@ Signals here are float64 `(channels, samples)`, where the channels of all source
 
 import itertools
 import os
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
 import numpy as np
 import scipy.fft
 import scipy.linalg
+
+from evaluation.toeplitz import BlockToeplitz
 
 #: Block length of the transforms in samples; larger ones fall out of the processor's cache.
 BLOCK = 2**14
@@ -45,14 +49,24 @@ def excerpt(audio: np.ndarray, start: int, stop: int) -> np.ndarray:
     return out.reshape(sources * channels, stop - start)
 
 
+def excerpts(sets: Sequence[np.ndarray], start: int, stop: int) -> np.ndarray:
+    """`excerpt` of several arrays, behind each other."""
+    return np.concatenate([excerpt(audio, start, stop) for audio in sets])
+
+
+def channels_of(sets: Sequence[np.ndarray]) -> int:
+    """Number of channels of all sources of all sets."""
+    return sum(len(audio) * audio.shape[2] for audio in sets)
+
+
 def correlations(
-    references: np.ndarray, estimates: np.ndarray, taps: int
+    references: np.ndarray, sets: Sequence[np.ndarray], taps: int
 ) -> tuple[np.ndarray, np.ndarray]:
     """Correlate references with each other and with the estimates.
 
     Args:
       references: (sources, samples, channels).
-      estimates: (estimates, samples, channels).
+      sets: estimates of one separator or several, each (estimates, samples, channels).
       taps: length of the filters.
 
     Returns:
@@ -64,7 +78,7 @@ def correlations(
     margin = taps - 1
     size = scipy.fft.next_fast_len(min(samples + 2 * margin, max(BLOCK, 16 * taps)), real=True)
     step = size - 2 * margin
-    count, others = (a.shape[0] * a.shape[2] for a in (references, estimates))
+    count, others = channels_of([references]), channels_of(sets)
     gram = np.zeros((count, count, size // 2 + 1), np.complex128)
     cross = np.zeros((count, others, size // 2 + 1), np.complex128)
     product = np.empty((max(count, others), size // 2 + 1), np.complex128)
@@ -72,7 +86,7 @@ def correlations(
         wide = excerpt(references, start - margin, start + step + margin)
         centre = np.zeros_like(wide)
         centre[:, :step] = wide[:, margin : margin + step]
-        targets = excerpt(estimates, start, start + step + margin)
+        targets = excerpts(sets, start, start + step + margin)
         wide, centre, targets = (scipy.fft.rfft(a, size) for a in (wide, centre, targets))
         np.conjugate(centre, out=centre)
         for k in range(count):
@@ -97,7 +111,7 @@ def gram_matrix(lags: np.ndarray, taps: int) -> np.ndarray:
 
 
 def whole_correlations(
-    references: np.ndarray, estimates: np.ndarray, taps: int
+    references: np.ndarray, sets: Sequence[np.ndarray], taps: int
 ) -> tuple[np.ndarray, np.ndarray]:
     """`correlations` in the arithmetic of museval and mir_eval, to the last bit.
 
@@ -114,7 +128,7 @@ def whole_correlations(
         return scipy.fft.ifft(full, overwrite_x=True).real
 
     spectra = scipy.fft.rfft(excerpt(references, 0, samples), size)
-    count, others = len(spectra), estimates.shape[0] * estimates.shape[2]
+    count, others = len(spectra), channels_of(sets)
     lags = np.zeros((count, count, 2 * taps - 1))
     cross = np.empty((count, others, taps))
 
@@ -130,16 +144,17 @@ def whole_correlations(
 
     with ThreadPoolExecutor(min(THREADS, os.cpu_count() or 1)) as pool:
         list(pool.map(fill_lags, itertools.combinations_with_replacement(range(count), 2)))
-        for column, target in enumerate(excerpt(estimates, 0, samples)):
+        for column, target in enumerate(excerpts(sets, 0, samples)):
             spectrum = scipy.fft.rfft(target, size)
             list(pool.map(partial(fill_cross, column, spectrum), range(count)))
     return lags, cross
 
 
-def solve(
-    lags: np.ndarray, cross: np.ndarray, ridge: float = RIDGE
-) -> tuple[np.ndarray | None, float]:
-    """Solve the normal equations for every estimate channel at once, by Cholesky.
+Solution = tuple[np.ndarray | None, float]
+
+
+def solve(lags: np.ndarray, cross: np.ndarray, ridge: float = RIDGE) -> Solution:
+    """Solve the normal equations for every estimate channel at once.
 
     Args:
       lags: (K, K, 2 · taps − 1) from `correlations`.
@@ -150,6 +165,37 @@ def solve(
       Filters (E, K, taps), and the reciprocal condition number of the Gram matrix (1-norm); None
       and 0 where it is not positive definite in floating point.
     """
+    return solve_all([(lags, cross)], ridge)[0]
+
+
+def solve_all(
+    systems: Sequence[tuple[np.ndarray, np.ndarray]], ridge: float = RIDGE
+) -> list[Solution]:
+    """`solve` several systems (lags, cross); those of one shape are solved side by side."""
+    groups: dict[tuple, list[int]] = {}
+    for index, (lags, cross) in enumerate(systems):
+        groups.setdefault((lags.shape, cross.shape), []).append(index)
+    found: dict[int, Solution] = {}
+    while groups:
+        shape, group = groups.popitem()
+        lags, cross = (np.stack([systems[index][part] for index in group]) for part in (0, 1))
+        try:
+            toeplitz = BlockToeplitz(lags, ridge)
+            filters = toeplitz.solve(cross)
+        except np.linalg.LinAlgError:
+            filters = None
+        if filters is not None:
+            filters, conditions = filters.swapaxes(1, 2), toeplitz.reciprocal_conditions()
+            found |= dict(zip(group, zip(filters, map(float, conditions))))
+        elif len(group) > 1:  # find out which one it was
+            groups |= {(shape, index): [index] for index in group}
+        else:
+            found[group[0]] = solve_by_cholesky(lags[0], cross[0], ridge)
+    return [found[index] for index in range(len(systems))]
+
+
+def solve_by_cholesky(lags: np.ndarray, cross: np.ndarray, ridge: float) -> Solution:
+    """`solve` by factorising the whole Gram matrix."""
     count, others, taps = cross.shape
     # The transposed view is in Fortran order, so that LAPACK works in place.
     matrix = gram_matrix(lags, taps).T

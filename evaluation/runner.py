@@ -3,12 +3,9 @@
 import contextlib
 import errno
 import hashlib
-import json
 import os
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 from typing import Protocol as Shape
@@ -17,9 +14,11 @@ import numpy as np
 
 from common.files import write_json
 from common.shell import one_line, progress
+from evaluation.pool import Pool, local
 from evaluation.protocols import Protocol, find, members
-from evaluation.song_score import Takes, map_estimates, score_song
-from evaluation.summary import SUMMARY, printable, read_scores, summarise
+from evaluation.song_score import Takes, map_estimates
+from evaluation.songs import Song, scored
+from evaluation.summary import SUMMARY, printable, summarise
 
 Separate = Callable[[np.ndarray, int], Mapping[str, np.ndarray]]
 
@@ -36,23 +35,6 @@ class Track(Shape):
         """Read float32 (samples, channels)."""
 
 
-@dataclass(frozen=True)
-class Song:
-    """A song to be scored.
-
-    Attributes:
-      name: shown, and the name of its file.
-      split: the folder of its file.
-      identity: whatever its scores depend on beside the protocol (files, separator), digested.
-      takes: reads, and separates where need be; called once, in the caller's thread.
-    """
-
-    name: str
-    split: str
-    identity: str
-    takes: Callable[[], Takes]
-
-
 def evaluate(
     separate: Separate,
     tracks: Iterable[Track],
@@ -62,6 +44,7 @@ def evaluate(
     sources: Sequence[str] | None = None,
     identity: str = "",
     workers: int = 1,
+    pool: Pool | None = None,
     tell: Callable[[str], Any] | None = None,
 ) -> dict:
     """Separate and score songs.
@@ -74,6 +57,7 @@ def evaluate(
       sources: targets; None: what `separate` gives. "accompaniment" is made up where missing.
       identity: says which separator this is; a song is scored again when it changes.
       workers: songs that are scored at once (in threads; separation stays in the caller's).
+      pool: as of `run_all`.
       tell: takes one line per failing song; None prints to standard error.
 
     Returns:
@@ -94,7 +78,8 @@ def evaluate(
         Song(track.name, track.split, track_identity(track, identity, sources), _bind(takes, track))
         for track in tracks
     ]
-    return run(songs, protocol, folder, workers=workers, tell=tell)
+    folder = Path(folder)
+    return run_all({folder: songs}, protocol, workers=workers, pool=pool, tell=tell)[folder]
 
 
 def needed_stems(track: Track, targets: Sequence[str], protocol: Protocol) -> dict:
@@ -145,105 +130,79 @@ def run(
 ) -> dict:
     """Score songs and write SPLIT/SONG.json and summary.json to `folder`.
 
+    `run_all` with one folder; returns its summary.
+    """
+    return run_all({Path(folder): songs}, protocol, workers=workers, tell=tell)[Path(folder)]
+
+
+def run_all(
+    contests: Mapping[Path, Sequence[Song]],
+    protocol: str | Protocol,
+    *,
+    workers: int = 1,
+    pool: Pool | None = None,
+    tell: Callable[[str], Any] | None = None,
+) -> dict[Path, dict]:
+    """Score the songs of one or several separators.
+
     A song that has been scored with the same protocol and identity is taken as it is, so an
     interrupted run goes on where it stopped. Older scores of a song are removed when it is scored
     again.
 
+    Args:
+      contests: {folder: songs}; SPLIT/SONG.json and summary.json go to the folder.
+      protocol: name or `Protocol`.
+      workers: songs that are scored at once, on this machine.
+      pool: where they are scored; None: `workers` on this machine.
+      tell: takes one line per failing song; None prints to standard error.
+
     Returns:
-      What `evaluation.summary.summarise` gives, with "settings", and "failed": {song: message}.
+      For every folder what `evaluation.summary.summarise` gives, with "settings", and "failed":
+      {song: message}.
 
     Raises:
       ValueError: an unknown protocol, two songs of one name, no songs, fewer than one worker.
-      OSError: the disk is full or `folder` cannot be written.
+      OSError: the disk is full or a folder cannot be written.
     """
     chosen = find(protocol)
-    folder = Path(folder)
-    if workers < 1:
-        raise ValueError(f"workers {workers}: expected at least 1")
-    if not songs:
-        raise ValueError("no songs to score")
-    files = {}
-    for song in songs:
-        path = folder / song.split / f"{song.name.replace(os.sep, '_')}.json"
-        if path in files:
-            raise ValueError(f"two songs would be written to {path}: rename one of them")
-        files[path] = song
+    files: dict[Path, tuple[Path, Song]] = {}
+    for folder, songs in contests.items():
+        if not songs:
+            raise ValueError("no songs to score")
+        for song in songs:
+            path = folder / song.split / f"{song.name.replace(os.sep, '_')}.json"
+            if path in files:
+                raise ValueError(f"two songs would be written to {path}: rename one of them")
+            files[path] = folder, song
+    pool = pool or local(workers, all(song.portable for _, song in files.values()))
     tell = tell or (lambda line: print(line, file=sys.stderr))
-    done, failed = {}, {}
-    bar = progress(total=len(songs), unit="song", desc="scores")
+    done: dict[Path, dict] = {folder: {} for folder in contests}
+    failed: dict[Path, dict] = {folder: {} for folder in contests}
+    bar = progress(total=len(files), unit="song", desc="scores")
     with contextlib.closing(bar):
-        for path, result in _scored(files, chosen, workers):
-            name = printable(files[path].name)
+        songs = {path: song for path, (_, song) in files.items()}
+        for path, result in scored(songs, chosen, pool):
+            folder, song = files[path]
+            name = printable(song.name)
             if isinstance(result, Exception):
                 if isinstance(result, OSError) and result.errno in (errno.ENOSPC, errno.EROFS):
                     raise result
-                failed[name] = one_line(result)
+                failed[folder][name] = one_line(result)
+                where = f"{folder.name}, " if len(contests) > 1 else ""
                 bar.clear()
-                tell(f"{name}: {failed[name]}")
+                tell(f"{where}{name}: {failed[folder][name]}")
             else:
-                done[name] = result
+                done[folder][name] = result
             bar.update()
-    table = summarise(dict(sorted(done.items())), chosen.reported)
-    summary = {"settings": chosen.settings(), **table}
-    if failed:
-        summary["failed"] = failed
-    write_json(folder / SUMMARY, summary)
-    return {"failed": {}, **summary}
-
-
-def _scored(
-    files: Mapping[Path, Song], protocol: Protocol, workers: int
-) -> Iterator[tuple[Path, dict | Exception]]:
-    """Yield every song's scores, or what went wrong, as they come."""
-    pool = ThreadPoolExecutor(workers)
-    running: dict[Future, Path] = {}
-    try:
-        for path, song in files.items():
-            found = _reusable(path, song, protocol)
-            if found is not None:
-                yield path, found
-                continue
-            try:
-                path.unlink(missing_ok=True)
-                takes = song.takes()
-            except Exception as error:
-                yield path, error
-                continue
-            running[pool.submit(_write, path, song, takes, protocol)] = path
-            del takes
-            if len(running) >= workers:
-                yield from _finished(running)
-        while running:
-            yield from _finished(running)
-    finally:
-        pool.shutdown(cancel_futures=True)
-
-
-def _finished(running: dict[Future, Path]) -> Iterator[tuple[Path, dict | Exception]]:
-    for future in wait(running, return_when=FIRST_COMPLETED).done:
-        error = future.exception()
-        yield running.pop(future), future.result() if error is None else error
-
-
-def _write(path: Path, song: Song, takes: Takes, protocol: Protocol) -> dict:
-    scores = score_song(takes, protocol)
-    scores |= {
-        "song": printable(song.name),
-        "settings": protocol.settings(),
-        "identity": song.identity,
-    }
-    write_json(path, scores)
-    return scores
-
-
-def _reusable(path: Path, song: Song, protocol: Protocol) -> dict | None:
-    """Scores that were written before under the same conditions."""
-    with contextlib.suppress(OSError, ValueError):
-        scores = read_scores(path)
-        same = json.loads(json.dumps(protocol.settings()))
-        if scores.get("identity") == song.identity and scores.get("settings") == same:
-            return scores
-    return None
+    results = {}
+    for folder, scores in done.items():
+        table = summarise(dict(sorted(scores.items())), chosen.reported)
+        summary = {"settings": chosen.settings(), **table}
+        if failed[folder]:
+            summary["failed"] = failed[folder]
+        write_json(folder / SUMMARY, summary)
+        results[folder] = {"failed": {}, **summary}
+    return results
 
 
 def _bind(function: Callable, *arguments: Any) -> Callable[[], Any]:

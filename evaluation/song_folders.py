@@ -71,7 +71,16 @@ def pair_songs(
         if protocol.needs_mixture() and match is not None:
             mixture = mixture_file(Path(references, match))
         pair = _Pair(stems.get(match, {}), files, tuple(targets), protocol, mixture)
-        songs.append(Song(name, parents[-1] if parents else split, pair.identity(), pair.takes))
+        songs.append(
+            Song(
+                name,
+                parents[-1] if parents else split,
+                pair.identity(),
+                pair.takes,
+                portable=True,
+                references=os.path.join(os.path.abspath(references), match or path),
+            )
+        )
     return songs, len(set(stems) - matched)
 
 

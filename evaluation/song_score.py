@@ -1,41 +1,17 @@
 """Scores of one song: references and estimates by name → frames in museval's format."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from evaluation.conversions import as_channels, conversion, fit
 from evaluation.measures import measure
-from evaluation.protocols import ACCOMPANIMENT, Protocol, members, overlaps
+from evaluation.preparation import Prepared, Takes, prepare
+from evaluation.protocols import ACCOMPANIMENT, Protocol
 
 EMPTY_BAND = (
     "the references leave part of the band empty (a lossy codec?): BSS Eval would hang on rounding "
     "there; see same_rounding in evaluation/bss_eval.py"
 )
-
-
-@dataclass
-class Takes:
-    """Audio of one song.
-
-    Attributes:
-      stems: {stem: (samples, channels)}: all stems of the song; a target's reference is one of
-        them or a sum of several.
-      estimates: {target: (samples, channels)}.
-      sample_rate: of the stems in Hz.
-      estimates_rate: of the estimates in Hz.
-      warnings: what a reader of the scores should know, one line each.
-      mixture: (samples, channels) at the rate of the stems; None: the sum of the references, where
-        a protocol needs one.
-    """
-
-    stems: Mapping[str, np.ndarray]
-    estimates: Mapping[str, np.ndarray]
-    sample_rate: int
-    estimates_rate: int
-    warnings: list[str] = field(default_factory=list)
-    mixture: np.ndarray | None = None
 
 
 def score_song(takes: Takes, protocol: Protocol) -> dict:
@@ -55,157 +31,87 @@ def score_song(takes: Takes, protocol: Protocol) -> dict:
     Raises:
       ValueError: audio that cannot be scored, on one line.
     """
-    _check(takes)
-    takes = _converted(takes, protocol)
-    if takes.estimates_rate != takes.sample_rate:
-        raise ValueError(
-            f"estimates at {takes.estimates_rate} Hz, references at {takes.sample_rate} Hz: "
-            "resample one of them"
-        )
-    warnings = list(takes.warnings)
-    samples = max(len(audio) for audio in takes.stems.values())
-    if protocol.shortest:
-        samples = min(samples, *map(len, takes.estimates.values()))
-    estimates = {
-        name: fit(audio, samples, f"estimate of {name}", warnings)
-        for name, audio in takes.estimates.items()
-    }
-    names = protocol.names(estimates)
-    if ACCOMPANIMENT in names and ACCOMPANIMENT not in estimates:
-        estimates[ACCOMPANIMENT] = sum(
-            audio for name, audio in estimates.items() if name != "vocals"
-        )
-    if samples < protocol.filter_length and protocol.version != "energies":
-        raise ValueError(
-            f"only {samples} samples long: BSS Eval needs {protocol.filter_length} or more"
-        )
-    references = {
-        name: sum(fit(takes.stems[stem], samples, stem, warnings) for stem in parts)
-        for name in names
-        if (parts := members(name, names, tuple(takes.stems)))
-    }
-    mixture = _mixture(takes, references, samples, warnings) if protocol.needs_mixture() else None
-    fitted = _fitted(references, estimates, protocol, warnings)
-    overlapping = overlaps(names, tuple(takes.stems))
-    scores = _score(references, fitted, mixture, protocol, overlapping, takes.sample_rate, warnings)
-    return {
-        "targets": [{"name": name, "frames": scores[name]} for name in names if name in scores],
-        "warnings": list(dict.fromkeys(warnings)),
-        "sample_rate": takes.sample_rate,
-        "samples": samples,
-    }
+    result = score_songs([takes], protocol)[0]
+    if isinstance(result, Exception):
+        raise result
+    return result
 
 
-def _check(takes: Takes) -> None:
-    if not takes.stems or not takes.estimates:
-        raise ValueError("nothing to score: no references or no estimates")
-    mixture = {} if takes.mixture is None else {"mixture": takes.mixture}
-    for role, some in (
-        ("reference ", takes.stems),
-        ("estimate of ", takes.estimates),
-        ("", mixture),
-    ):
-        for name, audio in some.items():
-            if audio.ndim != 2:
-                raise ValueError(f"{role}{name}: shape {audio.shape}, not (samples, channels)")
-            if not audio.size:
-                raise ValueError(f"{role}{name} is empty")
-            if not np.isfinite(audio.sum(dtype=np.float64)):
-                raise ValueError(f"{role}{name} contains NaN or infinite samples")
-    widths = {audio.shape[1] for audio in takes.stems.values()}
-    if len(widths) > 1:
-        raise ValueError(f"references with {sorted(widths)} channels: expected the same in all")
+def score_songs(several: Sequence[Takes], protocol: Protocol) -> list[dict | Exception]:
+    """Score what several separators made of one song.
 
+    What depends on the references alone is computed once.
 
-def _converted(takes: Takes, protocol: Protocol) -> Takes:
-    """Everything at the protocol's rate, in as many channels as it wants."""
-    if protocol.sample_rate is None and not protocol.mono:
-        return takes
-    convert = conversion(protocol.mono, protocol.sample_rate)
-    rates = takes.sample_rate, takes.estimates_rate
-    return replace(
-        takes,
-        stems={name: convert(audio, rates[0]) for name, audio in takes.stems.items()},
-        estimates={name: convert(audio, rates[1]) for name, audio in takes.estimates.items()},
-        mixture=None if takes.mixture is None else convert(takes.mixture, rates[0]),
-        sample_rate=protocol.sample_rate or rates[0],
-        estimates_rate=protocol.sample_rate or rates[1],
-    )
-
-
-def _mixture(
-    takes: Takes, references: Mapping[str, np.ndarray], samples: int, warnings: list[str]
-) -> np.ndarray:
-    channels = next(iter(references.values())).shape[1]
-    if takes.mixture is None:
-        warnings.append("no mixture: the sum of the references takes its place")
-        return sum(references.values())
-    return fit(
-        as_channels(takes.mixture, channels, "mixture", warnings), samples, "mixture", warnings
-    )
-
-
-def _fitted(
-    references: dict[str, np.ndarray],
-    estimates: Mapping[str, np.ndarray],
-    protocol: Protocol,
-    warnings: list[str],
-) -> dict[str, np.ndarray]:
-    """Estimates in the form of their references; takes silent references out, or raises."""
-    channels = next(iter(references.values())).shape[1]
-    fitted = {}
-    for name in list(references):
-        if not references[name].any() and protocol.silent != "score":
-            if protocol.silent == "skip":
-                warnings.append(f"reference {name} is silent: not scored")
-                del references[name]
+    Returns:
+      For each, in their order, what `score_song` returns or raises.
+    """
+    results: list[dict | Exception | None] = [None] * len(several)
+    groups: list[list[tuple[int, Prepared]]] = []
+    for index, takes in enumerate(several):
+        try:
+            prepared = prepare(takes, protocol)
+        except ValueError as error:
+            results[index] = error
+            continue
+        for group in groups:
+            if prepared.beside(group[0][1]):
+                group.append((index, prepared))
+                break
+        else:
+            groups.append([(index, prepared)])
+    for group in groups:
+        try:
+            found = _scored([prepared for _, prepared in group], protocol)
+        except ValueError as error:
+            if len(group) > 1:  # one of them may spoil the others
+                groups += [[one] for one in group]
                 continue
-            warnings.append(f"reference {name} is silent: noise takes its place")
-        fitted[name] = as_channels(estimates[name], channels, f"estimate of {name}", warnings)
-        if not fitted[name].any() and protocol.version != "energies":
-            raise ValueError(
-                f"the estimate of {name} is silent: BSS Eval does not define its score"
-            )
-    if not references:
-        raise ValueError("all references are silent: nothing to score")
-    return fitted
+            found = [error]
+        for (index, _), result in zip(group, found):
+            results[index] = result
+    return results
 
 
-def _score(
-    references: Mapping[str, np.ndarray],
-    estimates: Mapping[str, np.ndarray],
-    mixture: np.ndarray | None,
-    protocol: Protocol,
-    overlapping: bool,
-    sample_rate: int,
-    warnings: list[str],
-) -> dict[str, list[dict]]:
-    """Frames of every target that the protocol's passes keep."""
-    scores = {}
-    for group in protocol.passes(tuple(references), overlapping):
-        together = [name for name in group.together if name in references]
-        kept = [name for name in group.kept if name in references]
+def _scored(group: Sequence[Prepared], protocol: Protocol) -> list[dict]:
+    """Score estimates beside the same references, in the passes of the protocol."""
+    first = group[0]
+    tables: list[dict[str, list[dict]]] = [{} for _ in group]
+    for chosen in protocol.passes(tuple(first.references), first.overlapping):
+        together = [name for name in chosen.together if name in first.references]
+        kept = [name for name in chosen.kept if name in first.references]
         if not kept:
             continue
-        stacked = np.stack([references[name] for name in together])
-        found = measure(
-            stacked,
-            np.stack([estimates[name] for name in together]),
-            mixture,
+        all_found = measure(
+            np.stack([first.references[name] for name in together]),
+            [np.stack([one.estimates[name] for name in together]) for one in group],
+            first.mixture,
             protocol,
-            sample_rate,
+            first.sample_rate,
         )
-        if found.singular:
-            warnings.append(EMPTY_BAND)
-        duration = protocol.window_s or stacked.shape[1] / sample_rate
-        for row, name in enumerate(together):
-            other = together[found.permutation[row, 0]]
-            if other != name:
-                warnings.append(f"{name} is scored with the estimate of {other}, which fits better")
-            if name in kept:
-                values = {metric: table[row] for metric, table in found.values.items()}
-                scores[name] = _frames(values, protocol.hop_s or 0.0, duration)
-    return scores
+        duration = protocol.window_s or first.samples / first.sample_rate
+        for one, table, found in zip(group, tables, all_found):
+            if found.singular:
+                one.warnings.append(EMPTY_BAND)
+            for row, name in enumerate(together):
+                other = together[found.permutation[row, 0]]
+                if other != name:
+                    one.warnings.append(
+                        f"{name} is scored with the estimate of {other}, which fits better"
+                    )
+                if name in kept:
+                    values = {metric: rows[row] for metric, rows in found.values.items()}
+                    table[name] = _frames(values, protocol.hop_s or 0.0, duration)
+    return [
+        {
+            "targets": [
+                {"name": name, "frames": table[name]} for name in one.names if name in table
+            ],
+            "warnings": list(dict.fromkeys(one.warnings)),
+            "sample_rate": one.sample_rate,
+            "samples": one.samples,
+        }
+        for one, table in zip(group, tables)
+    ]
 
 
 def _frames(values: Mapping[str, np.ndarray], hop_s: float, duration: float) -> list[dict]:

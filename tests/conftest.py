@@ -1,6 +1,7 @@
 """Fixtures that every room's tests use."""
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -8,6 +9,8 @@ os.environ.setdefault("CUDA_VISIBLE_DEVICES", "")
 
 import numpy as np
 import pytest
+
+from tests.dask_programs import DaskPrograms
 
 SHARED = Path(__file__).resolve().parents[1].parent / "shared"
 
@@ -19,6 +22,14 @@ def shared() -> Path:
         assert os.environ.get("CI") != "true", "the folder ../shared must be there in CI"
         pytest.skip("needs the folder ../shared beside the checkout")
     return SHARED
+
+
+@pytest.fixture
+def dask(tmp_path) -> Iterator[DaskPrograms]:
+    """Starts a Dask scheduler and workers, and ends them with the test."""
+    programs = DaskPrograms(tmp_path)
+    yield programs
+    programs.end()
 
 
 @pytest.fixture

@@ -8,8 +8,8 @@ import pytest
 import soundfile
 from hypothesis import strategies as st
 
-from evaluation import decomposition
-from evaluation.bss_eval import bss_eval, frames
+from evaluation import decomposition, projection
+from evaluation.bss_eval import bss_eval, bss_eval_all, frames
 from tests.evaluation.comparing import assert_scores
 
 VERSIONS = {"v4": (False, False), "v3-images": (True, False), "v3-sources": (True, True)}
@@ -325,6 +325,53 @@ def test_asking_for_sdr_alone_gives_the_same_sdr(signals, version):
 def test_sdr_alone_needs_no_projection(signals, monkeypatch):
     monkeypatch.setattr(decomposition, "correlations", None)
     assert np.isfinite(bss_eval(*signals, window=2000, hop=2000, metrics=["SDR"]).sdr).all()
+
+
+@pytest.mark.parametrize("permute", [False, True])
+@pytest.mark.parametrize("version", VERSIONS)
+def test_several_sets_score_as_each_alone(signals, rng, version, permute):
+    references, estimates = signals
+    other = references[[1, 0, 2]] + 0.1 * rng.standard_normal(references.shape)
+    quiet = estimates.copy()
+    quiet[1, 900:2100] = 0  # the second frame of the third set has no score
+    sets = [estimates, other, quiet]
+    options = {"window": 1000, "hop": 1000, "version": version, "filter_length": 32}
+    options["compute_permutation"] = permute
+    together = bss_eval_all(references, sets, **options)
+    assert len(together) == 3
+    for found, alone in zip(together, sets):
+        expected = bss_eval(references, alone, **options)
+        for row, expected_row in zip(found[:4], expected[:4]):
+            np.testing.assert_allclose(row, expected_row, rtol=0, atol=1e-7)
+        np.testing.assert_array_equal(found.permutation, expected.permutation)
+    assert np.isnan(together[2].sdr[:, 1]).all()
+    assert not np.isnan(together[0].sdr).any()
+
+
+def test_one_source_in_several_sets(signals):
+    references, estimates = (audio[:1] for audio in signals)
+    sets = [estimates, 0.5 * estimates + 0.1 * estimates[:, ::-1]]
+    together = bss_eval_all(references, sets, filter_length=16)
+    for found, alone in zip(together, sets):
+        np.testing.assert_allclose(found.sar, bss_eval(references, alone, filter_length=16).sar)
+    assert together[0].sar[0, 0] != together[1].sar[0, 0]
+
+
+@pytest.mark.parametrize(("version", "systems"), [("v4", 1), ("v3-images", 6)])
+def test_sets_share_what_the_references_give(signals, monkeypatch, version, systems):
+    references, estimates = signals
+    built = []
+
+    class Counting(projection.BlockToeplitz):
+        def __init__(self, lags, ridge=0.0):
+            built.append(lags.shape[1])
+            super().__init__(lags, ridge)
+
+    monkeypatch.setattr(projection, "BlockToeplitz", Counting)
+    options = {"window": 1000, "hop": 1000, "version": version, "filter_length": 16}
+    bss_eval_all(references, [estimates, references, 0.5 * estimates], **options)
+    # Of every span, the three sources side by side, and all of their channels.
+    assert sorted(built) == sorted([2, 6] * systems)
 
 
 @pytest.mark.parametrize("version", VERSIONS)

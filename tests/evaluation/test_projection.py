@@ -42,7 +42,7 @@ def test_excerpts_read_as_zeros_outside(audio):
 @pytest.mark.parametrize("compute", [correlations, whole_correlations])
 def test_gram_matrix_holds_products_of_delays(audio, monkeypatch, block, compute):
     monkeypatch.setattr(projection, "BLOCK", block)
-    lags, cross = compute(*audio, TAPS)
+    lags, cross = compute(audio[0], [audio[1]], TAPS)
     rows = delayed(excerpt(audio[0], 0, 300), TAPS)
     np.testing.assert_allclose(gram_matrix(lags, TAPS), rows @ rows.T, atol=1e-10)
     targets = np.pad(excerpt(audio[1], 0, 300), ((0, 0), (0, TAPS - 1)))
@@ -51,7 +51,7 @@ def test_gram_matrix_holds_products_of_delays(audio, monkeypatch, block, compute
 
 
 def test_filters_are_the_least_squares_solution(audio):
-    lags, cross = correlations(*audio, TAPS)
+    lags, cross = correlations(audio[0], [audio[1]], TAPS)
     filters, reciprocal_condition = solve(lags, cross)
     rows = delayed(excerpt(audio[0], 0, 300), TAPS)
     targets = np.pad(excerpt(audio[1], 0, 300), ((0, 0), (0, TAPS - 1)))
@@ -63,14 +63,14 @@ def test_filters_are_the_least_squares_solution(audio):
 
 
 def test_a_system_that_is_not_positive_definite_has_no_cholesky_solution(audio):
-    lags, cross = correlations(*audio, TAPS)
+    lags, cross = correlations(audio[0], [audio[1]], TAPS)
     assert solve(-lags, cross) == (None, 0.0)
     assert solve(0 * lags, cross, ridge=1.0)[0] is not None
 
 
 def test_a_singular_system_says_so_and_is_solved(audio):
     references = np.concatenate([audio[0], audio[0][:1]])
-    lags, cross = correlations(references, audio[1], TAPS)
+    lags, cross = correlations(references, [audio[1]], TAPS)
     assert solve(lags, cross)[1] < 1e-12
     filters = solve_generally(lags, cross)
     rows = delayed(excerpt(references, 0, 300), TAPS)

@@ -6,7 +6,8 @@ import json
 import numpy as np
 import pytest
 
-from evaluation import protocols, runner, song_score
+from evaluation import protocols, song_score
+from evaluation import songs as tasks
 from evaluation.runner import evaluate, export_identity
 from tests.evaluation.songs import FAST, RATE, Separator, Song
 
@@ -117,7 +118,7 @@ def test_a_full_disk_ends_the_run_and_leaves_no_half_file(songs, tmp_path, monke
         raise OSError(errno.ENOSPC, "No space left on device", str(path))
 
     separator = Separator()
-    monkeypatch.setattr(runner, "write_json", full)
+    monkeypatch.setattr(tasks, "write_json", full)
     with pytest.raises(OSError, match="No space left"):
         evaluate(separator, songs, FAST, tmp_path)
     assert separator.calls == 1

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from evaluation.protocols import Protocol
-from evaluation.song_score import Takes, map_estimates, score_song
+from evaluation.song_score import Takes, map_estimates, score_song, score_songs
 
 RATE = 1000
 SHORT = Protocol("short", version="v4", window_s=0.5, hop_s=0.5, filter_length=8)
@@ -135,3 +135,29 @@ def test_mapping_estimates(rng):
     assert list(map_estimates(two, ("drums",), mixture)) == ["drums"]
     with pytest.raises(ValueError, match="no estimate of bass: the separator gives drums"):
         map_estimates(two, ("bass",), mixture)
+
+
+def test_songs_of_several_separators_score_as_each_alone(audio, rng):
+    stems, estimates = audio
+    others = {
+        "as they are": estimates,
+        "louder": {name: 1.1 * stem for name, stem in estimates.items()},
+        "shorter": {name: stem[:1900] for name, stem in estimates.items()},
+        "one source": {"drums": estimates["drums"]},
+        "silent": estimates | {"drums": np.zeros((2000, 2))},
+        "other rate": estimates,
+    }
+    rates = [2 * RATE if name == "other rate" else RATE for name in others]
+    several = [Takes(stems, made, RATE, rate) for made, rate in zip(others.values(), rates)]
+    results = dict(zip(others, score_songs(several, SHORT)))
+    for name in ("as they are", "louder", "shorter", "one source"):
+        alone = score(stems, others[name])
+        assert results[name]["warnings"] == alone["warnings"]
+        for found, expected in zip(results[name]["targets"], alone["targets"], strict=True):
+            assert found["name"] == expected["name"]
+            for frame, expected_frame in zip(found["frames"], expected["frames"], strict=True):
+                assert frame["metrics"] == pytest.approx(
+                    expected_frame["metrics"], abs=2e-5, nan_ok=True
+                )
+    assert "drums is silent" in str(results["silent"])
+    assert "estimates at 2000 Hz" in str(results["other rate"])

@@ -31,38 +31,6 @@ def recipe(tmp_path):
     return path
 
 
-@pytest.fixture
-def start(tmp_path):
-    """Starts Dask programs, and ends them with the test."""
-    processes = []
-
-    def begin(program, *words):
-        command = [sys.executable, "-m", f"distributed.cli.dask_{program}", *words]
-        with open(tmp_path / "dask.log", "ab") as log:
-            processes.append(subprocess.Popen(command, stdout=log, stderr=log, cwd=ROOT))
-        return processes[-1]
-
-    yield begin
-    for process in processes:
-        process.kill()
-        process.wait()
-
-
-@pytest.fixture
-def scheduler(tmp_path, start):
-    """(address, process) of a scheduler."""
-    file = tmp_path / "scheduler.json"
-    words = ("--host", "127.0.0.1", "--port", "0", "--no-dashboard", "--scheduler-file", str(file))
-    process = start("scheduler", *words)
-    told = wait_for(lambda: file.exists() and file.read_text().endswith("}") and file.read_text())
-    return yaml.safe_load(told)["address"], process
-
-
-def worker(start, address):
-    words = ("--nthreads", "1", "--no-nanny", "--no-dashboard", "--host", "127.0.0.1")
-    return start("worker", address, *words)
-
-
 def begin(*words):
     """A sweep in a process of its own."""
     code = (
@@ -92,9 +60,9 @@ def parent(pid):
     return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
 
 
-def test_the_points_of_a_killed_worker_are_run_again(tmp_path, recipe, start, scheduler):
-    address, _ = scheduler
-    workers = {process.pid: process for process in (worker(start, address) for _ in range(2))}
+def test_the_points_of_a_killed_worker_are_run_again(tmp_path, recipe, dask):
+    address, _ = dask.scheduler()
+    workers = {process.pid: process for process in (dask.worker(address) for _ in range(2))}
     folder = tmp_path / "runs" / "tiny_sweep"
     words = (recipe, "seed=1..4", "supervised.epochs=20", "checkpoint.minutes=0.15")
     with begin(*words, "--cluster", address) as process:
@@ -119,9 +87,9 @@ def test_the_points_of_a_killed_worker_are_run_again(tmp_path, recipe, start, sc
     assert all(len(told) == 1 for told in found.values())
 
 
-def test_without_its_scheduler_a_sweep_ends_with_one_line(tmp_path, recipe, start, scheduler):
-    address, process = scheduler
-    worker(start, address)
+def test_without_its_scheduler_a_sweep_ends_with_one_line(tmp_path, recipe, dask):
+    address, process = dask.scheduler()
+    dask.worker(address)
     folder = tmp_path / "runs" / "tiny_sweep"
     words = (recipe, "seed=1,2", "--cluster", address, "checkpoint.minutes=0.4")
     with begin(*words) as driver:
@@ -133,11 +101,9 @@ def test_without_its_scheduler_a_sweep_ends_with_one_line(tmp_path, recipe, star
     assert line.startswith(f"error: the scheduler at {address} is gone; what is done is done")
 
 
-def test_a_sweep_that_is_stopped_lets_the_runs_of_its_cluster_save(
-    tmp_path, recipe, start, scheduler
-):
-    address, _ = scheduler
-    worker(start, address)
+def test_a_sweep_that_is_stopped_lets_the_runs_of_its_cluster_save(tmp_path, recipe, dask):
+    address, _ = dask.scheduler()
+    dask.worker(address)
     folder = tmp_path / "runs" / "tiny_sweep"
     words = (recipe, "seed=1,2", "supervised.epochs=50", "checkpoint.minutes=0.2")
     with begin(*words, "--cluster", address) as driver:

@@ -1,0 +1,104 @@
+"""Songs as tasks: what was scored before is taken as it is, the rest goes to the workers."""
+
+import contextlib
+import json
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from common.files import write_json
+from evaluation.pool import Pool, read_and_score
+from evaluation.protocols import Protocol
+from evaluation.song_score import Takes, score_songs
+from evaluation.summary import printable, read_scores
+
+
+@dataclass(frozen=True)
+class Song:
+    """A song to be scored.
+
+    Attributes:
+      name: shown, and the name of its file.
+      split: the folder of its file.
+      identity: whatever its scores depend on beside the protocol (files, separator), digested.
+      takes: reads, and separates where need be; called once, in the caller's thread unless
+        `portable`.
+      portable: `takes` can be pickled and only reads files: it may be called in another process.
+      references: songs of one name here have the same references, and are scored together where
+        several separators are; empty: by itself.
+    """
+
+    name: str
+    split: str
+    identity: str
+    takes: Callable[[], Takes]
+    portable: bool = False
+    references: str = ""
+
+
+def scored(
+    files: Mapping[Path, Song], protocol: Protocol, pool: Pool
+) -> Iterator[tuple[Path, dict | Exception]]:
+    """Yield every song's scores, or what went wrong, as they come."""
+    together: dict[str, list[Path]] = {}
+    for path, song in files.items():
+        found = _reusable(path, song, protocol)
+        if found is not None:
+            yield path, found
+            continue
+        try:
+            path.unlink(missing_ok=True)
+        except OSError as error:
+            yield path, error
+            continue
+        together.setdefault(song.references or str(path), []).append(path)
+    unread: list[tuple[Path, Exception]] = []
+
+    def tasks() -> Iterator[tuple[list[Path], Callable, tuple]]:
+        for paths in together.values():
+            readers = [files[path].takes for path in paths]
+            if pool.reads and all(files[path].portable for path in paths):
+                yield paths, read_and_score, (readers, protocol)
+                continue
+            read = {}
+            for path, reader in zip(paths, readers):
+                try:
+                    read[path] = reader()
+                except Exception as error:
+                    unread.append((path, error))
+            if read:
+                yield list(read), score_songs, (list(read.values()), protocol)
+
+    for paths, results in pool.results(tasks()):
+        if isinstance(results, Exception):
+            results = [results] * len(paths)
+        for path, result in zip(paths, results):
+            if not isinstance(result, Exception):
+                result = _write(path, files[path], result, protocol)
+            yield path, result
+        yield from unread
+        unread.clear()
+    yield from unread
+
+
+def _write(path: Path, song: Song, scores: dict, protocol: Protocol) -> dict | OSError:
+    scores |= {
+        "song": printable(song.name),
+        "settings": protocol.settings(),
+        "identity": song.identity,
+    }
+    try:
+        write_json(path, scores)
+    except OSError as error:
+        return error
+    return scores
+
+
+def _reusable(path: Path, song: Song, protocol: Protocol) -> dict | None:
+    """Scores that were written before under the same conditions."""
+    with contextlib.suppress(OSError, ValueError):
+        scores = read_scores(path)
+        same = json.loads(json.dumps(protocol.settings()))
+        if scores.get("identity") == song.identity and scores.get("settings") == same:
+            return scores
+    return None
