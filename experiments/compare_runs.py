@@ -46,6 +46,8 @@ def compare(options: argparse.Namespace) -> int:
     """Print the table and write the report; 1 when a run or its scores were left out."""
     if options.protocol is not None:
         protocols.find(options.protocol)
+    if options.watts is not None and not options.watts > 0:
+        raise Misuse(f"--watts {options.watts:g}: expected more than 0")
     told: list[str] = []
 
     def say(line: str) -> None:
@@ -57,7 +59,8 @@ def compare(options: argparse.Namespace) -> int:
     comparison = compare_scores(runs, baseline, options.protocol, options.watts, say)
     print(compared_table.text(comparison))
     names = ", ".join(run.name for run in runs[:3]) + (" …" if len(runs) > 3 else "")
-    parts = compared_page.Parts(f"{len(runs)} runs: {names}", told)
+    count = "" if len(runs) == 1 else f"{len(runs)} runs: "
+    parts = compared_page.Parts(f"{count}{names}", told)
     parts.curves = compared_plots.curves(runs)
     _scores(comparison, options, parts, say)
     if not options.without_audio and comparison.scores:
@@ -161,8 +164,8 @@ def draw_alpha_beta(comparison: Comparison, source: str, path: Path) -> bool:
         if all(isinstance(weight, int | float) for weight in place) and math.isfinite(value):
             found.setdefault((float(place[0]), float(place[1])), []).append(value)
     alphas, betas = (sorted({place[side] for place in found}) for side in (0, 1))
-    if len(alphas) < 2 or len(betas) < 2:
-        return False
+    if len(alphas) < 2 or len(betas) < 2 or len(found) <= max(len(alphas), len(betas)):
+        return False  # no grid, but runs that differ in other things as well
     scores = np.array([[np.mean(found.get((a, b)) or [math.nan]) for b in betas] for a in alphas])
     ticks = [[f"{value:g}" for value in side] for side in (alphas, betas)]
     label = f"{source} {comparison.metrics[0]}, dB"
@@ -181,7 +184,7 @@ def _excerpts(
       Misuse: no such source.
     """
     sources = comparison.sources
-    decisive = (run.values.get("validation", {}).get("sources") or [] for run in comparison.runs)
+    decisive = (run.flat.get("validation.sources") or [] for run in comparison.runs)
     source = asked or next((name for names in decisive for name in names if name in sources), None)
     source = source or sources[0]
     if source not in sources:

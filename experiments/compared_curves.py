@@ -83,12 +83,8 @@ def training_seconds(
 ) -> float | None:
     """Seconds from the start of each session to its last point; what a test takes is not in it."""
     try:
-        begun = [datetime.datetime.fromisoformat(text) for text in starts]
-        times = sorted(
-            datetime.datetime.fromisoformat(time)
-            for points in curves.values()
-            for *_, time in points
-        )
+        begun = [_moment(text) for text in starts]
+        times = sorted(_moment(time) for points in curves.values() for *_, time in points)
     except ValueError:
         return None
     total = None
@@ -97,3 +93,8 @@ def training_seconds(
         if within:
             total = (total or 0.0) + (within[-1] - start).total_seconds()
     return total
+
+
+def _moment(text: str) -> datetime.datetime:
+    """A time of a record, which is UTC whether it says so or not."""
+    return datetime.datetime.fromisoformat(text).replace(tzinfo=None)

@@ -99,7 +99,7 @@ def excerpts(comparison: Comparison, source: str, say: Say) -> list[Excerpt]:
         if run.name in comparison.scores:
             try:
                 places[run.name] = tracks(run, source)
-            except (ValueError, OSError) as error:
+            except Exception as error:  # whatever it is, the rest of the report is worth having
                 say(f"{run.folder}: nothing to listen to: {one_line(error)}")
     wanted = _wanted(comparison, source, places, say)
     found: dict[tuple, Excerpt] = {}
@@ -115,7 +115,7 @@ def excerpts(comparison: Comparison, source: str, say: Say) -> list[Excerpt]:
             if key not in found:
                 found[key] = cut(place, source, song)
             estimate = separated(separators[run.name], place, found[key], source)
-        except Exception as error:  # whatever it is, the rest of the report is worth having
+        except Exception as error:
             what = f"{song}: " if separators[run.name] is not None else ""
             say(f"{run.folder}: {what}nothing to listen to: {one_line(error)}")
             continue

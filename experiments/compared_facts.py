@@ -116,7 +116,7 @@ def legend(comparison: Comparison) -> str:
         frames = "whole songs" if window is None else f"frames of {window:g} s"
         version = told.get("version", "")
         kind = f", BSS Eval {version}" if version.startswith("v") else ""
-        how = HEADS[comparison.reported]
+        how = HEADS.get(comparison.reported, comparison.reported)
         said.append(f"Scores: protocol {name}{kind}, {frames}; {how}; in dB.")
         if comparison.baseline is not None:
             said.append(

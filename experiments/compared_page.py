@@ -108,7 +108,8 @@ def _table(comparison: Comparison) -> str:
     keys = [fact for fact in rows if fact.section == "configuration"]
     scores = _part(comparison, [fact for fact in rows if fact not in keys], "Scores and costs")
     if not keys:
-        return scores + "<p>The configurations do not differ.</p>"
+        alone = len(comparison.runs) == 1
+        return scores + ("" if alone else "<p>The configurations do not differ.</p>")
     what = "key differs" if len(keys) == 1 else "keys differ"
     fold = "" if len(keys) > FEW else " open"
     return (
@@ -146,11 +147,11 @@ def _part(comparison: Comparison, rows: Sequence[Fact], label: str) -> str:
 
 
 def _row(label: str, cells: Sequence[str]) -> str:
-    """A line of the table; long values may break."""
+    """A line of the table; long values may break, a gain before its interval."""
     told = "".join(
         f'<td class="text">{_text(cell)}</td>'
         if len(cell) > 16 and not cell.endswith("]")
-        else f"<td>{_text(cell)}</td>"
+        else f"<td>{_text(cell).replace(', ', ',&nbsp;')}</td>"
         for cell in cells
     )
     return f'<tr><th scope="row">{label}</th>{told}</tr>'

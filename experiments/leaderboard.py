@@ -180,7 +180,7 @@ def board(contest: Contest, markdown: bool) -> str:
     songs = "1 song" if len(contest.songs) == 1 else f"{len(contest.songs)} songs"
     head = (
         f"{contest.settings['name']}{kind}{old}, {songs} [{contest.digest}], {runs}; "
-        f"{contest.metric} in dB, {HEADS[contest.reported]}"
+        f"{contest.metric} in dB, {HEADS.get(contest.reported, contest.reported)}"
     )
     rows = []
     for source, (score, entry) in contest.best.items():

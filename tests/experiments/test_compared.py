@@ -91,6 +91,14 @@ def test_training_time_ends_with_the_last_point_of_each_session(tmp_path):
     assert read(folder)[0].seconds == 210
 
 
+def test_times_are_read_with_and_without_their_zone(tmp_path):
+    points = curve([1, 2], [2.0, 1.0])
+    points["timestamps"] = [f"{time}+00:00" for time in points["timestamps"]]
+    assert read(make_run(tmp_path / "a", curves={"train/loss": points}))[0].seconds == 120
+    points["timestamps"] = ["yesterday", "today"]
+    assert read(make_run(tmp_path / "b", curves={"train/loss": points}))[0].seconds is None
+
+
 def test_only_what_differs_and_matters_is_told(tmp_path):
     a = make_run(tmp_path / "a", {"data": {"workers": 1, "batch": 4}})
     phases = ["supervised", "adversarial", "test"]
@@ -318,6 +326,7 @@ def test_a_baseline_that_is_away_gives_no_gains(tmp_path, capsys):
         (["nowhere"], 1, "no run that can be compared"),
         (["a", "--protocol", "musdb"], 1, "unknown protocol 'musdb'"),
         (["a", "--sisec", "nowhere.npz"], 0, "nowhere.npz"),
+        (["a", "--watts", "-3"], 2, "expected more than 0"),
     ],
 )
 def test_misuse(tmp_path, monkeypatch, capsys, argv, code, message):
@@ -352,3 +361,31 @@ def test_alpha_and_beta_make_a_heat_map(tmp_path):
     assert (out / "report.html").read_text("utf-8").count("data:image/png") == 2
     assert run(*sorted((tmp_path / "runs").glob("0.0-*")), "--out", tmp_path / "line") == 0
     assert not (tmp_path / "line" / "alpha_beta-drums.png").exists()
+    corners = [tmp_path / "runs" / name for name in ("0.0-0.0-0", "0.1-0.5-2")]
+    assert run(*corners, "--out", tmp_path / "line") == 0  # runs that differ in both are no grid
+    assert not (tmp_path / "line" / "alpha_beta-drums.png").exists()
+
+
+def test_the_source_that_validation_hears_is_heard(tmp_path, monkeypatch, capsys):
+    asked = []
+
+    def excerpts(comparison, source, say):
+        asked.append((source, [run.name for run in comparison.runs]))
+        say("nothing today")
+        return []
+
+    monkeypatch.setattr(compare_runs.compared_excerpts, "excerpts", excerpts)
+    monkeypatch.setattr(compare_runs, "MOST_HEARD", 2)
+    keys = {"validation": {"sources": ["accompaniment"]}}
+    for name, shift in (("a", 0.0), ("b", 2.0), ("c", 1.0)):
+        make_run(tmp_path / "runs" / name, keys, usual_scores(shift))
+    argv = [str(tmp_path / "runs"), "--out", str(tmp_path / "out")]
+    baseline = ["--baseline", str(tmp_path / "runs" / "a")]
+    assert compare.main([*argv, *baseline]) == 0
+    assert "players for 2 of 3 runs" in capsys.readouterr().err
+    assert "nothing today" in (tmp_path / "out" / "report.html").read_text("utf-8")
+    assert compare.main([*argv, "--source", "drums"]) == 0
+    # the baseline and the best of the others; without a baseline the best two
+    assert asked == [("accompaniment", ["a", "b"]), ("drums", ["b", "c"])]
+    with pytest.raises(shell.Misuse, match="--source bass: no scores of it, only of drums, acc"):
+        compare.main([*argv, "--source", "bass"])

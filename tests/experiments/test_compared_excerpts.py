@@ -161,6 +161,14 @@ def test_older_configurations_are_heard(tmp_path, library, heard):
     assert (len(found), told) == (3, [])
 
 
+def test_a_configuration_of_another_shape_is_told(tmp_path, library, heard):
+    folder = trained(tmp_path / "odd", library, VALUES)
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps(config | {"data": 3, "validation": 4}))
+    found, told = heard(folder)
+    assert found == [] and len(told) == 1 and "odd: nothing to listen to" in told[0]
+
+
 def test_a_separator_that_cannot_be_loaded_is_told(tmp_path, library):
     folder = trained(tmp_path / "a", library, VALUES)
     run = compared.with_names([compared_run.read(folder, print)])

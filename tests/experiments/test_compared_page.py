@@ -294,6 +294,20 @@ def test_a_page_without_scores_and_without_sound(tmp_path):
     assert "no sound today" in text and "<audio" not in text and 'id="songs"' not in text
 
 
+def test_many_runs_stand_below_each_other(tmp_path):
+    folders = [
+        make_run(tmp_path / name, {"seed": place}, usual_scores(place))
+        for place, name in enumerate("abcd")
+    ]
+    text = compared_page.page(comparison_of(folders), compared_page.Parts("four"))
+    table = text[text.index('id="table"') : text.index('id="songs"')]
+    heads = re.findall(r'<th scope="col">([^<]+)</th>', table)
+    assert heads[:5] == ["run", "drums SDR", "drums SIR", "drums SAR", "drums SDR gain"]
+    assert "seed" in heads and "1 key differs between the configurations" in table
+    names = re.findall(r'<th scope="row">.*?</span>(\w)</th>', table)
+    assert names == list("adcb" * 2)  # the baseline, then the best first; scores, then keys
+
+
 def test_one_source_of_one_run_is_a_page(tmp_path):
     folder = make_run(tmp_path / "a", scores=scores_of({"x": {"drums": [1.0]}}))
     text = compared_page.page(comparison_of([folder], None), compared_page.Parts("a"))
