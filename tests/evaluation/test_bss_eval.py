@@ -1,6 +1,7 @@
 """BSS Eval equals museval and mir_eval, and what it promises beyond them."""
 
 import json
+import tracemalloc
 
 import hypothesis
 import numpy as np
@@ -380,6 +381,22 @@ def test_long_frames_in_blocks_give_the_same_scores(signals, monkeypatch, versio
     whole = bss_eval(*signals, **options)
     monkeypatch.setattr(decomposition, "LONGEST", 1000)
     assert_scores(bss_eval(*signals, **options), whole, 1e-9)
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_memory_does_not_grow_with_the_song(signals, version):
+    def most(repeats):
+        references, estimates = (np.tile(audio, (1, repeats, 1)) for audio in signals)
+        tracemalloc.start()
+        bss_eval(references, estimates, window=6000, hop=6000, version=version, filter_length=64)
+        _, peak = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+        return peak
+
+    most(1)
+    short = most(4)
+    # Ten times the song; what it adds would be seen if any copy of it were made.
+    assert most(40) - short < 0.1 * 36 * signals[0].nbytes
 
 
 def test_single_precision_and_integers_are_computed_in_double(signals):
