@@ -13,6 +13,7 @@ from experiments.compared_run import Run
 from experiments.sweep_axes import written
 
 DASH = "–"
+KEYS = "configuration"  # the section of what the runs were told
 TRAINING = tuple(phase for phase in PHASES if phase != "test")
 
 
@@ -37,7 +38,7 @@ def differences(runs: Sequence[Run]) -> list[Fact]:
         cells = [_written(run.flat.get(key)) if _heard(run, key) else None for run in runs]
         if len(set(cells) - {None}) > 1:
             cells = [DASH if cell is None else cell for cell in cells]
-            found.append(Fact("configuration", key, tuple(cells)))
+            found.append(Fact(KEYS, key, tuple(cells)))
     return found
 
 

@@ -160,7 +160,10 @@
       follow();
     };
     const start = () => {
-      if (playing && playing !== audio) playing.pause();
+      if (playing && playing !== audio) {
+        playing.pause();
+        places.set(playing.closest(".song"), playing.currentTime);
+      }
       playing = audio;
       const place = places.get(song) ?? 0;
       if (audio.ended || place >= length() - 0.05) audio.currentTime = 0;

@@ -11,7 +11,7 @@ from typing import Any
 from experiments import compared_table
 from experiments.compared import Comparison
 from experiments.compared_excerpts import Excerpt
-from experiments.compared_facts import Fact, facts, legend
+from experiments.compared_facts import KEYS, Fact, facts, legend
 from experiments.compared_listening import listening
 from experiments.compared_plots import swatch
 
@@ -105,7 +105,7 @@ def _chips(comparison: Comparison) -> str:
 def _table(comparison: Comparison) -> str:
     """Scores and costs, then how the configurations differ: behind a fold where that is much."""
     rows = facts(comparison)
-    keys = [fact for fact in rows if fact.section == "configuration"]
+    keys = [fact for fact in rows if fact.section == KEYS]
     scores = _part(comparison, [fact for fact in rows if fact not in keys], "Scores and costs")
     if not keys:
         alone = len(comparison.runs) == 1
@@ -126,7 +126,7 @@ def _part(comparison: Comparison, rows: Sequence[Fact], label: str) -> str:
     if len(runs) <= compared_table.BESIDE:
         head = "".join(f'<th scope="col">{name}</th>' for name in ["", *names])
         for section in dict.fromkeys(fact.section for fact in rows):
-            if section != "configuration":
+            if section != KEYS:
                 lines.append(
                     f'<tr class="section"><th scope="rowgroup">{_text(section)}</th>'
                     f'<td colspan="{len(runs)}"></td></tr>'

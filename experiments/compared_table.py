@@ -5,11 +5,13 @@ each other, the best first, in as many tables as the width asks for.
 """
 
 import math
+import textwrap
 from collections.abc import Sequence
 
 from evaluation.report import WIDTH, table
 from experiments.compared import Comparison
-from experiments.compared_facts import Fact, facts, legend
+from experiments.compared_facts import DASH, KEYS, Fact, facts, legend
+from experiments.sweep_points import labels
 from experiments.sweep_table import shortened
 
 BESIDE = 3  # runs that stand side by side
@@ -39,8 +41,6 @@ def markdown(comparison: Comparison) -> str:
 
 def legend_lines(comparison: Comparison) -> str:
     """The legend in lines of 80 columns."""
-    import textwrap
-
     return textwrap.fill(legend(comparison), WIDTH)
 
 
@@ -84,16 +84,36 @@ def _below(comparison: Comparison, rows: Sequence[Fact], names: Sequence[str]) -
     places = order(comparison)
     blocks = []
     for section in dict.fromkeys(fact.section for fact in rows):
+        inside = [fact for fact in rows if fact.section == section]
         columns = []
-        for fact in (fact for fact in rows if fact.section == section):
+        for fact in inside:
             label = fact.label.removeprefix(section.partition(",")[0] + " ")
             cells = [shortened(fact.cells[place], CELL) for place in places]
             columns.append([shortened(label, LABEL), *cells])
-        for group in _fitting(columns, WIDTH - first):
+        groups = _fitting(columns, WIDTH - first)
+        if section == KEYS and len(groups) > 1:
+            blocks.append(_listed(inside, places, names))
+            continue
+        for group in groups:
             heads, *lines = zip(*group)
             told = [[shortened(names[place], first), *line] for place, line in zip(places, lines)]
             blocks.append(table([section, *heads], told))
     return blocks
+
+
+def _listed(rows: Sequence[Fact], places: Sequence[int], names: Sequence[str]) -> str:
+    """Keys and values of each run in words, where a table would be too wide."""
+    ends = labels([fact.label for fact in rows])
+    lines = [f"{KEYS}: what differs"]
+    for place in places:
+        said = [
+            f"{ends[fact.label]}={fact.cells[place]}" for fact in rows if fact.cells[place] != DASH
+        ]
+        # Blanks within a value must not break it.
+        words = " ".join(text.replace(" ", "\u00a0") for text in said)
+        filled = textwrap.TextWrapper(WIDTH, subsequent_indent="    ", break_on_hyphens=False)
+        lines.append(filled.fill(f"{names[place]}: {words}"))
+    return "\n".join(lines).replace("\u00a0", " ")
 
 
 def _fitting(columns: Sequence[list[str]], room: int) -> list[list[list[str]]]:

@@ -223,6 +223,21 @@ def test_many_runs_stand_in_order_of_their_scores(tmp_path):
     assert names == ["base", "high", "middle", "low", "none"]
 
 
+def test_keys_of_many_runs_are_words_where_a_table_would_be_too_wide(tmp_path):
+    folders = []
+    for place in range(4):
+        keys = {"seed": place, "data": {"root": f"/{'long' * 12}/{place}", "seconds": 1.0 + place}}
+        also = [{"name": "folders", "root": f"/other/{place}", "train": ["A B"]}] if place else []
+        keys["data"]["also"] = also
+        folders.append(make_run(tmp_path / f"run-{place}", keys, usual_scores()))
+    text = compared_table.text(comparison_of(folders)[0])
+    assert max(map(len, text.splitlines())) <= WIDTH
+    block = text[: text.index("\n\n")].replace("\n    ", " ").splitlines()
+    assert block[0] == "configuration: what differs"
+    assert f"run-2: seed=2 data.root=/{'long' * 12}/2 seconds=3 " in block[3]
+    assert "also[0].root=/other/2" in block[3] and "also" not in block[1]
+
+
 def test_runs_of_one_name_are_told_apart(tmp_path):
     folders = [make_run(tmp_path / parent / "run-1") for parent in ("a", "b")]
     comparison, _ = comparison_of([*folders, make_run(tmp_path / "c")])

@@ -24,7 +24,7 @@ OPTIONS = (
     "--disable-sync",
     "--disable-dev-shm-usage",
 )
-RATE, SECONDS = 16000, 2.0
+RATE, SECONDS = 16000, 4.0
 STATE = "const a = document.querySelectorAll('audio')[arguments[0]];" + (
     "return {time: a.currentTime, ready: a.readyState, paused: a.paused, ended: a.ended,"
     "error: a.error && a.error.message, seconds: a.duration};"
@@ -149,18 +149,19 @@ def test_players_play_one_at_a_time_and_go_on_where_the_last_one_was(browser):
         return browser.execute_script(STATE, place)
 
     buttons[0].click()
-    wait(browser, lambda: state(0)["time"] > 0.3)
+    wait(browser, lambda: state(0)["time"] > 0.8)
     assert state(0)["error"] is None and state(0)["ready"] >= 3
     assert state(0)["seconds"] == pytest.approx(SECONDS, abs=0.02)
     buttons[3].click()
-    wait(browser, lambda: state(3)["time"] > 0.3)
-    assert state(0)["paused"] and not state(3)["paused"]
-    assert state(3)["time"] >= state(0)["time"]
+    wait(browser, lambda: state(3)["time"] > 0 and not state(3)["paused"])
+    assert state(0)["paused"]
+    assert state(3)["time"] > state(0)["time"] - 0.1 > 0.5  # it did not begin at its beginning
     buttons[3].click()
     wait(browser, lambda: state(3)["paused"])
     browser.execute_script(  # each of them can be decoded to its end
         "for (const a of document.querySelectorAll('audio')) {"
-        "a.muted = true; a.currentTime = 1.9; a.play(); }"
+        "a.muted = true; a.currentTime = arguments[0]; a.play(); }",
+        SECONDS - 0.1,
     )
     wait(browser, lambda: all(state(n)["ended"] or state(n)["error"] for n in range(len(buttons))))
     assert [state(n)["error"] for n in range(len(buttons))] == [None] * len(buttons)
@@ -285,7 +286,7 @@ def test_names_are_text_and_never_markup(page):
     assert "something was left out" in text
     data = re.search(r'id="data">(.*?)</script>', text, re.DOTALL)[1]
     assert json.loads(data)["runs"][2]["name"] == "third & <last>"
-    assert page.stat().st_size < 1_000_000
+    assert page.stat().st_size < 1_500_000
 
 
 def test_a_page_without_scores_and_without_sound(tmp_path):
