@@ -11,7 +11,6 @@ goes on where it stopped.
 
 import argparse
 import itertools
-import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -24,6 +23,7 @@ from common.files import write_text
 from dssgan.typed import merge
 from experiments import ablation_material, ablation_table
 from experiments.commandline import read_yaml
+from experiments.training import train
 
 FILE = Path(__file__).parent / "plans" / "ablation.yaml"
 
@@ -137,16 +137,8 @@ def run(arm: Arm, seed: int) -> bool:
     folder = arm.folder(seed)
     file = Path(arm.plan["folder"]) / "configurations" / f"{arm.name}-{seed}.yaml"
     write_text(file, yaml.safe_dump(arm.configuration(seed), sort_keys=False))
-    folder.mkdir(parents=True, exist_ok=True)
     print(f"{folder}: {arm.title}, seed {seed}", flush=True)
-    with open(folder / "log.txt", "ab") as log:
-        command = [sys.executable, "-m", "dssgan.train", "with", str(file)]
-        code = subprocess.run(command, stdout=log, stderr=subprocess.STDOUT, check=False).returncode
-    if code in (130, 143):
-        raise KeyboardInterrupt
-    if code:
-        last = (folder / "log.txt").read_text("utf-8", "replace").strip().rpartition("\n")[2]
-        print(f"{folder}: failed: {last}", flush=True)
+    train(file, folder)
     return arm.summary(seed).exists()
 
 

@@ -23,6 +23,7 @@ from common.files import write_json, write_text
 from dssgan.typed import merge
 from evaluation.report import number, table
 from experiments.commandline import read_yaml
+from experiments.training import LOG, train
 
 HERE = Path(__file__).parent
 PLAN = HERE / "plans" / "systems.yaml"
@@ -67,7 +68,7 @@ def compare(options: argparse.Namespace) -> int:
     if rows:
         report(rows, folder)
     for name in failed:
-        print(f"error: {name} failed; its log: {folder / name / 'log.txt'}", file=sys.stderr)
+        print(f"error: {name} failed; its log: {folder / name / LOG}", file=sys.stderr)
     return 1 if failed else 0
 
 
@@ -94,10 +95,7 @@ def system(
         values = merge(values, {"schedule": {"period": updates}})
         write_text(file, yaml.safe_dump(values, sort_keys=False))
         print(f"{name}: {updates} updates in about {minutes:g} minutes", flush=True)
-        (folder / name).mkdir(parents=True, exist_ok=True)
-        with open(folder / name / "log.txt", "ab") as log:
-            command = [sys.executable, "-m", "dssgan.train", "with", str(file)]
-            subprocess.run(command, stdout=log, stderr=subprocess.STDOUT, check=False)
+        train(file, folder / name)
     if not summary.exists():
         return None
     return cost | {"scores": json.loads(summary.read_bytes())}
