@@ -12,6 +12,7 @@ from dssgan.config import from_dict
 from dssgan.typed import merge, to_dict
 from evaluation.protocols import PROTOCOLS
 from evaluation.summary import summarise
+from experiments import compared, compared_run
 
 START = datetime.datetime(2026, 1, 2, 12)
 METRICS = ("SDR", "ISR", "SIR", "SAR")
@@ -116,3 +117,17 @@ def make_run(
     curves = usual_curves() if curves is None else curves
     (folder / "metrics.json").write_text(json.dumps(curves))
     return folder
+
+
+def read(folder):
+    """(run, what was told) of a run folder."""
+    told = []
+    return compared_run.read(folder, told.append), told
+
+
+def comparison_of(folders, baseline=0):
+    """(comparison, what was told) of run folders."""
+    runs = compared.with_names([read(folder)[0] for folder in folders])
+    told = []
+    chosen = None if baseline is None else runs[baseline]
+    return compared.compare_scores(runs, chosen, None, None, told.append), told
