@@ -63,12 +63,12 @@ class Team:
         return self.index == 0
 
     def totals(self, values: np.ndarray) -> np.ndarray:
-        """The sum of what each worker gives; float64 or int32, of one shape."""
+        """The sum of what each worker gives; float64 or int64, of one shape."""
         return values if self.count == 1 else self._add(tf.constant(values)).numpy()
 
     def wait(self) -> None:
         """Wait until all workers are here."""
-        self.totals(np.zeros(1, np.int32))
+        self.totals(np.zeros(1, np.int64))
 
     @contextlib.contextmanager
     def chief_first(self) -> Iterator[None]:
@@ -83,15 +83,15 @@ class Team:
         """What the chief gives, for all of them."""
         if self.count == 1:
             return data
-        size = int(self.totals(np.array([len(data) * self.chief], np.int32))[0])
+        size = int(self.totals(np.array([len(data) * self.chief], np.int64))[0])
         return self._copied(data, size)
 
     def _copied(self, data: bytes, size: int) -> bytes:
         """The chief's `data`, whose size all workers know."""
-        whole = np.zeros(-(-size // 4), np.int32)  # sums of whole numbers keep every bit
+        whole = np.zeros(-(-size // 8), np.int64)  # sums of whole numbers keep every bit
         if self.chief:
             whole.view(np.uint8)[:size] = np.frombuffer(data, np.uint8)
-        step = CHUNK // 4
+        step = CHUNK // 8
         parts = [self.totals(whole[at : at + step]) for at in range(0, len(whole), step)]
         return np.concatenate([whole[:0], *parts]).tobytes()[:size]
 
@@ -121,7 +121,7 @@ class Team:
         return self._signal(self._asked.popleft().numpy()) if len(self._asked) > LAG else None
 
     def _wish(self, number: int | None) -> np.ndarray:
-        return np.array([number == known for known in SIGNALS], np.int32)
+        return np.array([number == known for known in SIGNALS], np.int64)
 
     def _signal(self, wishes: np.ndarray) -> int | None:
         return max((known for known, many in zip(SIGNALS, wishes) if many), default=None)

@@ -1,39 +1,68 @@
-"""Starts training commands as processes of their own that share what takes seconds to import.
+"""Starts this project's commands as processes that share what takes seconds to import.
 
     python -m tests.dssgan.nursery
 
 reads one line of JSON after the other: {"jobs": [job, …], "seconds": limit}. Each job is a process:
-"argv" of dssgan.train, "environment", "log" (file of what it prints), and optionally "signal"
-[phase, step, number] that it sends to itself before that update, "dump" (file of all its variables
-as each phase leaves them, .npz) and "devices" (virtual CPUs, as several GPUs of one machine). The
-answer is a line with the exit codes, in the order of the jobs; whatever runs longer than the limit
-is killed.
+"argv" of "module" (dssgan.train), "environment", "folder" that it works in, "log" (file of what it
+prints), and optionally "signal" [phase, step, number] that it sends to itself before that update,
+"dump" (file of all its variables as each phase leaves them, .npz), "devices" (virtual CPUs, as
+several GPUs of one machine) and "options" (of the module's main). The answer is a line with the
+exit codes, in the order of the jobs; whatever runs longer than the limit is killed.
+
+Jobs have two more separators, "tiny" and "any", which takes the hyperparameters of all others, and
+two losses of the same kind, "error" and "any".
 """
 
+import contextlib
+import importlib
 import json
 import os
 import signal
+import subprocess
 import sys
 import time
+from pathlib import Path
 
-import numpy as np
-import tensorflow as tf
-
-from common import shell
-from dssgan import (
-    loop,
-    phases,  # noqa: F401
-    train,
-)
-from dssgan.losses import LOSSES
-from dssgan.models import SEPARATORS
-from experiments import checks, commandline, material, scoring, together, tracking  # noqa: F401
-from tests.dssgan.doubles import TinySeparator, error
-
+ROOT = Path(__file__).parents[2]
 PAUSE = 0.02
+IMPORTED = (
+    "dssgan.train",
+    "dssgan.phases",
+    "evaluation.__main__",
+    "experiments.checks",
+    "experiments.material",
+    "experiments.scoring",
+    "experiments.together",
+    "experiments.tracking",
+)
+COMMANDS = {"experiments.tracking": "experiments.tracking_sync"}  # whose main is elsewhere
+
+
+@contextlib.contextmanager
+def opened():
+    """Starts the program; yields run(*jobs, seconds) → exit codes."""
+    environment = {"PYTHONPATH": str(ROOT), "TF_CPP_MIN_LOG_LEVEL": "3", "PYTHONUNBUFFERED": "1"}
+    environment = {**os.environ, **environment, "CUDA_VISIBLE_DEVICES": ""}
+    for name in [name for name in environment if name.startswith(("SLURM_", "TF_CONFIG"))]:
+        del environment[name]
+    command = [sys.executable, "-m", "tests.dssgan.nursery"]
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL}
+    with subprocess.Popen(command, cwd=ROOT, env=environment, text=True, **pipes) as process:
+        assert process.stdout.readline() == "ready\n"
+
+        def run(*jobs, seconds):
+            process.stdin.write(json.dumps({"jobs": jobs, "seconds": seconds}) + "\n")
+            process.stdin.flush()
+            return json.loads(process.stdout.readline())
+
+        yield run
+        process.stdin.close()
 
 
 def main():
+    for name in IMPORTED:  # not above: processes that jobs start would import them again
+        importlib.import_module(name)
+    register()
     print("ready", flush=True)
     for line in sys.stdin:
         order = json.loads(line)
@@ -41,27 +70,59 @@ def main():
         print(json.dumps(wait(children, order["seconds"])), flush=True)
 
 
+def register():
+    from dssgan.losses import LOSSES
+    from dssgan.models import SEPARATORS
+    from tests.dssgan.doubles import TinySeparator, error
+
+    class AnySeparator(TinySeparator):
+        """Takes the hyperparameters of every separator, and does without them."""
+
+        def __init__(self, sources, **others):
+            super().__init__(sources)
+            self.hyperparameters = {"sources": list(sources)}
+
+    def any_error(outputs, references, mixture, **weights):
+        return error(outputs, references, mixture)
+
+    SEPARATORS.update(tiny=TinySeparator, any=AnySeparator)
+    LOSSES.update(error=error, any=any_error)
+
+
 def start(job):
     child = os.fork()
     if child:
         return child
+    from common import shell
+
     log = os.open(job["log"], os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644)
     os.dup2(log, 1)
     os.dup2(log, 2)
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
     os.environ |= job.get("environment", {})
-    SEPARATORS["tiny"], LOSSES["error"] = TinySeparator, error
+    os.chdir(job.get("folder", "."))
     if "devices" in job:
         machine(job["devices"])
     if "signal" in job:
         send(*job["signal"])
     if "dump" in job:
         dump(job["dump"])
-    shell.run(train.main, job["argv"])
+    name = job.get("module", "dssgan.train")
+    command = command_of(COMMANDS.get(name, name)).main
+    shell.run(lambda argv: command(argv, **job.get("options", {})), job["argv"])
+    return None
+
+
+def command_of(name):
+    """The module that `python -m NAME` runs."""
+    module = importlib.import_module(name)
+    return importlib.import_module(f"{name}.__main__") if hasattr(module, "__path__") else module
 
 
 def machine(count):
     """So many virtual CPUs that a MirroredStrategy takes for its devices."""
+    import tensorflow as tf
+
     cpu = tf.config.list_physical_devices("CPU")[0]
     virtual = [tf.config.LogicalDeviceConfiguration() for _ in range(count)]
     tf.config.set_logical_device_configuration(cpu, virtual)
@@ -71,6 +132,8 @@ def machine(count):
 
 def send(phase, step, number):
     """Let this process send itself a signal before an update."""
+    from dssgan import loop
+
     plain = loop.Loop.__init__
 
     def prepared(self, update, state, *given, **options):
@@ -86,6 +149,10 @@ def send(phase, step, number):
 
 def dump(path):
     """Write all variables as each phase leaves them, also those of a worker that writes nothing."""
+    import numpy as np
+
+    from dssgan import loop
+
     plain, kept = loop.Loop.run, {}
 
     def run_and_dump(self):

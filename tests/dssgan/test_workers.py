@@ -1,12 +1,9 @@
 """Workers on loopback train as one machine does, end together, and go on after one was killed."""
 
+import functools
 import json
-import os
 import signal
 import socket
-import subprocess
-import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -15,8 +12,8 @@ import yaml
 
 from dssgan.steps import own_parts
 from dssgan.workers import Team
+from tests.dssgan.nursery import opened
 
-ROOT = Path(__file__).parents[2]
 CRITIC = {"name": "dcgan", "frame_length": 64, "hop": 32, "frames": 8, "width": 2, "hidden": 4}
 BOTH = ["phases=[supervised, adversarial]", "alpha=0.5", "beta=0.5", "model.dropout=0.2"]
 LIMIT = 150  # seconds after which a test gives up; the longest takes a tenth of it
@@ -25,22 +22,8 @@ LIMIT = 150  # seconds after which a test gives up; the longest takes a tenth of
 @pytest.fixture(scope="module")
 def nursery():
     """Starts processes without the seconds that their imports take."""
-    environment = {"PYTHONPATH": str(ROOT), "TF_CPP_MIN_LOG_LEVEL": "3", "PYTHONUNBUFFERED": "1"}
-    environment = {**os.environ, **environment, "CUDA_VISIBLE_DEVICES": ""}
-    for name in [name for name in environment if name.startswith(("SLURM_", "TF_CONFIG"))]:
-        del environment[name]
-    command = [sys.executable, "-m", "tests.dssgan.nursery"]
-    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL}
-    with subprocess.Popen(command, cwd=ROOT, env=environment, text=True, **pipes) as process:
-        assert process.stdout.readline() == "ready\n"
-
-        def run(*jobs, seconds=LIMIT):
-            process.stdin.write(json.dumps({"jobs": jobs, "seconds": seconds}) + "\n")
-            process.stdin.flush()
-            return json.loads(process.stdout.readline())
-
-        yield run
-        process.stdin.close()
+    with opened() as run:
+        yield functools.partial(run, seconds=LIMIT)
 
 
 @pytest.fixture(scope="module")
