@@ -126,7 +126,7 @@ class Wavenet(SeparatorModel):
     def whole(self, audio, state):
         """(batch, samples) → (batch, targets, samples), silence around the audio."""
         around = [[0, 0], [self.context, self.context]]
-        return self.network(tf.pad(audio, around), state)
+        return self.network(tf.pad(audio, around), state, learning=False)
 
     def fragments(self, audio, state):
         """As `whole`, but in the original's fragments."""
@@ -143,7 +143,7 @@ class Wavenet(SeparatorModel):
         found = tf.transpose(found, (1, 2, 0, 3))  # (batch, targets, fragments, samples)
         return tf.reshape(found, (-1, len(self.targets), count * field))[..., :samples]
 
-    def network(self, audio, state, same: bool = False):
+    def network(self, audio, state, same: bool = False, learning: bool = True):
         """The network, on the samples of which it is given the whole context.
 
         Args:
@@ -151,6 +151,7 @@ class Wavenet(SeparatorModel):
           state: of `inference_state`.
           same: as in the original's fragments, the first layer, the first block and the last two
             layers see zeros beyond the ends of their input instead of getting shorter.
+          learning: keep little for a gradient; otherwise be faster without one.
 
         Returns:
           float32 (batch, targets, samples − 2 · context), eight samples more with `same`.
@@ -161,13 +162,15 @@ class Wavenet(SeparatorModel):
         field = x.shape[1] - 2 * self.half_field
         total = tf.zeros((tf.shape(x)[0], field, self.hyperparameters["skip"]))
         largest = max(self.dilations)
+        block = wavenet_blocks.block if learning else wavenet_blocks.heard
+        margin = 0 if learning else largest
+        silence = [[0, 0], [margin, margin], [0, 0]]
+        x, beyond = tf.pad(x, silence), margin + 2 * largest - 1
         kernels = zip(self.dilations, tf.unstack(self.dilated), tf.unstack(self.mixing))
         for dilation, dilated, mixing in kernels:
-            x, total = wavenet_blocks.block(
-                x, total, dilated, mixing, dilation, largest, self.compute
-            )
+            x, total = block(x, total, dilated, mixing, dilation, largest, self.compute)
             if dilation == largest:  # the end of a stack: leave out what the zeros beyond reached
-                x = x[:, 2 * largest - 1 : x.shape[1] - 2 * largest + 1]
+                x = tf.pad(x[:, beyond : x.shape[1] - beyond], silence)
         total = tf.cast(tf.pad(tf.nn.relu(total), edge), self.compute)
         found = tf.pad(wavenet_blocks.wide_layers(total, self.wide, state), edge)
         early, now, late = tf.split(found, 3, -1)

@@ -69,6 +69,34 @@ def block(
     return run(x, skip, dilated, mixing)
 
 
+def heard(
+    x, skip, dilated, mixing, dilation: int, largest: int, dtype: tf.DType = tf.float32
+) -> tuple[tf.Tensor, tf.Tensor]:
+    """`block` where no gradient is wanted: the taps are taken of what the products give.
+
+    Moving and adding their outputs is part of the gate's one pass, where gathering the inputs
+    first is a pass of its own.
+
+    Args:
+      x: (batch, n + 2 · largest, residual channels), float32, with `largest` zeros at both ends.
+      The rest: as of `block`.
+
+    Returns:
+      (x, skip) behind the block, of the same shapes.
+    """
+    pieces = _pieces(x.shape[1] - 2 * largest, skip.shape[1], largest, dtype)
+    low = tf.cast(x, dtype)
+    seen = [product(low, kernel) for kernel in tf.split(tf.convert_to_tensor(dilated), 3)]
+    gated = pieces.open(*seen, tf.constant(dilation))
+    return pieces.add_inside(x, skip, product(gated, mixing))
+
+
+def halves(y: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    """The signal of a gate and what lets it through, float32, from their inputs side by side."""
+    signal, opening = tf.split(tf.cast(y, tf.float32), 2, -1)
+    return tf.tanh(signal), tf.sigmoid(opening)
+
+
 def _weight_gradient(x: tf.Tensor, upstream: tf.Tensor) -> tf.Tensor:
     """Gradient of `product` with respect to its matrix, float32."""
     flat = (tf.reshape(value, (-1, value.shape[-1])) for value in (x, upstream))
@@ -89,6 +117,7 @@ class _Pieces:
         self.field = field
         for name in ("gather", "gather_back", "gate", "gate_back", "add", "add_back"):
             setattr(self, name, compiled(getattr(self, "_" + name)))
+        self.open, self.add_inside = compiled(self._open), compiled(self._add_inside)
 
     def _shifted(self, x, by):
         """Sample t is x[t + by], zero beyond the ends; `by` is a tensor."""
@@ -105,28 +134,37 @@ class _Pieces:
         return grad_x + now + self._shifted(early, distance) + self._shifted(late, -distance)
 
     def _gate(self, y):
-        signal, opening = self._halves(y)
+        signal, opening = halves(y)
         return tf.cast(signal * opening, self.dtype)
 
     def _gate_back(self, y, upstream):
         """The gate's output once more, and the gradient of its input."""
-        signal, opening = self._halves(y)
+        signal, opening = halves(y)
         upstream = tf.cast(upstream, tf.float32)
         grad_signal = upstream * opening * (1.0 - signal * signal)
         grad_opening = upstream * signal * opening * (1.0 - opening)
         grad = tf.concat([grad_signal, grad_opening], -1)
         return tf.cast(signal * opening, self.dtype), tf.cast(grad, self.dtype)
 
-    @staticmethod
-    def _halves(y):
-        signal, opening = tf.split(tf.cast(y, tf.float32), 2, -1)
-        return tf.tanh(signal), tf.sigmoid(opening)
-
     def _add(self, x, skip, z):
         width = x.shape[-1]
         z = tf.cast(z, tf.float32)
         heard = z[:, self.before : self.before + self.field, width:]
         return x + z[..., :width], skip + heard
+
+    def _open(self, early, now, late, distance):
+        """The gate's output, of products of an input with `largest` zeros at both ends."""
+        starts = (self.largest - distance, self.largest, self.largest + distance)
+        moved = [
+            tf.cast(tf.slice(part, [0, start, 0], [-1, self.length, -1]), tf.float32)
+            for part, start in zip((early, now, late), starts)
+        ]
+        return self._gate(sum(moved))
+
+    def _add_inside(self, x, skip, z):
+        inside = slice(self.largest, self.largest + self.length)
+        x, skip = self._add(x[:, inside], skip, z)
+        return tf.pad(x, [[0, 0], [self.largest, self.largest], [0, 0]]), skip
 
     def _add_back(self, grad_x, grad_skip):
         around = [self.before, self.length - self.field - self.before]
