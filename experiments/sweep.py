@@ -1,8 +1,6 @@
 """Many runs that differ in some keys: python -m experiments.sweep FILE.yaml KEY=VALUES … [options]
 
-  … experiments/drums_semisup.yaml 'phases=[adversarial, test]' \\
-        adversarial.init=runs/drums_small/separator \\
-        alpha=1e-4,1e-3,1e-2 beta=0,1e-3 seed=1..3                           every combination
+  … experiments/drums_semisup.yaml alpha=0.1,0.3,1 beta=0,0.3 seed=1..3            every combination
   … FILE.yaml schedule.learning_rate=1e-4..1e-2:log alpha=0..0.1 --random 20     20 by chance
   … FILE.yaml schedule.learning_rate=1e-4..1e-2:log alpha=0..0.1 --optuna 20     20 by Optuna
 
