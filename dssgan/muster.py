@@ -48,7 +48,9 @@ def meet(
             door.close()  # it was there to see that the port is free
             _report(cluster, hello, end, seconds)
         else:
-            say(f"chief: waiting for {len(cluster.addresses) - 1} workers at {cluster.own}")
+            others = len(cluster.addresses) - 1
+            if others:
+                say(f"chief: waiting for {others} more at {cluster.own}")
             _gather(cluster, hello, door, end, seconds)
 
 

@@ -271,6 +271,12 @@ def test_links_of_the_guide_lead_somewhere():
             assert (ROOT / "experiments" / f"{recipe}.yaml").exists(), recipe
 
 
+def test_the_guide_names_no_machine():
+    for path in (ROOT / "docs").glob("*.*"):
+        text = path.read_text("utf-8")
+        assert "/root/" not in text and "/work/" not in text, path
+
+
 def section(title):
     return GUIDE.split(f"{title}\n", 2)[-1].partition("\n## ")[0]
 

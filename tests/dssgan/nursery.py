@@ -7,7 +7,8 @@ reads one line of JSON after the other: {"jobs": [job, …], "seconds": limit}. 
 prints), and optionally "signal" [phase, step, number] that it sends to itself before that update,
 "dump" (file of all its variables as each phase leaves them, .npz), "devices" (virtual CPUs, as
 several GPUs of one machine) and "options" (of the module's main). The answer is a line with the
-exit codes, in the order of the jobs; whatever runs longer than the limit is killed.
+exit codes, in the order of the jobs; whatever runs longer than the limit, or stands still when all
+others have ended, is killed.
 
 Jobs have two more separators, "tiny" and "any", which takes the hyperparameters of all others, and
 two losses of the same kind, "error" and "any".
@@ -166,13 +167,17 @@ def dump(path):
 
 
 def wait(children, seconds):
-    codes, end = {}, time.monotonic() + seconds
+    """The exit codes; who stands still is killed as soon as no other one is left."""
+    codes, still, end = {}, set(), time.monotonic() + seconds
     while len(codes) < len(children):
-        for child in set(children) - set(codes):
-            done, status = os.waitpid(child, os.WNOHANG)
-            if done:
+        left = set(children) - set(codes)
+        for child in left:
+            done, status = os.waitpid(child, os.WNOHANG | os.WUNTRACED)
+            if done and os.WIFSTOPPED(status):
+                still.add(child)
+            elif done:
                 codes[child] = os.waitstatus_to_exitcode(status)
-            elif time.monotonic() > end:
+            elif time.monotonic() > end or left <= still:
                 os.kill(child, signal.SIGKILL)
         time.sleep(PAUSE)
     return [codes[child] for child in children]

@@ -178,6 +178,16 @@ def test_killed_and_stopped_workers_go_on_with_the_same_bits(nursery, place, two
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("who", [0, 1])
+def test_a_machine_that_vanishes_ends_the_others(nursery, place, who):
+    gone = {f"worker{who}": {"signal": ["supervised", 3, signal.SIGSTOP]}}  # it answers no more
+    codes = nursery(*team(place, f"gone{who}", **gone))
+    assert codes[who] == -signal.SIGKILL
+    assert codes[1 - who] == 1
+    assert f"so worker {1 - who} ends as well" in said(place, f"gone{who}", 1 - who)[-1]
+
+
+@pytest.mark.slow
 def test_who_does_not_come_or_was_told_something_else_ends_all_with_one_line(nursery, place):
     chief, _ = team(place, "lonely", "compute.wait=1")
     _, worker = team(place, "orphan", "compute.wait=1")
