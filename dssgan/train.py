@@ -5,6 +5,7 @@
   python -m dssgan.train with experiments/drums_small.yaml seed=2     one key changed
   python -m dssgan.train print_config with experiments/demo.yaml      every key and its value
   python -m dssgan.train with resume=runs/demo-1                      go on where a run stopped
+  python -m dssgan.train with FILE.yaml compute.strategy=workers      be one of several machines
 
 Ctrl-C and SIGTERM save the run and end it with exit code 130 or 143.
 """
@@ -59,9 +60,10 @@ def main(argv: Sequence[str]) -> int:
         try:
             train(experiment, config, folder, options, cluster)
         except Interrupted as stop:
-            again = f"python -m dssgan.train with resume={folder}"
-            everywhere = " on all machines" if cluster else ""
-            print(f"{stop}; go on with: {again}{everywhere}", file=sys.stderr)
+            again = f": python -m dssgan.train with resume={folder}"
+            if cluster:  # the others may not see the folder
+                again = " the same command on all machines"
+            print(f"{stop}; go on with{again}", file=sys.stderr)
             return stop.code
     return 0
 

@@ -5,7 +5,6 @@ import importlib
 import json
 import re
 import shutil
-import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -15,7 +14,7 @@ import pytest
 from dssgan import train
 from dssgan.choices import check_choices
 from experiments.commandline import configure
-from tests.dssgan.nursery import command_of, opened
+from tests.dssgan.nursery import command_of, free_ports, opened
 from tests.experiments.mongo_server import MongoServer
 from tests.experiments.sweeping import TRAIN
 from tests.guide import ROOT, blocks, commands, finite, indented, sandbox, tail
@@ -181,14 +180,6 @@ class Stage:
 
     def check_installed(self, words):
         assert (Path(sys.executable).parent / words[0]).exists()
-
-
-def free_ports(count):
-    doors = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    ports = [door.getsockname()[1] for door in doors]
-    for door in doors:
-        door.close()
-    return ports
 
 
 @pytest.fixture

@@ -18,7 +18,9 @@ import contextlib
 import importlib
 import json
 import os
+import random
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -37,6 +39,19 @@ IMPORTED = (
     "experiments.tracking",
 )
 COMMANDS = {"experiments.tracking": "experiments.tracking_sync"}  # whose main is elsewhere
+
+
+def free_ports(count):
+    """Ports of this machine below those that systems hand out to whoever connects."""
+    ports, doors = [], []
+    while len(ports) < count:
+        port = random.SystemRandom().randrange(20_000, 32_000)
+        with contextlib.suppress(OSError):
+            doors.append(socket.create_server(("127.0.0.1", port)))
+            ports.append(port)
+    for door in doors:
+        door.close()
+    return ports
 
 
 @contextlib.contextmanager

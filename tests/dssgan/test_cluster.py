@@ -8,6 +8,7 @@ import pytest
 
 from dssgan.cluster import Cluster, expand_hosts, find_cluster, from_slurm, wanted_cluster
 from dssgan.muster import meet
+from tests.dssgan.nursery import free_ports
 
 PAIR = ["one:12000", "two:12000"]
 
@@ -96,14 +97,6 @@ def test_configuration_and_environment_must_agree():
     with pytest.raises(ValueError, match=r"names 2 workers, but compute\.strategy=auto"):
         wanted_cluster("auto", 0, {"TF_CONFIG": tf_config()})
     assert wanted_cluster("mirrored", 0, {"TF_CONFIG": tf_config(worker=["one:1"])}) is None
-
-
-def free_ports(count):
-    doors = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    ports = [door.getsockname()[1] for door in doors]
-    for door in doors:
-        door.close()
-    return ports
 
 
 def gather(clusters, told, seconds=5.0, disturb=None):

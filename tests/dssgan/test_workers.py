@@ -3,7 +3,6 @@
 import functools
 import json
 import signal
-import socket
 
 import numpy as np
 import pytest
@@ -12,7 +11,7 @@ import yaml
 
 from dssgan.steps import own_parts
 from dssgan.workers import Team
-from tests.dssgan.nursery import opened
+from tests.dssgan.nursery import free_ports, opened
 
 CRITIC = {"name": "dcgan", "frame_length": 64, "hop": 32, "frames": 8, "width": 2, "hidden": 4}
 BOTH = ["phases=[supervised, adversarial]", "alpha=0.5", "beta=0.5", "model.dropout=0.2"]
@@ -62,10 +61,7 @@ def job(place, log, *words, environment=None, **more):
 
 def team(place, name, *words, count=2, **more):
     """The same command for each worker; `more` has what one of them is given: worker1={…}."""
-    doors = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    addresses = [f"127.0.0.1:{door.getsockname()[1]}" for door in doors]
-    for door in doors:
-        door.close()
+    addresses = [f"127.0.0.1:{port}" for port in free_ports(count)]
     jobs = []
     for index in range(count):
         task = {"type": "worker", "index": index}
