@@ -69,10 +69,18 @@ def test_recipes_are_valid_and_say_how_to_run_them(name):
 
 @pytest.mark.parametrize(
     ("name", "weights"),
-    [("dssgan_original", 958_596), ("stoller2018", 958_596)],
+    [
+        ("meta_tasnet_musdb18", 45_531_260),
+        ("conv_tasnet", 20_242_484),
+        ("wavenet_multi", 3_277_763),
+        ("wavenet_singing", 3_277_249),
+        ("bandsplit_drums", 41_024_392),
+        ("dssgan_original", 958_596),
+        ("stoller2018", 958_596),
+    ],
 )
-def test_published_sizes(name, weights):
-    """The model of a recipe has as many weights as its authors say."""
+def test_sizes_of_the_readme(name, weights):
+    """The model of a recipe has as many weights as the README, and its authors where they do, say."""
     config = from_dict(read_yaml(EXPERIMENTS / f"{name}.yaml"))
     model = build_model(config)
     assert sum(int(np.prod(weight.shape)) for weight in model.trainable_variables) == weights
