@@ -80,7 +80,7 @@ def test_recipes_are_valid_and_say_how_to_run_them(name):
     ],
 )
 def test_sizes_of_the_readme(name, weights):
-    """The model of a recipe has as many weights as the README, and its authors where they do, say."""
+    """A recipe's model has as many weights as the README says, and as its authors say."""
     config = from_dict(read_yaml(EXPERIMENTS / f"{name}.yaml"))
     model = build_model(config)
     assert sum(int(np.prod(weight.shape)) for weight in model.trainable_variables) == weights
