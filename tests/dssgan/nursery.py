@@ -123,6 +123,9 @@ def start(job):
         send(*job["signal"])
     if "dump" in job:
         dump(job["dump"])
+    if job.get("module") == "experiments.demo":
+        demo = importlib.import_module("experiments.demo")  # it starts commands of its own
+        demo.call = lambda module, *words: command_of(module).main(list(words))
     name = job.get("module", "dssgan.train")
     command = command_of(COMMANDS.get(name, name)).main
     shell.run(lambda argv: command(argv, **job.get("options", {})), job["argv"])
