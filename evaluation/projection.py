@@ -30,6 +30,8 @@ from evaluation.toeplitz import BlockToeplitz
 
 #: Block length of the transforms in samples; larger ones fall out of the processor's cache.
 BLOCK = 2**14
+#: Channels that are worked on at a time, for the cache's sake too.
+ROWS = 8
 #: Whole-span transforms that run at once; each takes 32 bytes per sample of the span.
 THREADS = 4
 #: Added to the diagonal of the Gram matrix, as in museval: an absolute value, not a relative one.
@@ -81,17 +83,21 @@ def correlations(
     count, others = channels_of([references]), channels_of(sets)
     gram = np.zeros((count, count, size // 2 + 1), np.complex128)
     cross = np.zeros((count, others, size // 2 + 1), np.complex128)
-    product = np.empty((max(count, others), size // 2 + 1), np.complex128)
+    product = np.empty((max(count, ROWS), size // 2 + 1), np.complex128)
     for start in range(0, samples, step):
         wide = excerpt(references, start - margin, start + step + margin)
         centre = np.zeros_like(wide)
         centre[:, :step] = wide[:, margin : margin + step]
         targets = excerpts(sets, start, start + step + margin)
-        wide, centre, targets = (scipy.fft.rfft(a, size) for a in (wide, centre, targets))
+        wide, centre = (scipy.fft.rfft(a, size) for a in (wide, centre))
         np.conjugate(centre, out=centre)
         for k in range(count):
             gram[k, k:] += np.multiply(wide[k:], centre[k], out=product[: count - k])
-            cross[k] += np.multiply(targets, centre[k], out=product[:others])
+        for first in range(0, others, ROWS):
+            some = scipy.fft.rfft(targets[first : first + ROWS], size)
+            for k in range(count):
+                found = np.multiply(some, centre[k], out=product[: len(some)])
+                cross[k, first : first + ROWS] += found
     lags = scipy.fft.irfft(gram, size)[:, :, : 2 * margin + 1]
     return lags, scipy.fft.irfft(cross, size)[:, :, :taps]
 
@@ -244,8 +250,12 @@ class FilterBank:
           (E, size − taps + 1): the outputs from the block's sample `taps − 1` on. Those before
           depend on samples in front of the block.
         """
-        out = self.spectra[:, 0] * spectra[0]
-        product = np.empty_like(out)
-        for k in range(1, len(spectra)):
-            out += np.multiply(self.spectra[:, k], spectra[k], out=product)
-        return scipy.fft.irfft(out, self.size)[:, self.taps - 1 :]
+        found = np.empty((len(self.spectra), self.size - self.taps + 1))
+        for first in range(0, len(found), ROWS):
+            bank = self.spectra[first : first + ROWS]
+            out = bank[:, 0] * spectra[0]
+            product = np.empty_like(out)
+            for k in range(1, len(spectra)):
+                out += np.multiply(bank[:, k], spectra[k], out=product)
+            found[first : first + ROWS] = scipy.fft.irfft(out, self.size)[:, self.taps - 1 :]
+        return found
