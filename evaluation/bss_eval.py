@@ -28,7 +28,7 @@ from typing import NamedTuple
 import numpy as np
 
 from evaluation.decomposition import Projections, energies, ratios, transform_size
-from evaluation.metrics import validate
+from evaluation.metrics import validate_all
 
 VERSIONS = ("v4", "v3-images", "v3-sources")
 METRICS = ("SDR", "ISR", "SIR", "SAR")
@@ -116,6 +116,7 @@ def bss_eval_all(
     """
     if not sets:
         raise ValueError("no estimates to score")
+    references, sets = validate_all(references, sets)
     if version not in VERSIONS:
         raise ValueError(f"unknown BSS Eval version {version!r}: expected one of {VERSIONS}")
     unknown = [name for name in metrics if name not in METRICS]
@@ -123,17 +124,12 @@ def bss_eval_all(
         raise ValueError(f"unknown metrics {unknown}: expected some of {METRICS}")
     if filter_length < 1:
         raise ValueError(f"filter_length {filter_length}: expected at least 1")
-    checked = []
-    for estimates in sets:
-        found, estimates = validate(references, estimates)
-        checked.append(estimates)
-        for role, audio in (("reference", found), ("estimate", estimates)):
-            silent = np.flatnonzero(_silent(audio))
-            if len(silent):
-                raise ValueError(
-                    f"{role} {silent[0]} is silent throughout: BSS Eval is undefined; leave it out"
-                )
-    references = found
+    for role, audio in (("reference", references), *(("estimate", found) for found in sets)):
+        silent = np.flatnonzero(_silent(audio))
+        if len(silent):
+            raise ValueError(
+                f"{role} {silent[0]} is silent throughout: BSS Eval is undefined; leave it out"
+            )
     sources, samples, _ = references.shape
     bounds = frames(samples, window, hop)
     if single_frame_is_whole and len(bounds) == 1:
@@ -145,7 +141,7 @@ def bss_eval_all(
     if not compute_permutation:
         pairs = [(j, j) for j in everything]
     all_found, singular = _all_ratios(
-        references, checked, bounds, pairs, version, filter_length, wanted, same_rounding
+        references, sets, bounds, pairs, version, filter_length, wanted, same_rounding
     )
     scores = []
     for found in all_found:
@@ -214,7 +210,7 @@ def _all_ratios(references, sets, bounds, pairs, version, taps, metrics, same_ro
         sums = energies(*span, everyone, taps=taps, size=size, projections=projections)
         for name, values in ratios(sums, metrics, images).items():
             rows = values.reshape(len(sets), len(pairs))
-            for result in itertools.compress(zip(results, rows), sounding):
-                for (j, k), value in zip(pairs, result[1]):
-                    result[0][name][j, k, index] = value
+            for result, row, heard in zip(results, rows, sounding):
+                for (j, k), value in zip(pairs, row if heard else ()):
+                    result[name][j, k, index] = value
     return results, bool(singular)

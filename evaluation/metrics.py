@@ -4,6 +4,8 @@ References and estimates are `(sources, samples, channels)`, any real type, comp
 every ratio is in dB. Channels are scored together, as one long signal.
 """
 
+from collections.abc import Sequence
+
 import numpy as np
 
 
@@ -19,31 +21,42 @@ def validate(references: np.ndarray, estimates: np.ndarray) -> tuple[np.ndarray,
     Raises:
       ValueError: not three axes, different shapes, nothing inside, complex, NaN or infinite.
     """
-    checked = []
-    for role, audio in (("references", references), ("estimates", estimates)):
-        audio = np.asarray(audio)
-        if audio.ndim != 3:
+    references, [estimates] = validate_all(references, [estimates])
+    return references, estimates
+
+
+def validate_all(
+    references: np.ndarray, sets: Sequence[np.ndarray]
+) -> tuple[np.ndarray, list[np.ndarray]]:
+    """`validate` for several separators' estimates; the references are looked at once."""
+    references = _checked("references", references)
+    sets = [_checked("estimates", estimates) for estimates in sets]
+    for estimates in sets:
+        if references.shape != estimates.shape:
             raise ValueError(
-                f"{role} have shape {audio.shape}: expected (sources, samples, channels)"
+                f"references {references.shape} and estimates {estimates.shape}: expected equal "
+                "shapes (sources, samples, channels)"
             )
-        if audio.size == 0:
-            raise ValueError(f"{role} are empty: shape {audio.shape}")
-        if audio.dtype.kind not in "fiu":
-            raise ValueError(f"{role} are of type {audio.dtype}: expected real numbers")
-        if audio.dtype.kind != "f" or audio.dtype == np.float16:
-            audio = audio.astype(np.float64)
-        # A sum is not finite when a sample is not, and needs no array of flags.
-        if not np.isfinite(audio.sum(dtype=np.float64)):
-            bad = [i for i, source in enumerate(audio) if not np.isfinite(source).all()]
-            if bad:
-                raise ValueError(f"{role} contain NaN or infinite samples in source {bad[0]}")
-        checked.append(audio)
-    if checked[0].shape != checked[1].shape:
-        raise ValueError(
-            f"references {checked[0].shape} and estimates {checked[1].shape}: expected equal "
-            "shapes (sources, samples, channels)"
-        )
-    return checked[0], checked[1]
+    return references, sets
+
+
+def _checked(role: str, audio: np.ndarray) -> np.ndarray:
+    """An array of floating point, finite, (sources, samples, channels)."""
+    audio = np.asarray(audio)
+    if audio.ndim != 3:
+        raise ValueError(f"{role} have shape {audio.shape}: expected (sources, samples, channels)")
+    if audio.size == 0:
+        raise ValueError(f"{role} are empty: shape {audio.shape}")
+    if audio.dtype.kind not in "fiu":
+        raise ValueError(f"{role} are of type {audio.dtype}: expected real numbers")
+    if audio.dtype.kind != "f" or audio.dtype == np.float16:
+        audio = audio.astype(np.float64)
+    # A sum is not finite when a sample is not, and needs no array of flags.
+    if not np.isfinite(audio.sum(dtype=np.float64)):
+        bad = [i for i, source in enumerate(audio) if not np.isfinite(source).all()]
+        if bad:
+            raise ValueError(f"{role} contain NaN or infinite samples in source {bad[0]}")
+    return audio
 
 
 def decibels(numerator: np.ndarray, denominator: np.ndarray) -> np.ndarray:

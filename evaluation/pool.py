@@ -27,21 +27,24 @@ Reader = Callable[[], Takes]
 AHEAD = 1
 
 
+def read_all(readers: Sequence[Reader]) -> list[Takes | Exception]:
+    """What several separators made of one song, or why it cannot be read."""
+    read = []
+    for reader in readers:
+        try:
+            read.append(reader())
+        except Exception as error:
+            read.append(error)
+    return read
+
+
 def read_and_score(readers: Sequence[Reader], protocol: Protocol) -> list[dict | Exception]:
     """Read what several separators made of one song, and score it; runs where the worker is.
 
     Returns:
       For each its scores, or what went wrong.
     """
-    read, results = [], []
-    for reader in readers:
-        try:
-            read.append(reader())
-            results.append(None)
-        except Exception as error:
-            results.append(portable(error))
-    scores = iter(score_songs(read, protocol))
-    return [portable(next(scores)) if result is None else result for result in results]
+    return [portable(result) for result in score_songs(read_all(readers), protocol)]
 
 
 def portable(result: dict | Exception) -> dict | Exception:

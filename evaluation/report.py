@@ -131,7 +131,7 @@ def write_report(summary: Mapping, folder: str | os.PathLike, title: str = "Scor
     """
     folder = Path(folder)
     targets = list(summary["median"])
-    pictures = {target: folder / f"scores-{_plain(target)}.png" for target in targets}
+    pictures = {target: folder / f"scores-{plain(target)}.png" for target in targets}
     for target, path in pictures.items():
         box_plot(summary, target, path)
     settings = _settings_line(summary.get("settings"))
@@ -178,6 +178,6 @@ def _settings_line(settings: Mapping | None) -> str:
     return f"protocol {settings['name']}: {', '.join(facts)}"
 
 
-def _plain(name: str) -> str:
+def plain(name: str) -> str:
     """A target's name as part of a file name."""
     return "".join(sign if sign.isalnum() or sign in "-_" else "_" for sign in name)

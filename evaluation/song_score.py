@@ -37,10 +37,11 @@ def score_song(takes: Takes, protocol: Protocol) -> dict:
     return result
 
 
-def score_songs(several: Sequence[Takes], protocol: Protocol) -> list[dict | Exception]:
+def score_songs(several: Sequence[Takes | Exception], protocol: Protocol) -> list[dict | Exception]:
     """Score what several separators made of one song.
 
-    What depends on the references alone is computed once.
+    What depends on the references alone is computed once. What could not be read stays the
+    exception that it is.
 
     Returns:
       For each, in their order, what `score_song` returns or raises.
@@ -48,6 +49,9 @@ def score_songs(several: Sequence[Takes], protocol: Protocol) -> list[dict | Exc
     results: list[dict | Exception | None] = [None] * len(several)
     groups: list[list[tuple[int, Prepared]]] = []
     for index, takes in enumerate(several):
+        if isinstance(takes, Exception):
+            results[index] = takes
+            continue
         try:
             prepared = prepare(takes, protocol)
         except ValueError as error:

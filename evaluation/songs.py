@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from common.files import write_json
-from evaluation.pool import Pool, read_and_score
+from evaluation.pool import Pool, read_all, read_and_score
 from evaluation.protocols import Protocol
 from evaluation.song_score import Takes, score_songs
 from evaluation.summary import printable, read_scores
@@ -52,22 +52,14 @@ def scored(
             yield path, error
             continue
         together.setdefault(song.references or str(path), []).append(path)
-    unread: list[tuple[Path, Exception]] = []
 
     def tasks() -> Iterator[tuple[list[Path], Callable, tuple]]:
         for paths in together.values():
             readers = [files[path].takes for path in paths]
             if pool.reads and all(files[path].portable for path in paths):
                 yield paths, read_and_score, (readers, protocol)
-                continue
-            read = {}
-            for path, reader in zip(paths, readers):
-                try:
-                    read[path] = reader()
-                except Exception as error:
-                    unread.append((path, error))
-            if read:
-                yield list(read), score_songs, (list(read.values()), protocol)
+            else:
+                yield paths, score_songs, (read_all(readers), protocol)
 
     for paths, results in pool.results(tasks()):
         if isinstance(results, Exception):
@@ -76,9 +68,6 @@ def scored(
             if not isinstance(result, Exception):
                 result = _write(path, files[path], result, protocol)
             yield path, result
-        yield from unread
-        unread.clear()
-    yield from unread
 
 
 def _write(path: Path, song: Song, scores: dict, protocol: Protocol) -> dict | OSError:

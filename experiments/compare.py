@@ -36,8 +36,14 @@ def parse(argv: list[str]) -> argparse.Namespace:
     if argv and argv[0] in COMMANDS:
         parser = argparse.ArgumentParser(prog=PROGRAM)
         commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-        for command in COMMANDS.values():
-            command.add_options(commands)
+        for name, command in COMMANDS.items():
+            command.add_options(
+                commands.add_parser(
+                    name,
+                    description=command.__doc__,
+                    formatter_class=argparse.RawDescriptionHelpFormatter,
+                )
+            )
         return parser.parse_args(argv)
     parser = argparse.ArgumentParser(
         prog=PROGRAM,

@@ -15,7 +15,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -42,15 +41,9 @@ class Method:
     identity: str
 
 
-def add_options(commands: Any) -> None:
-    """The command's place among those of `experiments.compare`."""
-    command = commands.add_parser(
-        "baselines",
-        help="separators beside untrained methods",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    add = command.add_argument
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """The options of `experiments.compare baselines`."""
+    add = parser.add_argument
     add("--data", action="append", required=True, metavar="NAME:PATH[:SONGS]")
     add("--separator", action="append", default=[], metavar="[LABEL=]DIR")
     add("--sources", default="drums,accompaniment", metavar="A,B", help="default: %(default)s")

@@ -12,6 +12,7 @@ import numpy as np
 from common.files import write_text
 from common.shell import Misuse, one_line
 from evaluation import protocols
+from evaluation.report import plain
 from experiments import compared_clips as clips
 from experiments import (
     compared_excerpts,
@@ -125,11 +126,6 @@ def _scores(
         path = options.out / f"alpha_beta-{plain(source)}.png"
         if draw_alpha_beta(comparison, source, path):
             parts.heat_maps[source] = clips.uri(path.read_bytes(), "image/png")
-
-
-def plain(name: str) -> str:
-    """A source's name as part of a file name."""
-    return "".join(sign if sign.isalnum() or sign in "-_" else "_" for sign in name)
 
 
 def _published(

@@ -34,18 +34,12 @@ LEGEND = (
 )
 
 
-def add_options(commands: Any) -> None:
-    """The command's place among those of `experiments.compare`."""
-    command = commands.add_parser(
-        "systems",
-        help="every system on the same data with the same budget",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    command.add_argument("--plan", type=Path, default=PLAN, metavar="FILE.yaml")
-    command.add_argument("--minutes", type=float, metavar="M")
-    command.add_argument("--systems", type=shell.names, metavar="A,B")
-    command.add_argument("--out", type=Path, metavar="DIR")
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """The options of `experiments.compare systems`."""
+    parser.add_argument("--plan", type=Path, default=PLAN, metavar="FILE.yaml")
+    parser.add_argument("--minutes", type=float, metavar="M")
+    parser.add_argument("--systems", type=shell.names, metavar="A,B")
+    parser.add_argument("--out", type=Path, metavar="DIR")
 
 
 def compare(options: argparse.Namespace) -> int:

@@ -11,13 +11,6 @@ from tests.experiments.fake_runs import make_run, scores_of, usual_scores
 from tests.experiments.mongo_server import MongoServer
 
 
-@pytest.fixture(scope="module")
-def server(tmp_path_factory):
-    server = MongoServer(tmp_path_factory.mktemp("server")).start()
-    yield server
-    server.kill()
-
-
 @pytest.fixture
 def library(tmp_path):
     """Three contests: eight songs, two songs, two songs by another protocol."""

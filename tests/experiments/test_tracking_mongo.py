@@ -32,14 +32,6 @@ NOW = datetime.datetime(2026, 1, 2)
 LIMIT = 16 * 1024 * 1024  # bytes that a document of MongoDB may have
 
 
-@pytest.fixture(scope="module")
-def server(tmp_path_factory):
-    """A server that stays; runs of other tests are in it, too."""
-    server = MongoServer(tmp_path_factory.mktemp("server")).start()
-    yield server
-    server.kill()
-
-
 @pytest.fixture
 def another(tmp_path):
     """A server of a test's own, not started yet."""
