@@ -6,13 +6,19 @@
   sweep     alpha × beta on one arm, then the heat map
 
 Every command can be stopped and started again: what is done is not done again, and a training run
-goes on where it stopped.
+goes on where it stopped. Scores stay in experiments/results/ablation.json when the runs are gone;
+an arm whose scores are there is trained again only where another one starts from its separator.
 """
 
 import argparse
+import hashlib
 import itertools
+import json
+import os
+import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +27,7 @@ import yaml
 from common import shell
 from common.files import write_text
 from dssgan.typed import merge
-from experiments import ablation_material, ablation_table
+from experiments import ablation_material, ablation_scores, ablation_table
 from experiments.commandline import read_yaml
 from experiments.training import train
 
@@ -47,19 +53,39 @@ class Arm:
         """The scores, once the run is finished."""
         return self.folder(seed) / "scores" / "summary.json"
 
+    @property
+    def start(self) -> str | None:
+        """The arm whose separator this one starts from; None where it starts from scratch."""
+        last = [phase for phase in self.keys.get("phases", ()) if phase != "test"][-1:]
+        init = self.keys.get(last[0], {}).get("init", "") if last else ""
+        found = re.fullmatch(r"\{(\w+)\}", init)
+        return found[1] if found else None
+
+    def separator(self, seed: int) -> Path:
+        """The exported separator, once training is finished."""
+        return self.folder(seed) / "separator"
+
+    def fingerprint(self, seed: int) -> str:
+        """Of everything that the scores follow from: configuration, songs, where it starts."""
+        values = self.configuration(seed)
+        told = {key: values[key] for key in values.keys() - {"tracking", "checkpoint"}}
+        start = all_arms(self.plan)[self.start].fingerprint(seed) if self.start else None
+        told = json.dumps([told, self.plan["material"], start], sort_keys=True)
+        return hashlib.sha256(told.encode()).hexdigest()[:16]
+
     def configuration(self, seed: int) -> dict[str, Any]:
         """Everything that `python -m dssgan.train` is told."""
         values = merge(self.plan["base"], self.keys)
         values = merge(values, {"tracking": {"folder": self.plan["folder"]}})
         values = merge(ablation_material.data(self.plan["material"]), values)
         values = {"name": f"{self.name}-{seed}", "seed": seed} | values
-        for phase in ("self_training", "adversarial"):
-            section = values.get(phase, {})
-            init = section.get("init", "")
-            if init.startswith("{"):
-                start = Path(self.plan["folder"]) / f"{init.strip('{}')}-{seed}" / "separator"
-                section["init"] = str(start)
+        if self.start:
+            phase = next(phase for phase in self.keys["phases"] if phase != "test")
+            values[phase]["init"] = str(all_arms(self.plan)[self.start].separator(seed))
         return values
+
+
+Task = tuple[Arm, int]  # an arm and a seed
 
 
 def main(argv: list[str]) -> int:
@@ -67,12 +93,12 @@ def main(argv: list[str]) -> int:
     options = parse(argv)
     plan = read_yaml(options.plan)
     arms = all_arms(plan)
+    wanted = list(arms.values())
     if options.arms:
         unknown = set(options.arms) - set(arms)
         if unknown:
             raise shell.Misuse(f"--arms: no arm {min(unknown)!r}; known: {', '.join(arms)}")
-        arms = {name: arm for name, arm in arms.items() if name in options.arms}
-    seeds = options.seeds or plan["seeds"]
+        wanted = [arms[name] for name in options.arms]
     if options.command == "table":
         return show(plan)
     ablation_material.prepare(plan["material"])
@@ -80,11 +106,12 @@ def main(argv: list[str]) -> int:
         return 0
     if options.command == "sweep":
         points = list(grid(plan))
-        failed = [arm.name for arm, seed in points if not run(arm, seed)]
-        ablation_table.heat_map(plan, points)
+        failed = run_all(unscored(points, arms, "sweep"), options.jobs)
+        ablation_table.heat_map(plan, ablation_scores.gather(*swept(points), "sweep"))
     else:
         # Seed by seed: after the first round the table has every arm.
-        failed = [arm.name for seed in seeds for arm in arms.values() if not run(arm, seed)]
+        tasks = [(arm, seed) for seed in options.seeds or plan["seeds"] for arm in wanted]
+        failed = run_all(unscored(tasks, arms), options.jobs)
         show(plan)
     if failed:
         print(f"failed: {', '.join(failed)}; the log of each is in its folder", file=sys.stderr)
@@ -102,7 +129,13 @@ def parse(argv: list[str]) -> argparse.Namespace:
     parser.add_argument("--plan", type=Path, default=FILE, metavar="FILE.yaml")
     parser.add_argument("--arms", type=shell.names, metavar="A,B", help="default: all")
     parser.add_argument("--seeds", type=numbers, metavar="1,2", help="default: those of the plan")
-    return parser.parse_args(argv)
+    parser.add_argument(
+        "--jobs", type=int, default=1, metavar="N", help="runs at once (default: 1)"
+    )
+    options = parser.parse_args(argv)
+    if options.jobs < 1:
+        parser.error(f"--jobs {options.jobs}: expected at least 1")
+    return options
 
 
 def numbers(text: str) -> list[int]:
@@ -130,10 +163,50 @@ def grid(plan: dict[str, Any]) -> Iterator[tuple[Arm, int]]:
         yield Arm(plan, f"sweep-{alpha:g}-{beta:g}", f"alpha={alpha:g} beta={beta:g}", keys), seed
 
 
+def swept(points: Sequence[Task]) -> tuple[list[Arm], list[int]]:
+    """The arms and the seeds of a sweep's points."""
+    arms = {arm.name: arm for arm, _ in points}
+    return list(arms.values()), sorted({seed for _, seed in points})
+
+
+def unscored(tasks: Sequence[Task], arms: dict[str, Arm], group: str = "arms") -> list[Task]:
+    """What is to be run so that all tasks have scores; arms come after those they start from."""
+    found: dict[tuple[str, int], Task] = {}
+
+    def add(arm: Arm, seed: int) -> None:
+        if arm.start and not arms[arm.start].separator(seed).exists():
+            add(arms[arm.start], seed)
+        found.setdefault((arm.name, seed), (arm, seed))
+
+    for arm, seed in tasks:
+        if not ablation_scores.scored(arm, seed, group):
+            add(arm, seed)
+    return list(found.values())
+
+
+def run_all(tasks: Sequence[Task], jobs: int = 1) -> list[str]:
+    """Train and test, `jobs` at once, each after the one it starts from; names of what failed."""
+    if jobs > 1:
+        threads = max(1, (os.cpu_count() or 1) // jobs)
+        os.environ.setdefault("TF_NUM_INTRAOP_THREADS", str(threads))
+    waiting, failed = list(tasks), []
+    running: dict[Future, Task] = {}
+    with ThreadPoolExecutor(jobs) as pool:
+        while waiting or running:
+            unfinished = {(arm.name, seed) for arm, seed in [*waiting, *running.values()]}
+            ready = [task for task in waiting if (task[0].start, task[1]) not in unfinished]
+            for task in ready[: jobs - len(running)]:
+                waiting.remove(task)
+                running[pool.submit(run, *task)] = task
+            for future in wait(running, return_when=FIRST_COMPLETED).done:
+                arm, seed = running.pop(future)
+                if not future.result():
+                    failed.append(arm.folder(seed).name)
+    return failed
+
+
 def run(arm: Arm, seed: int) -> bool:
     """Train and test an arm with a seed in a process of its own; whether it is finished."""
-    if arm.summary(seed).exists():
-        return True
     folder = arm.folder(seed)
     file = Path(arm.plan["folder"]) / "configurations" / f"{arm.name}-{seed}.yaml"
     write_text(file, yaml.safe_dump(arm.configuration(seed), sort_keys=False))
@@ -144,7 +217,7 @@ def run(arm: Arm, seed: int) -> bool:
 
 def show(plan: dict[str, Any]) -> int:
     """Gather the scores, print the table and write it down."""
-    scores = ablation_table.gather(all_arms(plan).values(), plan["seeds"])
+    scores = ablation_scores.gather(all_arms(plan).values(), plan["seeds"])
     if not scores["arms"]:
         raise ValueError(f"{plan['folder']}: nothing is finished yet")
     print(ablation_table.report(scores))

@@ -1,14 +1,12 @@
-"""From the scores of the ablation's runs to its table, its file of scores and its figures."""
+"""From the ablation's scores to its table and its figures."""
 
-import json
 import math
-from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from common.files import write_json, write_text
+from common.files import write_text
 from evaluation.report import number, table
 from experiments.bootstrap import gain
 from experiments.heat_map import axes
@@ -16,31 +14,9 @@ from experiments.heat_map import heat_map as draw
 
 METRICS = ("SDR", "SIR", "SAR")
 HERE = Path(__file__).parent
-SCORES = HERE / "results" / "ablation.json"
 FIGURE = HERE / "results" / "ablation.png"
 RESULTS = HERE / "results" / "ablation.md"
 HEAT = HERE / "results" / "alpha_beta"
-
-
-def gather(arms: Iterable[Any], seeds: Sequence[int]) -> dict[str, Any]:
-    """Per-song scores of every finished run, written to results/ablation.json.
-
-    Returns:
-      {"arms": {name: {"title", "seeds": {seed: {song: {source: {metric: dB}}}}}}}.
-    """
-    found: dict[str, Any] = {}
-    for arm in arms:
-        finished = {
-            str(seed): json.loads(arm.summary(seed).read_bytes())["songs"]
-            for seed in seeds
-            if arm.summary(seed).exists()
-        }
-        if finished:
-            found[arm.name] = {"title": arm.title, "seeds": finished}
-    scores = {"protocol": "BSS Eval v4, median over frames of 1 s", "arms": found}
-    if found:
-        write_json(SCORES, scores)
-    return scores
 
 
 def values(arm: dict[str, Any], source: str, metric: str) -> dict[str, np.ndarray]:
@@ -108,20 +84,13 @@ def figure(gains: dict[str, tuple[float, float, float]]) -> None:
     save(FIGURE)
 
 
-def heat_map(plan: dict[str, Any], points: Sequence[tuple[Any, int]]) -> None:
+def heat_map(plan: dict[str, Any], scores: dict[str, Any]) -> None:
     """Draw drums SDR over alpha and beta, and write the numbers down."""
     alphas, betas = plan["sweep"]["alpha"], plan["sweep"]["beta"]
-    sums: dict[tuple[float, float], list[float]] = {}
-    for arm, seed in points:
-        if not arm.summary(seed).exists():
-            continue
-        songs = json.loads(arm.summary(seed).read_bytes())["songs"]
-        scores = [_score(song["drums"]["SDR"]) for song in songs.values()]
-        key = (arm.keys["alpha"], arm.keys["beta"])
-        sums.setdefault(key, []).append(float(np.nanmean(scores)))
-    means = np.array(
-        [[np.mean(sums.get((alpha, beta), [math.nan])) for beta in betas] for alpha in alphas]
-    )
+    means = np.full((len(alphas), len(betas)), math.nan)
+    for point in scores["sweep"].values():
+        place = alphas.index(point["weights"]["alpha"]), betas.index(point["weights"]["beta"])
+        means[place], _ = mean_and_spread(values(point, "drums", "SDR"))
     rows = [[f"{a:g}", *(number(v) for v in line)] for a, line in zip(alphas, means)]
     text = table(["alpha \\ beta", *(f"{beta:g}" for beta in betas)], rows, markdown=True)
     write_text(HEAT.with_suffix(".md"), text + "\n")

@@ -1,13 +1,17 @@
 """The ablation: every arm is a valid configuration, its table follows from the scores alone."""
 
 import json
+import shutil
+import threading
+import time
 
 import numpy as np
 import pytest
 
 from dssgan.choices import check_choices
 from dssgan.config import from_dict
-from experiments import ablation, ablation_table
+from dssgan.typed import merge
+from experiments import ablation, ablation_scores, ablation_table
 from experiments.commandline import read_yaml
 
 PLAN = read_yaml(ablation.FILE)
@@ -78,32 +82,119 @@ def test_songs_without_a_score_and_seeds_of_one_arm_alone_are_left_out():
     assert np.isnan(ablation_table.gain({"9": np.zeros(3)}, base)).all()
 
 
-def test_the_table_follows_from_the_scores_of_finished_runs(tmp_path, monkeypatch):
-    for name in ("SCORES", "FIGURE", "RESULTS"):
+@pytest.fixture
+def results(tmp_path, monkeypatch):
+    """Where the ablation writes to during a test."""
+    monkeypatch.setattr(ablation_scores, "FILE", tmp_path / "ablation.json")
+    for name in ("FIGURE", "RESULTS", "HEAT"):
         monkeypatch.setattr(ablation_table, name, tmp_path / getattr(ablation_table, name).name)
-    plan = PLAN | {"folder": str(tmp_path / "runs")}
+    return tmp_path
+
+
+@pytest.fixture
+def plan(tmp_path):
+    """The plan with run folders of the test's own."""
+    return PLAN | {"folder": str(tmp_path / "runs"), "seeds": [1, 2]}
+
+
+def finish(arm, seed, sdr=2.0):
+    """Scores and a separator as a finished run leaves them."""
+    songs = {
+        f"song{number}": {
+            "drums": {"SDR": sdr + number, "SIR": None, "SAR": 1.0},
+            "accompaniment": {"SDR": 5.0, "SIR": 1.0, "SAR": 1.0},
+        }
+        for number in range(3)
+    }
+    arm.summary(seed).parent.mkdir(parents=True)
+    arm.summary(seed).write_text(json.dumps({"songs": songs}))
+    arm.separator(seed).mkdir()
+
+
+def test_the_table_follows_from_the_scores_of_finished_runs(results, plan):
     arms = ablation.all_arms(plan)
     for name, sdr in (("supervised", 2.0), ("self_training", 3.0)):
         for seed in (1, 2):
-            songs = {
-                f"song{number}": {
-                    "drums": {"SDR": sdr + number, "SIR": None, "SAR": 1.0},
-                    "accompaniment": {"SDR": 5.0, "SIR": 1.0, "SAR": 1.0},
-                }
-                for number in range(3)
-            }
-            path = arms[name].summary(seed)
-            path.parent.mkdir(parents=True)
-            path.write_text(json.dumps({"songs": songs}))
-    text = ablation_table.report(ablation_table.gather(arms.values(), plan["seeds"]))
+            finish(arms[name], seed, sdr)
+    text = ablation_table.report(ablation_scores.gather(arms.values(), plan["seeds"]))
     assert "3 test songs" in text
     line = next(line for line in text.splitlines() if line.startswith("self-training"))
     cells = "self-training 2 4.00 ±0.00 – 1.00 5.00 ±0.00 +1.00 [+1.00, +1.00]"
     assert line.split() == cells.split()
     assert max(map(len, text.splitlines())) <= 80
-    kept = json.loads((tmp_path / "ablation.json").read_bytes())
+    kept = json.loads((results / "ablation.json").read_bytes())
     assert kept["arms"]["supervised"]["seeds"]["2"]["song1"]["drums"]["SDR"] == 3.0
-    assert (tmp_path / "ablation.png").read_bytes().startswith(b"\x89PNG")
+    assert (results / "ablation.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_scores_outlive_their_runs_but_not_their_configuration(results, plan):
+    arms = ablation.all_arms(plan)
+    finish(arms["supervised"], 1)
+    finish(arms["additivity"], 1)
+    first = ablation_scores.gather(arms.values(), plan["seeds"])
+    shutil.rmtree(plan["folder"])
+    assert ablation_scores.gather(arms.values(), plan["seeds"]) == first
+    assert ablation_scores.scored(arms["additivity"], 1)
+    assert not ablation_scores.scored(arms["additivity"], 2)
+    # What an arm starts from belongs to it.
+    other = merge(plan, {"arms": {"supervised": {"keys": {"supervised": {"epochs": 7}}}}})
+    arms = ablation.all_arms(other)
+    assert not ablation_scores.scored(arms["additivity"], 1)
+    assert ablation_scores.gather(arms.values(), plan["seeds"])["arms"] == {}
+
+
+def test_only_what_has_no_scores_is_run_and_what_it_starts_from(results, plan):
+    arms = ablation.all_arms(plan)
+    names = ("supervised", "additivity", "self_training_critics")
+
+    def left():
+        tasks = [(arms[name], seed) for seed in (1, 2) for name in names]
+        return [f"{arm.name}-{seed}" for arm, seed in ablation.unscored(tasks, arms)]
+
+    trained = ["supervised", "additivity", "self_training", "self_training_critics"]
+    assert left() == [f"{name}-{seed}" for seed in (1, 2) for name in trained]
+    finish(arms["supervised"], 1)
+    finish(arms["additivity"], 1)
+    ablation_scores.gather(arms.values(), plan["seeds"])
+    assert left()[:2] == ["self_training-1", "self_training_critics-1"]
+    shutil.rmtree(plan["folder"])  # the scores are on record, the separator is gone
+    assert left()[:3] == ["supervised-1", "self_training-1", "self_training_critics-1"]
+
+
+@pytest.mark.parametrize("jobs", [1, 3])
+def test_an_arm_waits_for_the_separator_it_starts_from(monkeypatch, plan, jobs):
+    arms = ablation.all_arms(plan)
+    begun, ended, at_once = [], [], []
+    lock = threading.Lock()
+
+    def run(arm, seed):
+        with lock:
+            begun.append((arm.name, seed))
+            at_once.append(len(begun) - len(ended))
+        assert arm.start is None or (arm.start, seed) in ended
+        time.sleep(0.02)
+        with lock:
+            ended.append((arm.name, seed))
+        return arm.name != "additivity"
+
+    monkeypatch.setattr(ablation, "run", run)
+    monkeypatch.setenv("TF_NUM_INTRAOP_THREADS", "1")
+    tasks = [(arm, seed) for arm in arms.values() for seed in (1, 2)]
+    assert sorted(ablation.run_all(tasks, jobs)) == ["additivity-1", "additivity-2"]
+    assert sorted(ended) == sorted((arm.name, seed) for arm, seed in tasks)
+    assert max(at_once) == jobs
+
+
+def test_the_heat_map_follows_from_the_scores_of_the_sweep(results, plan, capsys):
+    points = list(ablation.grid(plan))
+    for arm, seed in points[:-1]:
+        finish(arm, seed, sdr=arm.keys["alpha"] + 10 * arm.keys["beta"])
+    scores = ablation_scores.gather(*ablation.swept(points), "sweep")
+    ablation_table.heat_map(plan, scores)
+    lines = capsys.readouterr().out.splitlines()
+    assert [cell.strip() for cell in lines[-1].strip("|").split("|")] == ["1", "2.00", "5.00", "–"]
+    assert (results / "alpha_beta.png").read_bytes().startswith(b"\x89PNG")
+    assert len(json.loads((results / "ablation.json").read_bytes())["sweep"]) == len(points) - 1
 
 
 def test_a_failing_arm_is_reported_and_left_for_the_next_time(tmp_path, capsys):

@@ -1,0 +1,69 @@
+"""Scores of the ablation that outlive its runs: experiments/results/ablation.json."""
+
+import json
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+from common.files import locked, write_json
+
+FILE = Path(__file__).parent / "results" / "ablation.json"
+PROTOCOL = "BSS Eval v4, median over frames of 1 s"
+
+
+def read() -> dict[str, Any]:
+    """What is on record.
+
+    Returns:
+      {"protocol", "arms": {name: {"title", "weights": {"alpha", "beta"}, "seeds": {seed: {song:
+      {source: {metric: dB}}}}, "fingerprints": {seed: of the configuration}}}, "sweep": the same
+      for its points}.
+    """
+    empty = {"protocol": PROTOCOL, "arms": {}, "sweep": {}}
+    return empty | json.loads(FILE.read_bytes()) if FILE.exists() else empty
+
+
+def scored(arm: Any, seed: int, group: str = "arms") -> bool:
+    """Whether an arm has scores with a seed, in its run or on record with this configuration."""
+    return arm.summary(seed).exists() or _recorded(read()[group], arm, seed) is not None
+
+
+def gather(arms: Iterable[Any], seeds: Sequence[int], group: str = "arms") -> dict[str, Any]:
+    """Put the scores of finished runs on record beside those whose runs are gone.
+
+    Scores of a configuration that is no longer the plan's are dropped.
+
+    Returns:
+      What `read` returns.
+    """
+    FILE.parent.mkdir(parents=True, exist_ok=True)
+    with locked(FILE.parent):
+        record = read()
+        found = {}
+        for arm in arms:
+            songs = {seed: _songs(record[group], arm, seed) for seed in seeds}
+            known = {str(seed): value for seed, value in songs.items() if value is not None}
+            if known:
+                found[arm.name] = {
+                    "title": arm.title,
+                    "weights": {name: arm.keys.get(name, 0.0) for name in ("alpha", "beta")},
+                    "seeds": known,
+                    "fingerprints": {seed: arm.fingerprint(int(seed)) for seed in known},
+                }
+        if found != record[group]:
+            record[group] = found
+            write_json(FILE, record)
+    return record
+
+
+def _songs(known: dict[str, Any], arm: Any, seed: int) -> dict[str, Any] | None:
+    if arm.summary(seed).exists():
+        return json.loads(arm.summary(seed).read_bytes())["songs"]
+    return _recorded(known, arm, seed)
+
+
+def _recorded(known: dict[str, Any], arm: Any, seed: int) -> dict[str, Any] | None:
+    entry = known.get(arm.name, {})
+    if entry.get("fingerprints", {}).get(str(seed)) != arm.fingerprint(seed):
+        return None
+    return entry["seeds"][str(seed)]
