@@ -16,7 +16,7 @@ from functools import partial
 from pathlib import Path
 
 from datasets.audio import is_audio
-from datasets.files import FileTrack, Part, assign, open_songs, root_folder, song_folders
+from datasets.files import FileTrack, Part, open_chosen, root_folder, song_folders
 from datasets.track import Track
 
 STEMS = ("bassoon", "clarinet", "saxophone", "violin")
@@ -66,14 +66,15 @@ def load(
             f"{root}: no pieces; expected PIECE/PIECE-{{bassoon,clarinet,saxphone,violin}}.wav "
             "or PIECE/PIECE_gt_{bassoon,…}.wav in it, in Sources or in Source separation"
         )
-    kept, moved = assign((name for _, name in found), songs=songs, valid=valid, test=test)
-    return open_songs(
+    return open_chosen(
         (
-            partial(_open_song, folder, name, moved.get(name, "train"), files)
+            (name, "train", partial(_open_song, folder, name, files=files))
             for (folder, name), files in found.items()
-            if name in kept
         ),
-        broken,
+        songs=songs,
+        valid=valid,
+        test=test,
+        broken=broken,
     )
 
 

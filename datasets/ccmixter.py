@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
-from datasets.files import FileTrack, Part, assign, open_songs, root_folder, song_folders
+from datasets.files import FileTrack, Part, open_chosen, root_folder, song_folders
 from datasets.track import Track
 
 STEMS = ("vocals", "accompaniment")
@@ -44,14 +44,12 @@ def load(
     found = [song for song in song_folders(root) if any(song.glob("source-0[12].wav"))]
     if not found:
         raise ValueError(f"{root}: no songs; expected SONG/{{mix,source-01,source-02}}.wav in it")
-    kept, moved = assign((song.name for song in found), songs=songs, valid=valid, test=test)
-    return open_songs(
-        (
-            partial(_open_song, song, moved.get(song.name, "train"))
-            for song in found
-            if song.name in kept
-        ),
-        broken,
+    return open_chosen(
+        ((song.name, "train", partial(_open_song, song)) for song in found),
+        songs=songs,
+        valid=valid,
+        test=test,
+        broken=broken,
     )
 
 

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
-from datasets.files import FileTrack, Part, assign, open_songs, root_folder, song_folders
+from datasets.files import FileTrack, Part, open_chosen, root_folder, song_folders
 from datasets.musdb import ACCOMPANIMENT
 from datasets.track import SOURCES, Track
 
@@ -46,17 +46,14 @@ def load(
             f"{root}: no songs; expected Mixtures/{{Dev,Test}}/SONG/mixture.wav and "
             "Sources/{Dev,Test}/SONG/{bass,drums,other,vocals}.wav in it"
         )
-    kept, moved = assign((song.name for song in found), songs=songs, valid=valid)
     for song, split in found.items():
         if song.name in valid and split == "test":
             raise ValueError(f"song {song.name!r} is a test song; validate on songs of Dev")
-    return open_songs(
-        (
-            partial(_open_song, root, song, moved.get(song.name, split))
-            for song, split in found.items()
-            if song.name in kept
-        ),
-        broken,
+    return open_chosen(
+        ((song.name, split, partial(_open_song, root, song)) for song, split in found.items()),
+        songs=songs,
+        valid=valid,
+        broken=broken,
     )
 
 

@@ -3,6 +3,7 @@
 import difflib
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,7 @@ from datasets import audio
 from datasets.parts import Part, SumPart, agree, fit
 from datasets.track import NOT_AUDIO, SOURCES, SPLITS, Track, digest
 
-__all__ = ["FileTrack", "Part", "assign", "open_songs", "root_folder", "song_folders"]
+__all__ = ["FileTrack", "Part", "assign", "open_chosen", "root_folder", "song_folders"]
 
 
 class FileTrack(Track):
@@ -98,6 +99,34 @@ class FileTrack(Track):
             if audio is None:
                 audio = np.zeros((0, self.channels), np.float32)
             yield fit(audio, self.channels, min(block, self.samples - start))
+
+
+def open_chosen(
+    found: Iterable[tuple[str, str, Callable[..., Track]]],
+    *,
+    songs: Sequence[str] | None = None,
+    valid: Sequence[str] = (),
+    test: Sequence[str] = (),
+    broken: list[str] | None = None,
+) -> list[Track]:
+    """Open the songs that are asked for, in the splits that are asked for.
+
+    Args:
+      found: (name, split, opening) of every song there is; `opening(split=…)` opens it.
+      songs, valid, test: names, see `assign`.
+      broken: see `open_songs`.
+
+    Raises:
+      ValueError: as of `assign` and `open_songs`; OSError, ValueError: what an opening raises.
+    """
+    found = list(found)
+    kept, moved = assign((name for name, _, _ in found), songs=songs, valid=valid, test=test)
+    openings = (
+        partial(opening, split=moved.get(name, split))
+        for name, split, opening in found
+        if name in kept
+    )
+    return open_songs(openings, broken)
 
 
 def open_songs(openings: Iterable[Callable[[], Track]], broken: list[str] | None) -> list[Track]:

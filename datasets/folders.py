@@ -13,7 +13,7 @@ from functools import partial
 from pathlib import Path
 
 from datasets.audio import is_audio
-from datasets.files import FileTrack, Part, assign, open_songs, root_folder, song_folders
+from datasets.files import FileTrack, Part, open_chosen, root_folder, song_folders
 from datasets.track import SOURCES, SPLITS, Track
 
 SUFFIXES = (".wav", ".flac", ".ogg", ".mp3", ".m4a")  # in order of preference
@@ -56,14 +56,15 @@ def load(
             f"{root}: no songs; expected SONG/{{mixture,{','.join(sources)}}}.wav in it "
             "(or .flac, .ogg, .mp3, .m4a), or train, valid and test folders with such songs"
         )
-    kept, moved = assign((song.name for song in found), songs=songs, valid=valid, test=test)
-    return open_songs(
+    return open_chosen(
         (
-            partial(open_song, song, moved.get(song.name, split), sources)
+            (song.name, split, partial(open_song, song, sources=sources))
             for song, split in found.items()
-            if song.name in kept
         ),
-        broken,
+        songs=songs,
+        valid=valid,
+        test=test,
+        broken=broken,
     )
 
 

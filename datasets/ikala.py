@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 
 from datasets.audio import is_audio
-from datasets.files import FileTrack, Part, assign, open_songs, root_folder
+from datasets.files import FileTrack, Part, open_chosen, root_folder
 from datasets.track import Track
 
 STEMS = ("vocals", "accompaniment")
@@ -45,14 +45,12 @@ def load(
     found = sorted(file for file in folder.iterdir() if file.is_file() and is_audio(file))
     if not found:
         raise ValueError(f"{root}: no clips; expected Wavfile/10161_chorus.wav and the like in it")
-    kept, moved = assign((file.stem for file in found), songs=songs, valid=valid, test=test)
-    return open_songs(
-        (
-            partial(_open_song, file, moved.get(file.stem, "train"))
-            for file in found
-            if file.stem in kept
-        ),
-        broken,
+    return open_chosen(
+        ((file.stem, "train", partial(_open_song, file)) for file in found),
+        songs=songs,
+        valid=valid,
+        test=test,
+        broken=broken,
     )
 
 

@@ -14,7 +14,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 from pathlib import Path, PurePosixPath
 
-from datasets.files import FileTrack, Part, assign, open_songs
+from datasets.files import FileTrack, Part, open_chosen
 from datasets.legacy_lists import PAIRED, UNPAIRED, Entry, Lists, Sample, read, write
 from datasets.track import Track
 
@@ -71,15 +71,17 @@ def load(
     if broken is None:
         _refuse_missing(root, where)
     names = _names([entries for _, entries in rows], sources)
-    kept, moved = assign(names, songs=songs, valid=valid, test=test)
-    return open_songs(
+    given = {"sources": sources, "where": where}
+    return open_chosen(
         (
-            partial(_open, name, moved.get(name, split), entries, sources, where)
+            (name, split, partial(_open, name, entries=entries, **given))
             for name, (split, entries) in zip(names, rows)
-            if name in kept
-            and any(not isinstance(entry, float) or entry for entry in entries.values())
+            if any(not isinstance(entry, float) or entry for entry in entries.values())
         ),
-        broken,
+        songs=songs,
+        valid=valid,
+        test=test,
+        broken=broken,
     )
 
 

@@ -12,7 +12,7 @@ from functools import partial
 from pathlib import Path
 
 from datasets import metadata as files
-from datasets.files import FileTrack, Part, assign, open_songs, root_folder
+from datasets.files import FileTrack, Part, open_chosen, root_folder
 from datasets.metadata import Grouping
 from datasets.track import Track
 
@@ -80,17 +80,14 @@ def load(
             f"{root}: no songs; expected SONG/SONG_STEMS/SONG_STEM_01.wav in it, or in Audio, V1 "
             "or V2 in it"
         )
-    kept, moved = assign((_name(song) for song in found), songs=songs, valid=valid, test=test)
     places = [Path(metadata).expanduser()] if metadata else [root, root / "Metadata"]
-    tracks = open_songs(
-        (
-            partial(
-                _open_song, song, moved.get(_name(song), "train"), places, grouping, own_mixture
-            )
-            for song in found
-            if _name(song) in kept
-        ),
-        broken,
+    given = {"places": places, "grouping": grouping, "own_mixture": own_mixture}
+    tracks = open_chosen(
+        ((_name(song), "train", partial(_open_song, song, **given)) for song in found),
+        songs=songs,
+        valid=valid,
+        test=test,
+        broken=broken,
     )
     return tracks if bleed else [track for track in tracks if not track.has_bleed]
 

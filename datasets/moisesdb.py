@@ -10,7 +10,7 @@ from functools import partial
 from pathlib import Path
 
 from datasets import metadata
-from datasets.files import FileTrack, assign, open_songs, root_folder
+from datasets.files import FileTrack, open_chosen, root_folder
 from datasets.metadata import Grouping
 from datasets.track import Track
 
@@ -72,14 +72,19 @@ def load(
         folder: name if count[name] == 1 else f"{name} ({folder.resolve().name[:8]})"
         for folder, (name, _) in found.items()
     }
-    kept, moved = assign(names.values(), songs=songs, valid=valid, test=test)
-    return open_songs(
+    return open_chosen(
         (
-            partial(_open_song, folder, name, moved.get(name, "train"), found[folder][1], grouping)
+            (
+                name,
+                "train",
+                partial(_open_song, folder, name, facts=found[folder][1], grouping=grouping),
+            )
             for folder, name in names.items()
-            if name in kept
         ),
-        broken,
+        songs=songs,
+        valid=valid,
+        test=test,
+        broken=broken,
     )
 
 

@@ -10,7 +10,7 @@ from functools import partial
 from pathlib import Path
 
 from datasets import folders, stems
-from datasets.files import assign, open_songs, root_folder, song_folders
+from datasets.files import open_chosen, root_folder, song_folders
 from datasets.track import SOURCES, Track
 
 VALIDATION = (  # the official choice, of the train folder
@@ -109,18 +109,19 @@ def _open(
     valid: Sequence[str | int] | None,
     broken: list[str] | None,
 ) -> list[Track]:
-    kept, _ = assign(map(name, found), songs=songs)
     train = sorted(name(song) for song, split in found.items() if split == "train")
     held_out = VALIDATION if valid is None else _chosen(train, valid)
-    return open_songs(
+    return open_chosen(
         (
-            partial(
-                opening, song, "valid" if split == "train" and name(song) in held_out else split
+            (
+                name(song),
+                "valid" if split == "train" and name(song) in held_out else split,
+                partial(opening, song),
             )
             for song, split in found.items()
-            if name(song) in kept
         ),
-        broken,
+        songs=songs,
+        broken=broken,
     )
 
 

@@ -15,7 +15,7 @@ from functools import partial
 from pathlib import Path
 
 from datasets.audio import is_audio
-from datasets.files import FileTrack, Part, assign, open_songs, root_folder
+from datasets.files import FileTrack, Part, open_chosen, root_folder
 from datasets.track import SPLITS, Track
 
 
@@ -66,15 +66,16 @@ def load(
             f"{root}: no recordings; expected audio files (.wav, .flac, .ogg, .mp3, .m4a, …) in it "
             "or in its folders"
         )
-    kept, moved = assign((name for name, _ in found.values()), songs=songs, valid=valid, test=test)
     faults: list[str] = []
-    tracks = open_songs(
+    tracks = open_chosen(
         (
-            partial(open_recording, file, name, moved.get(name, split), stem)
+            (name, split, partial(open_recording, file, name, stem=stem))
             for file, (name, split) in found.items()
-            if name in kept
         ),
-        faults,
+        songs=songs,
+        valid=valid,
+        test=test,
+        broken=faults,
     )
     if faults and not tracks:
         raise ValueError(

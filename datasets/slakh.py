@@ -11,7 +11,7 @@ from functools import partial
 from pathlib import Path
 
 from datasets import metadata
-from datasets.files import FileTrack, Part, assign, open_songs, root_folder
+from datasets.files import FileTrack, Part, open_chosen, root_folder
 from datasets.metadata import Grouping
 from datasets.track import Track
 
@@ -67,14 +67,15 @@ def load(
             f"{root}: no songs; expected {{train,validation,test}}/Track00001/{METADATA} "
             f"or Track00001/{METADATA} in it"
         )
-    kept, moved = assign((song.name for song in found), songs=songs, valid=valid, test=test)
-    return open_songs(
+    return open_chosen(
         (
-            partial(_open_song, song, moved.get(song.name, split), grouping)
+            (song.name, split, partial(_open_song, song, grouping=grouping))
             for song, split in found.items()
-            if song.name in kept
         ),
-        broken,
+        songs=songs,
+        valid=valid,
+        test=test,
+        broken=broken,
     )
 
 

@@ -6,7 +6,7 @@ from functools import partial
 from pathlib import Path
 
 from datasets import decoding
-from datasets.files import FileTrack, Part, assign, open_songs, root_folder
+from datasets.files import FileTrack, Part, open_chosen, root_folder
 from datasets.stem_container import EXTENSION, stem_names
 from datasets.track import SOURCES, SPLITS, Track
 
@@ -51,20 +51,16 @@ def load(
             found |= dict.fromkeys(stem_files(folder), folder.name)
     if not found:
         raise ValueError(f"{root}: no songs; expected files named SONG{EXTENSION} in it")
-    kept, moved = assign(map(song_name, found), songs=songs, valid=valid, test=test)
-    return open_songs(
+    given = {"names": names, "own_mixture": own_mixture}
+    return open_chosen(
         (
-            partial(
-                open_song,
-                file,
-                moved.get(song_name(file), split),
-                names,
-                own_mixture=own_mixture,
-            )
+            (song_name(file), split, partial(open_song, file, **given))
             for file, split in found.items()
-            if song_name(file) in kept
         ),
-        broken,
+        songs=songs,
+        valid=valid,
+        test=test,
+        broken=broken,
     )
 
 
