@@ -126,6 +126,7 @@ def build_loop(
     take: Callable[[dict[str, Any]], Any],
     epochs: int,
     steps: int,
+    ahead: int = 0,
     team: Team | None = None,
     **options,
 ) -> Loop:
@@ -133,7 +134,7 @@ def build_loop(
 
     Args:
       source: excerpts. take: what the step needs of a batch of them.
-      epochs, steps: of the phase; `steps` counts calls of `step`.
+      epochs, steps, ahead: of the phase, see `Loop`; they count calls of `step`.
       team: the workers that train together.
       **options: further arguments of `Loop`.
     """
@@ -162,6 +163,7 @@ def build_loop(
         checkpoints,
         epochs=epochs,
         steps=steps,
+        ahead=ahead,
         save_minutes=config.checkpoint.minutes,
         save_steps=config.checkpoint.steps,
         validator=validator,

@@ -198,8 +198,7 @@ class Adversarial(Refinement):
     matching: float = within(0.0, low=0)  # weight of feature matching on known stems
     # alpha and beta as shares of the gradient at the separator's output; see dssgan.refine.
     balance: bool = False
-    # Seconds at both ends of an excerpt that critics do not hear; null: the separator's context,
-    # a quarter of the excerpt at most.
+    # Seconds at both ends of an excerpt that critics do not hear; null: the separator's context.
     margin: float | None = None
     taught: bool = False  # learn from a teacher's songs as well, as self_training says
 

@@ -25,6 +25,7 @@ class Loop:
       source: excerpts; `source.batch(index)["names"]` tells which songs a batch came from.
       batches: first index → the stems of that batch and of the following ones.
       epochs, steps: `steps` updates make an epoch.
+      ahead: updates before them, which lengthen the first epoch.
       checkpoints: where to save.
       save_minutes, save_steps: save within an epoch that often; 0 never.
       validator: None takes the latest weights for the best.
@@ -53,6 +54,7 @@ class Loop:
         *,
         epochs: int,
         steps: int,
+        ahead: int = 0,
         save_minutes: float = 0.0,
         save_steps: int = 0,
         validator: Validator | None = None,
@@ -72,6 +74,7 @@ class Loop:
     ):
         self.step, self.state, self.source, self.batches = step, state, source, batches
         self.checkpoints, self.epochs, self.steps = checkpoints, epochs, steps
+        self.ahead = ahead
         self.save_minutes, self.save_steps = save_minutes, save_steps
         self.validator, self.validate_every = validator, validate_every
         self.patience, self.metric = patience, metric
@@ -117,7 +120,7 @@ class Loop:
 
     def _train_epoch(self, batches: Any, request: Request) -> None:
         progress = self.state.progress
-        while progress.step < (progress.epoch + 1) * self.steps:
+        while progress.step < self.ahead + (progress.epoch + 1) * self.steps:
             self.clock.start()
             metrics = self.step(next(batches), progress.step)
             self._watch.add(progress.step, metrics)
@@ -223,7 +226,7 @@ class Loop:
         return weary or progress.epoch >= self.epochs
 
     def _left(self) -> int:
-        return self.epochs * self.steps - self.state.progress.step
+        return self.ahead + self.epochs * self.steps - self.state.progress.step
 
     def _remaining(self) -> str:
         progress = self.state.progress

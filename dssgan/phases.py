@@ -99,6 +99,7 @@ def refine(run: Run, phase: str) -> dict[str, float]:
         take=lambda batch: {name: batch[name] for name in parts},
         epochs=section.epochs,
         steps=section.steps * step.cycle,
+        ahead=step.critic_warmup,
         validate_first=section.init != "scratch",
         adopt=state.adopt,
         show=Pictures(model, source, config.tracking.listen_every, config.tracking.examples > 0),

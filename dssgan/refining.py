@@ -149,10 +149,21 @@ def check_critics(config: Config) -> None:
 
 
 def margin_samples(config: Config, model: SeparatorModel) -> int:
-    """Samples at both ends of an excerpt that critics do not hear."""
+    """Samples at both ends of an excerpt that critics do not hear.
+
+    Raises:
+      ValueError: nothing would be left.
+    """
     samples = excerpt_samples(config, model)
     if config.adversarial.margin is None:
-        return min(model.context, samples // 4)
+        if 2 * model.context >= samples:
+            context = model.context / model.sample_rate
+            raise ValueError(
+                f"data.seconds={config.data.seconds:g}: critics would hear nothing, because the "
+                f"separator lacks context within {context:.2f} s of both ends; expected more than "
+                f"{2 * context:.2f} s, or a shorter adversarial.margin than {context:.2f} s"
+            )
+        return model.context
     margin = round(config.adversarial.margin * model.sample_rate)
     if margin < 0 or 2 * margin >= samples:
         raise ValueError(

@@ -1,5 +1,7 @@
 """What a refinement tells about itself: a line, pictures and sound, remarks on its critics."""
 
+import collections
+import statistics
 from collections.abc import Sequence
 from typing import Any
 
@@ -12,7 +14,9 @@ from dssgan.models.base import SeparatorModel
 from dssgan.refine import RefinementStep
 from dssgan.relabel import scaled
 
-STUCK = 20  # points of a curve in a row that make a critic's accuracy suspicious
+STUCK = 20  # points of a curve that make a critic's accuracy suspicious
+# Single points of a critic that guesses scatter by some hundredths, with small batches by a tenth.
+CHANCE, CLEAR, WILD, CERTAIN = 0.02, 0.05, 0.25, 0.98
 
 
 def recited(phase: str, config: Config, step: RefinementStep) -> str:
@@ -59,14 +63,16 @@ class Collapse:
 
     Args:
       judges, pairs: names of the critics of single sources and of dependency critics.
-      patience: points of a curve in a row that are a stretch worth a remark.
+      patience: points of a curve that are a stretch worth a remark.
     """
 
     def __init__(self, judges: Sequence[str], pairs: Sequence[str] = (), patience: int = STUCK):
         self.patience = patience
         self._marginal = tuple(judges)
         halves = [f"{name}/{which}" for name in pairs for which in ("real", "generated")]
-        self._stuck = {name: [0, 0] for name in (*judges, *halves)}
+        names = (*judges, *halves)
+        self._points = {name: collections.deque(maxlen=patience) for name in names}
+        self._told: set[tuple[str, bool]] = set()
 
     def __call__(self, step: int, means: dict[str, float]) -> str:
         """A remark with a hint, once per stretch, or nothing.
@@ -75,14 +81,22 @@ class Collapse:
           means: of the metrics since the last point, named as their curves.
         """
         remarks = []
-        for name, counts in self._stuck.items():
+        for name, points in self._points.items():
             accuracy = means.get(f"train/critic/{name}/accuracy")
             if accuracy is None:
                 continue
-            for place, stuck in enumerate((abs(accuracy - 0.5) < 0.02, accuracy > 0.98)):
-                counts[place] = counts[place] + 1 if stuck else 0
-                if counts[place] == self.patience:
-                    remarks.append(self._remark(name, step, place == 1))
+            points.append(accuracy)
+            chance = abs(statistics.fmean(points) - 0.5)
+            wild = max(abs(point - 0.5) for point in points) > WILD
+            for certain, stuck, over in (
+                (False, chance < CHANCE and not wild, chance > CLEAR or wild),
+                (True, min(points) > CERTAIN, accuracy <= CERTAIN),
+            ):
+                if over:
+                    self._told.discard((name, certain))
+                elif stuck and len(points) == self.patience and (name, certain) not in self._told:
+                    self._told.add((name, certain))
+                    remarks.append(self._remark(name, step, certain))
         return "; ".join(remarks)
 
     def _remark(self, name: str, step: int, certain: bool) -> str:

@@ -65,6 +65,10 @@ class Arm:
         """The exported separator, once training is finished."""
         return self.folder(seed) / "separator"
 
+    def mark(self, seed: int) -> Path:
+        """The fingerprint that a run was begun with."""
+        return self.folder(seed) / "fingerprint.txt"
+
     def fingerprint(self, seed: int) -> str:
         """Of everything that the scores follow from: configuration, songs, where it starts."""
         values = self.configuration(seed)
@@ -208,6 +212,11 @@ def run_all(tasks: Sequence[Task], jobs: int = 1) -> list[str]:
 def run(arm: Arm, seed: int) -> bool:
     """Train and test an arm with a seed in a process of its own; whether it is finished."""
     folder = arm.folder(seed)
+    mark, fingerprint = arm.mark(seed), arm.fingerprint(seed)
+    if mark.exists() and mark.read_text("utf-8") != fingerprint:
+        print(f"{folder}: begun with another plan; move it away to train this one", flush=True)
+        return False
+    write_text(mark, fingerprint)
     file = Path(arm.plan["folder"]) / "configurations" / f"{arm.name}-{seed}.yaml"
     write_text(file, yaml.safe_dump(arm.configuration(seed), sort_keys=False))
     print(f"{folder}: {arm.title}, seed {seed}", flush=True)

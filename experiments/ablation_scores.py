@@ -25,7 +25,7 @@ def read() -> dict[str, Any]:
 
 def scored(arm: Any, seed: int, group: str = "arms") -> bool:
     """Whether an arm has scores with a seed, in its run or on record with this configuration."""
-    return arm.summary(seed).exists() or _recorded(read()[group], arm, seed) is not None
+    return _songs(read()[group], arm, seed) is not None
 
 
 def gather(arms: Iterable[Any], seeds: Sequence[int], group: str = "arms") -> dict[str, Any]:
@@ -57,13 +57,11 @@ def gather(arms: Iterable[Any], seeds: Sequence[int], group: str = "arms") -> di
 
 
 def _songs(known: dict[str, Any], arm: Any, seed: int) -> dict[str, Any] | None:
-    if arm.summary(seed).exists():
+    """Of the run, else of the record, made with the configuration that the plan has today."""
+    today, mark = arm.fingerprint(seed), arm.mark(seed)
+    if arm.summary(seed).exists() and mark.exists() and mark.read_text("utf-8") == today:
         return json.loads(arm.summary(seed).read_bytes())["songs"]
-    return _recorded(known, arm, seed)
-
-
-def _recorded(known: dict[str, Any], arm: Any, seed: int) -> dict[str, Any] | None:
     entry = known.get(arm.name, {})
-    if entry.get("fingerprints", {}).get(str(seed)) != arm.fingerprint(seed):
-        return None
-    return entry["seeds"][str(seed)]
+    if entry.get("fingerprints", {}).get(str(seed)) == today:
+        return entry["seeds"][str(seed)]
+    return None

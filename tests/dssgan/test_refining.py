@@ -83,9 +83,10 @@ def test_critics_hear_what_has_full_context():
     config = configured()
     assert margin_samples(config, build_model(config)) == 0
     far = configured(model={"name": "far"})
-    assert margin_samples(far, build_model(far)) == 200  # a quarter of the excerpt at most
-    far = configured(model={"name": "far"}, data={"seconds": 0.5, "batch": 4})
     assert margin_samples(far, build_model(far)) == 300
+    near = configured(model={"name": "far"}, data={"seconds": 0.075, "batch": 4})
+    with pytest.raises(ValueError, match=r"data.seconds=0.075: .* more than 0.07 s, or a shorter"):
+        margin_samples(near, build_model(near))
     given = configured(adversarial={"margin": 0.02})
     assert margin_samples(given, build_model(given)) == 160
     judges, _ = build_judges(given, build_model(given), 160)

@@ -109,6 +109,7 @@ def finish(arm, seed, sdr=2.0):
     arm.summary(seed).parent.mkdir(parents=True)
     arm.summary(seed).write_text(json.dumps({"songs": songs}))
     arm.separator(seed).mkdir()
+    arm.mark(seed).write_text(arm.fingerprint(seed))
 
 
 def test_the_table_follows_from_the_scores_of_finished_runs(results, plan):
@@ -141,6 +142,17 @@ def test_scores_outlive_their_runs_but_not_their_configuration(results, plan):
     arms = ablation.all_arms(other)
     assert not ablation_scores.scored(arms["additivity"], 1)
     assert ablation_scores.gather(arms.values(), plan["seeds"])["arms"] == {}
+
+
+def test_a_run_of_an_older_plan_is_not_taken_for_one_of_today(results, plan, capsys):
+    finish(ablation.all_arms(plan)["additivity"], 1)
+    other = merge(plan, {"arms": {"additivity": {"keys": {"beta": 99.0}}}})
+    arms = ablation.all_arms(other)
+    assert not ablation_scores.scored(arms["additivity"], 1)
+    assert ablation_scores.gather(arms.values(), plan["seeds"])["arms"] == {}
+    assert not ablation.run(arms["additivity"], 1)
+    assert "additivity-1: begun with another plan" in capsys.readouterr().out
+    assert not ablation_scores.scored(arms["additivity"], 1)
 
 
 def test_only_what_has_no_scores_is_run_and_what_it_starts_from(results, plan):
