@@ -29,6 +29,17 @@ class Drawing:
     intervals: Intervals | None = None
 
 
+def check_recordings(
+    label: str, tracks: Sequence[Track], role: str, named: Sequence[str] | None = None
+) -> None:
+    """Look through a list before excerpts are drawn from it; see `Pool`.
+
+    Raises:
+      ValueError: what is wrong with it, silence throughout included; starts with `label`.
+    """
+    Pool(role, tracks, Drawing(1, 1, Augmentation()), named, label=label).refuse_silence()
+
+
 class Pool:
     """Recordings of mixtures, or of one source.
 
@@ -38,6 +49,7 @@ class Pool:
       drawing: how excerpts are made.
       named: all sources, for what "accompaniment" leaves out; None where the pool is of mixtures.
       factor: what an excerpt is multiplied by after it was divided by its song's level.
+      label: what messages begin with; None: "unpaired mixtures" and the like.
 
     Raises:
       ValueError: no recordings, one without the stem, of one sample or of more than two channels.
@@ -50,8 +62,10 @@ class Pool:
         drawing: Drawing,
         named: Sequence[str] | None = None,
         factor: float = 1.0,
+        label: str | None = None,
     ):
-        self.label = f"unpaired {role}" if named is None else f"solo recordings of {role!r}"
+        usual = f"unpaired {role}" if named is None else f"solo recordings of {role!r}"
+        self.label = label or usual
         self.tracks = list(tracks)
         self._drawing = drawing
         self._factor = factor
@@ -65,7 +79,8 @@ class Pool:
                 )
             if track.channels > 2:
                 raise ValueError(
-                    f"{self.label}: {track.name} has {track.channels} channels; expected 1 or 2"
+                    f"{self.label}: {track.name} has {track.channels} channels; expected 1 or 2: "
+                    "mix it down, or leave it out"
                 )
         self._stems = [
             ("mixture",) if named is None else self._stems_of(track, role, named)

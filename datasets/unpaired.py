@@ -185,5 +185,8 @@ def usual_levels(tracks: Sequence[Track], sources: Sequence[str]) -> dict[str, f
                 found[source].append(level / whole)
     for source, levels in found.items():
         if not levels:
-            raise ValueError(f"usual level of {source!r}: it is silent in all {len(tracks)} songs")
+            raise ValueError(
+                f"usual level of {source!r}: it is silent in all {len(tracks)} paired songs; add "
+                "one in which it is heard, or leave levels alone (normalise=none)"
+            )
     return {source: float(np.median(levels)) for source, levels in found.items()}

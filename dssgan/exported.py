@@ -98,6 +98,12 @@ def save(
     write_json(folder / CONFIG, config)
 
 
+def architecture(folder: str | os.PathLike) -> tuple[str, dict[str, Any]]:
+    """Name in the registry and hyperparameters of an exported separator; errors as of `load`."""
+    config = _described(Path(folder))
+    return config["separator"], config["hyperparameters"]
+
+
 def load(folder: str | os.PathLike, precision: str | None = None) -> SeparatorModel:
     """Load an exported separator.
 
@@ -106,13 +112,7 @@ def load(folder: str | os.PathLike, precision: str | None = None) -> SeparatorMo
       OSError: the folder or a file is missing or cannot be read.
     """
     folder = Path(folder)
-    for path in (folder, folder / CONFIG, folder / WEIGHTS):
-        if not path.exists():
-            raise FileNotFoundError(
-                f"{path}: not found: expected the folder of an exported separator "
-                f"({CONFIG} and {WEIGHTS})"
-            )
-    config = _read_config(folder / CONFIG)
+    config = _described(folder)
     name = config["separator"]
     try:
         hyperparameters = choose_precision(config["hyperparameters"], precision, name)
@@ -127,6 +127,17 @@ def load(folder: str | os.PathLike, precision: str | None = None) -> SeparatorMo
             )
     _load_weights(model, folder / WEIGHTS, config.get("weights_sha256"))
     return model
+
+
+def _described(folder: Path) -> dict[str, Any]:
+    """The configuration of an exported separator, all of whose files are there."""
+    for path in (folder, folder / CONFIG, folder / WEIGHTS):
+        if not path.exists():
+            raise FileNotFoundError(
+                f"{path}: not found: expected the folder of an exported separator "
+                f"({CONFIG} and {WEIGHTS})"
+            )
+    return _read_config(folder / CONFIG)
 
 
 def _read_config(path: Path) -> dict[str, Any]:

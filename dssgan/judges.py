@@ -144,6 +144,12 @@ def lesson(
     """The loss of one critic on real and generated excerpts."""
     real_logits, _ = critic(real, training=True)
     fake_logits, _ = critic(fake, training=True)
+    if real_logits.shape != fake_logits.shape:
+        raise ValueError(
+            f"critic {name}: {real_logits.shape[1]} places of real excerpts are judged and "
+            f"{fake_logits.shape[1]} of generated ones; leave adversarial.margin out, so that it "
+            "is the separator's context"
+        )
     loss = objective.critic(real_logits, fake_logits)
     metrics = {
         f"critic/{name}/loss": loss,

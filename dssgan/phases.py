@@ -4,6 +4,7 @@ import functools
 from collections.abc import Callable
 from typing import Any
 
+from common.shell import Misuse
 from dssgan.assembly import (
     Material,
     build_loop,
@@ -13,7 +14,7 @@ from dssgan.assembly import (
 )
 from dssgan.exported import CONFIG
 from dssgan.logs import Logs
-from dssgan.refining import build_refinement, check_critics, start_from
+from dssgan.refining import build_refinement, check_refinements, start_from
 from dssgan.remarks import Collapse, Pictures, recited
 from dssgan.run import Run, calibrate, check_batch, describe, export, restored
 from dssgan.state import TrainingState, read_progress
@@ -21,8 +22,18 @@ from dssgan.workers import losses_told
 
 
 def tell(run: Run) -> dict[str, float]:
-    """Run the phases in order; what is done already is not done again. Returns the scores."""
-    check_critics(run.config)
+    """Run the phases in order; what is done already is not done again.
+
+    Returns:
+      The scores.
+
+    Raises:
+      Misuse: a phase that cannot be, told before the first one.
+    """
+    try:
+        check_refinements(run.config)
+    except (ValueError, FileNotFoundError) as error:
+        raise Misuse(str(error)) from error
     scores: dict[str, float] = {}
     with losses_told(run.team):
         for phase in run.config.phases:

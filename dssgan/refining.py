@@ -6,7 +6,7 @@ from typing import Any
 
 import tensorflow as tf
 
-from dssgan import critics, exported
+from dssgan import critics, exported, models
 from dssgan.adversarial import OBJECTIVES
 from dssgan.assembly import (
     build_loss,
@@ -17,6 +17,7 @@ from dssgan.assembly import (
     excerpt_samples,
 )
 from dssgan.config import Config, Critic
+from dssgan.consistency import REFINEMENTS
 from dssgan.judges import Judge, Pair, critics_of
 from dssgan.models.base import SeparatorModel
 from dssgan.refine import RefinementStep
@@ -114,10 +115,12 @@ def build_critic(
     """One critic that hears `samples` samples; ValueError, which starts with `where`."""
     options = dict(entry.hyperparameters)
     kind = critics.CRITICS[entry.name]
-    if kind.partner and config.data.batch < 2:
+    devices = tf.distribute.get_strategy().num_replicas_in_sync
+    if kind.partner and config.data.batch < 2 * devices:
+        each = f" on each of {devices} devices" if devices > 1 else ""
         raise ValueError(
             f"{where}: {entry.name} compares songs with shuffled ones, which takes two excerpts at "
-            f"least; data.batch={config.data.batch}"
+            f"least{each}; data.batch={config.data.batch}"
         )
     if kind.partner:
         options["estimates"] = len(model.sources)
@@ -137,14 +140,22 @@ def build_critic(
         ) from error
 
 
-def check_critics(config: Config) -> None:
-    """Build the critics once, before the phases that come first take their hours.
+def check_refinements(config: Config) -> None:
+    """Build the critics and look at where phases start, before others take their hours.
 
     Raises:
-      ValueError: they cannot be built as the configuration says.
+      ValueError: critics that cannot be built as the configuration says; a separator to start from
+        that is of another architecture. OSError: it is not there.
     """
-    if "adversarial" in config.phases and config.alpha:
-        model = build_model(config)
+    phases = [phase for phase in REFINEMENTS if phase in config.phases]
+    if not phases:
+        return
+    model = build_model(config)
+    for phase in phases:
+        init = getattr(config, phase).init
+        if init not in ("supervised", "scratch"):
+            check_start(model, init, f"{phase}.init")
+    if "adversarial" in phases and config.alpha:
         build_judges(config, model, margin_samples(config, model))
 
 
@@ -180,20 +191,32 @@ def start_from(model: SeparatorModel, folder: Any, key: str) -> None:
     Raises:
       ValueError: it is of another architecture. OSError: it is not there.
     """
-    found = exported.load(Path(folder).expanduser())
-    own, other = (
-        {name: value for name, value in each.hyperparameters.items() if name != "precision"}
-        for each in (model, found)
-    )
-    if type(found) is not type(model):
+    check_start(model, folder, key)
+    model.set_weights(exported.load(Path(folder).expanduser()).get_weights())
+
+
+def check_start(model: SeparatorModel, folder: Any, key: str) -> None:
+    """Compare an exported separator with `model`; its weights are not read.
+
+    Raises:
+      ValueError: it is of another architecture. OSError: it is not there.
+    """
+    try:
+        kind, hyperparameters = exported.architecture(Path(folder).expanduser())
+    except FileNotFoundError as error:
+        raise FileNotFoundError(f"{key}: {error}") from error
+    if models.SEPARATORS.get(kind) is not type(model):
         raise ValueError(
-            f"{key}: {folder} is a {found.name}, the configuration asks for a {model.name}; "
+            f"{key}: {folder} is a {kind}, the configuration asks for a {model.name}; "
             "choose the same model.name"
         )
+    own, other = (
+        {name: value for name, value in each.items() if name != "precision"}
+        for each in (model.hyperparameters, hyperparameters)
+    )
     for name in sorted(own.keys() | other.keys()):
         if own.get(name) != other.get(name):
             raise ValueError(
                 f"{key}: {folder} has {name}={other.get(name)}, the configuration "
                 f"{own.get(name)}; the architecture must be the same"
             )
-    model.set_weights(found.get_weights())

@@ -33,7 +33,7 @@ OPTIONS += ("--file_storage", "--sql", "--tiny_db", "--s3", "--enforce_clean")
 def main(argv: Sequence[str]) -> int:
     """The command; returns its exit code."""
     from experiments import together
-    from experiments.commandline import configure, dump, run_folder
+    from experiments.commandline import configure, dump, run_folder, write_record
 
     experiment = make_experiment()
     command, updates, options = parse(experiment, list(argv))
@@ -55,8 +55,9 @@ def main(argv: Sequence[str]) -> int:
     if cluster and cluster.index:
         return together.assist(config, cluster)
     folder = run_folder(config, resume, origin)
-    print(f"{folder}: configured by {origin}")
     with immediate(), only_one(folder):
+        write_record(folder, config)
+        print(f"{folder}: configured by {origin}")
         try:
             train(experiment, config, folder, options, cluster)
         except Interrupted as stop:

@@ -2,7 +2,7 @@
 
   prepare   render the songs and the drumming (experiments/plans/ablation.yaml says which)
   run       train and test every arm with every seed, then print the table
-  table     the table of what is there already, RESULTS.md and the figure
+  table     the table of what is there already; experiments/results/ablation.{md,png}
   sweep     alpha × beta on one arm, then the heat map
 
 Every command can be stopped and started again: what is done is not done again, and a training run

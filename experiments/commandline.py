@@ -74,31 +74,50 @@ def configure(updates: Sequence[str]) -> tuple[Config, Path | None, str]:
 
 
 def run_folder(config: Config, resume: Path | None, origin: str) -> Path:
-    """Make or find the folder of a run and write its configuration into it.
+    """Make or find the folder of a run.
 
     Raises:
-      Misuse: a run of that name exists with another configuration.
+      Misuse: a run of that name has learnt with another configuration, or what is to be resumed
+        with another architecture.
     """
     if resume is not None:
         folder = resume
+        changed = _changed(folder, config)
+        for key, (old, new) in changed.items():
+            if key == "sources" or (key.startswith("model.") and key != "model.precision"):
+                raise Misuse(
+                    f"resume={folder}: its checkpoints have {key}={old!r}, not {new!r}: an "
+                    "architecture stays; train another one under another name=…"
+                )
     elif config.name:
         folder = Path(config.tracking.folder) / config.name
-        if (folder / RECORD).exists():
-            changed = differences(_read_config(folder / RECORD), config)
-            if changed:
-                key, (old, new) = next(iter(changed.items()))
-                more = f" and {len(changed) - 1} more" if len(changed) > 1 else ""
-                raise Misuse(
-                    f"{folder} was begun with {key}={old!r}, not {new!r}{more}: choose another "
-                    f"name=…, or go on with changes by resume={folder} {key}=…"
-                )
+        changed = _changed(folder, config)
+        if changed:
+            key, (old, new) = next(iter(changed.items()))
+            more = f" and {len(changed) - 1} more" if len(changed) > 1 else ""
+            raise Misuse(
+                f"{folder} was begun with {key}={old!r}, not {new!r}{more}: choose another "
+                f"name=…, or go on with changes by resume={folder} {key}=…"
+            )
     else:
         stem = Path(origin).stem if origin.endswith((".yaml", ".yml")) else "train"
         folder = _next_free(Path(config.tracking.folder), stem)
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+def write_record(folder: Path, config: Config) -> None:
+    """Write a run's configuration into its folder."""
     text = yaml.safe_dump(to_dict(config), sort_keys=False, allow_unicode=True)
     header = "# Everything this run was told; repeat it: python -m dssgan.train with THIS_FILE\n"
     write_text(folder / RECORD, header + redacted(text))
-    return folder
+
+
+def _changed(folder: Path, config: Config) -> dict[str, tuple[Any, Any]]:
+    """{dotted key: (old value, new value)} since a run learnt; nothing while it has not."""
+    if not any((folder / "checkpoints").glob("*/*.npz")):
+        return {}
+    return differences(_read_config(folder / RECORD), config)
 
 
 def read_yaml(path: str | os.PathLike) -> dict[str, Any]:

@@ -4,7 +4,7 @@ import contextlib
 import functools
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from common import shell
 from common.files import locked
 from datasets.activity_lists import listed
 from datasets.augment import Augmentation
+from datasets.pools import check_recordings
 from datasets.prepare import prepare
 from datasets.roles import deal
 from datasets.sampling import PairedExcerpts
@@ -28,6 +29,7 @@ from evaluation import metrics
 
 METRICS = {"si_sdr": metrics.si_sdr, "sdr": metrics.sdr, "usdr": metrics.usdr}
 TRAINING, CALIBRATION = 0, 1  # streams of excerpts
+Say = Callable[[str], None]
 STREAMS = {"self_training": (2, 3), "adversarial": (4, 5)}  # paired and unpaired
 
 
@@ -60,8 +62,11 @@ def augmentation(config: Config) -> Augmentation:
         raise ValueError(f"data.augmentation: {error}") from error
 
 
-def for_training(config: Config, model: Any) -> Material:
+def for_training(config: Config, model: Any, say: Say = print) -> Material:
     """Prepare the songs at the model's rate and cut excerpts from them.
+
+    Args:
+      say: prints a line on every unpaired list.
 
     Raises:
       ValueError: a list of songs that no excerpts can be drawn from.
@@ -90,9 +95,13 @@ def for_training(config: Config, model: Any) -> Material:
         )
 
     @functools.cache
+    def lists() -> dict[str, list[Track]]:
+        return unpaired_lists(config, model, training, say)
+
+    @functools.cache
     def refinement(phase: str) -> Together:
         paired, free = STREAMS[phase]
-        return Together(excerpts(paired), unpaired_excerpts(config, model, training, free))
+        return Together(excerpts(paired), unpaired_excerpts(config, model, training, lists(), free))
 
     metric = METRICS.get(config.validation.metric)
     if metric is not None and not validation:
@@ -109,10 +118,10 @@ def for_training(config: Config, model: Any) -> Material:
     return Material(excerpts(TRAINING), excerpts(CALIBRATION), songs, metric, refinement)
 
 
-def unpaired_excerpts(
-    config: Config, model: Any, paired: Sequence[Track], stream: int
-) -> UnpairedExcerpts:
-    """Excerpts of unpaired mixtures and solo recordings.
+def unpaired_lists(
+    config: Config, model: Any, paired: Sequence[Track], say: Say
+) -> dict[str, list[Track]]:
+    """The recordings of "mixtures" and of each source.
 
     Where the configuration names no mixtures, or no solo recordings of a source, the paired songs
     give them: drawn apart from one another they are unpaired as well.
@@ -126,11 +135,43 @@ def unpaired_excerpts(
                 f"{where}: no songs for training in {entry.root or entry.name}; name some with "
                 f"{where}.train=[…], or take the entry out"
             )
+        check_recordings(where, tracks, kind, None if kind == "mixtures" else config.sources)
+        say(described(where, tracks, config, model))
         found.setdefault(kind, []).extend(tracks)
+    for kind in ("mixtures", *config.sources):
+        if kind not in found:
+            what = "mixtures" if kind == "mixtures" else f"solos of {kind}"
+            say(f"unpaired: no {what} named; they come from the {len(paired)} paired songs")
+            found[kind] = list(paired)
+    return found
+
+
+def described(where: str, tracks: Sequence[Track], config: Config, model: Any) -> str:
+    """A line on a list of recordings: how much it is, and what becomes of short ones."""
+    minutes = sum(track.duration for track in tracks) / 60.0
+    parts = [f"{where}: {len(tracks)} recordings, {minutes:.1f} min"]
+    if len(tracks) < config.data.batch:
+        parts.append(f"fewer than a batch of {config.data.batch}: batches repeat them")
+    short = sum(track.samples < excerpt_samples(config, model) for track in tracks)
+    if short:
+        ways = {"loop": "looped (unpaired.short=pad sets them in silence)"}
+        ways["pad"] = "set in silence (unpaired.short=loop repeats them)"
+        parts.append(f"{short} shorter than an excerpt: {ways[config.unpaired.short]}")
+    return "; ".join(parts)
+
+
+def unpaired_excerpts(
+    config: Config,
+    model: Any,
+    paired: Sequence[Track],
+    lists: Mapping[str, Sequence[Track]],
+    stream: int,
+) -> UnpairedExcerpts:
+    """Excerpts of the recordings that `unpaired_lists` found."""
     unpaired, normalise = config.unpaired, config.data.augmentation.normalise
     return UnpairedExcerpts(
-        found.get("mixtures", paired),
-        {source: found.get(source, paired) for source in config.sources},
+        lists["mixtures"],
+        {source: lists[source] for source in config.sources},
         samples=excerpt_samples(config, model),
         batch_size=config.data.batch,
         channels=config.data.channels,

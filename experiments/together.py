@@ -54,7 +54,7 @@ def story(config: Config, folder: Path, cluster: Cluster | None, **options: Any)
     return phases.Run(
         config,
         folder,
-        lambda model: material.for_training(config, model),
+        lambda model: material.for_training(config, model, options.get("say", print)),
         lambda separator: scoring.test_scores(config, separator, folder / "scores"),
         team=team,
         **options,

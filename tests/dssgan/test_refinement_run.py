@@ -256,7 +256,8 @@ def test_phases_are_added_to_a_run_and_done_once(place, words, capsys):
     assert said.count("starting from si_sdr") == 2
     kept = Separator.load(run / "separators" / "supervised").model.get_weights()[0]
     np.testing.assert_array_equal(kept, first)
-    assert read_progress(run / "checkpoints" / "adversarial" / "last.npz").step == 4
+    # One update of the critics ahead, then two epochs of one update of each kind.
+    assert read_progress(run / "checkpoints" / "adversarial" / "last.npz").step == 5
     told = json.loads((run / "separator" / "config.json").read_text())["provenance"]
     assert told["progress"]["phase"] == "adversarial"
 

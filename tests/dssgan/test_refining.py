@@ -15,7 +15,7 @@ from dssgan.models import SEPARATORS
 from dssgan.refining import (
     build_judges,
     build_refinement,
-    check_critics,
+    check_refinements,
     margin_samples,
     start_from,
 )
@@ -107,7 +107,7 @@ def test_critics_hear_what_has_full_context():
 def test_what_critics_cannot_hear_is_told_before_the_first_phase(changes, message):
     config = configured(**changes)
     with pytest.raises(ValueError) as caught:
-        check_critics(config)
+        check_refinements(config)
     text = str(caught.value)
     assert message in text
     assert "\n" not in text
@@ -134,9 +134,9 @@ def test_critics_that_do_not_exist_are_told_in_one_line(critic, message):
 
 
 def test_critics_that_nobody_asks_are_not_built():
-    check_critics(configured([SMALL | {"frames": 64}], alpha=0))
+    check_refinements(configured([SMALL | {"frames": 64}], alpha=0))
     phases = {"phases": ["supervised"], "alpha": 0}
-    check_critics(configured([SMALL | {"frames": 64}], **phases))
+    check_refinements(configured([SMALL | {"frames": 64}], **phases))
     config = configured(alpha=0, beta=0.1)
     strategy = tf.distribute.get_strategy()
     step, state = build_refinement(config, "adversarial", strategy, build_model(config))
@@ -194,8 +194,19 @@ def test_another_architecture_is_refused_in_one_line(tmp_path, model, message):
     assert str(caught.value).startswith(f"adversarial.init: {tmp_path} ")
     assert message in str(caught.value)
     assert "\n" not in str(caught.value)
-    with pytest.raises(OSError, match="expected the folder of an exported separator"):
+    with pytest.raises(OSError, match=r"^adversarial.init: .*the folder of an exported separator"):
         start_from(TinySeparator(), tmp_path / "nothing", "adversarial.init")
+
+
+def test_where_a_phase_starts_is_looked_at_before_any_phase(tmp_path):
+    exported.save(TinySeparator(width=4), tmp_path)
+    for phase in ("self_training", "adversarial"):
+        section = {"init": str(tmp_path)} | ({"critics": [SMALL]} if phase == "adversarial" else {})
+        config = configured(alpha=0, **{phase: section})
+        with pytest.raises(
+            ValueError, match=rf"^{phase}\.init: .* has width=4, the configuration 8"
+        ):
+            check_refinements(config)
 
 
 def told(collapse, values, name="dcgan/drums"):
@@ -213,6 +224,20 @@ def test_a_collapsed_critic_is_remarked_once_per_stretch():
     assert "solo recordings" in remarks[2]
     assert not any(told(Collapse(["dcgan/drums"], patience=3), [0.5, 0.6, 0.5, 1.0, 0.5, 1.0] * 3))
     assert not any(told(Collapse(["dcgan/drums"], patience=3), [0.0] * 5, name="other"))
+
+
+@pytest.mark.parametrize(("batch", "averaged"), [(6, 10), (8, 25), (12, 25)])
+def test_critics_that_guess_are_told_from_those_that_do_not(batch, averaged):
+    """With accuracies as critics have them: of few excerpts, averaged over some updates."""
+    rng = np.random.default_rng(0)
+
+    def points(better, count=400):
+        real = rng.normal(better, 1.0, (count, averaged, batch, 1))
+        fake = rng.normal(0.0, 1.0, (count, averaged, 1, batch))
+        return np.mean(real > fake, (1, 2, 3))
+
+    assert any("only guesses" in remark for remark in told(Collapse(["dcgan/drums"]), points(0.0)))
+    assert not any(told(Collapse(["dcgan/drums"]), points(0.5)))
 
 
 def test_dependency_critics_are_watched_as_well():

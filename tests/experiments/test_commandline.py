@@ -15,6 +15,7 @@ from experiments.commandline import (
     literal,
     read_yaml,
     run_folder,
+    write_record,
 )
 
 
@@ -103,6 +104,17 @@ def test_a_configuration_is_dumped_so_that_it_can_be_read_again(tmp_path):
     assert configure([str(tmp_path / "again.yaml")])[0] == config
 
 
+def begun(words, learnt=True):
+    """The folder of a run that wrote down its configuration and perhaps saved a checkpoint."""
+    config, resume, origin = configure(words)
+    folder = run_folder(config, resume, origin)
+    write_record(folder, config)
+    if learnt:
+        (folder / "checkpoints" / "supervised").mkdir(parents=True, exist_ok=True)
+        (folder / "checkpoints" / "supervised" / "last.npz").touch()
+    return folder
+
+
 def test_runs_without_a_name_get_the_next_number(tmp_path):
     words = [f"tracking.folder={tmp_path}"]
     folders = [run_folder(*configure(words)) for _ in range(2)]
@@ -111,14 +123,14 @@ def test_runs_without_a_name_get_the_next_number(tmp_path):
 
 def test_a_named_run_is_taken_up_unless_it_was_another(tmp_path):
     words = [f"tracking.folder={tmp_path}", "name=mine"]
-    folder = run_folder(*configure(words))
+    folder = begun(words)
     assert folder == tmp_path / "mine"
-    assert run_folder(*configure([*words, "tracking.every=3"])) == folder
+    assert begun([*words, "tracking.every=3"]) == folder
     with pytest.raises(Misuse, match="begun with seed=42, not 3 and 1 more"):
-        run_folder(*configure([*words, "optimiser.clip=1", "seed=3"]))
-    changed, resume, origin = configure([f"resume={folder}", "optimiser.clip=1"])
+        begun([*words, "optimiser.clip=1", "seed=3"])
+    changed, _, _ = configure([f"resume={folder}", "optimiser.clip=1"])
     assert changed.optimiser.clip == 1.0
-    assert run_folder(changed, resume, origin) == folder
+    assert begun([f"resume={folder}", "optimiser.clip=1"]) == folder
     assert configure([f"resume={folder}"])[0] == changed
     assert changes(configure(words)[0], changed) == [
         "optimiser.clip: 5.0 → 1.0",
@@ -126,11 +138,32 @@ def test_a_named_run_is_taken_up_unless_it_was_another(tmp_path):
     ]
 
 
+def test_a_run_that_learnt_nothing_yet_may_be_corrected(tmp_path):
+    words = [f"tracking.folder={tmp_path}", "name=mine"]
+    begun([*words, "seed=3"], learnt=False)
+    assert read_yaml(begun(words, learnt=False) / RECORD)["seed"] == 42
+
+
+@pytest.mark.parametrize("change", ["model.width=24", "sources=[drums, accompaniment]"])
+def test_another_architecture_is_not_resumed_and_the_record_stays(tmp_path, change):
+    folder = begun([f"tracking.folder={tmp_path}", "name=mine", "sources=[drums, bass]"])
+    before = (folder / RECORD).read_bytes()
+    key = change.partition("=")[0]
+    with pytest.raises(
+        Misuse, match=rf"mine: its checkpoints have {key}=.*: an architecture stays"
+    ):
+        begun([f"resume={folder}", change])
+    assert (folder / RECORD).read_bytes() == before
+    assert begun([f"resume={folder}", "model.precision=bfloat16"]) == folder
+
+
 def test_passwords_are_not_written_down(tmp_path):
     words = [f"tracking.folder={tmp_path}", "tracking.mongo=mongodb://me:secret@host/db"]
     config, resume, origin = configure(words)
     assert config.tracking.mongo == "mongodb://me:secret@host/db"
-    text = (run_folder(config, resume, origin) / RECORD).read_text()
+    folder = run_folder(config, resume, origin)
+    write_record(folder, config)
+    text = (folder / RECORD).read_text()
     assert "secret" not in text
     assert yaml.safe_load(text)["tracking"]["mongo"] == "mongodb://***@host/db"
     assert set(to_dict(config)) == set(yaml.safe_load(text))

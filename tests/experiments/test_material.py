@@ -113,8 +113,9 @@ def test_without_unpaired_mixtures_the_paired_songs_give_them(songs, cache):
     ("unpaired", "message"),
     [
         ({"mixtures": ["empty"]}, "empty: no recordings"),
-        ({"mixtures": ["mute"]}, "mixtures: all are silent (mute)"),
-        ({"solos": ["mute"]}, "solo recordings of 'drums': all are silent (mute)"),
+        ({"mixtures": ["mute"]}, "unpaired.mixtures[0]: all are silent (mute)"),
+        ({"mixtures": ["free", "mute"]}, "unpaired.mixtures[1]: all are silent (mute)"),
+        ({"solos": ["mute"]}, "unpaired.solos[0]: all are silent (mute)"),
     ],
 )
 def test_lists_of_nothing_are_refused_in_one_line(songs, cache, unpaired, message):
@@ -131,6 +132,37 @@ def test_lists_of_nothing_are_refused_in_one_line(songs, cache, unpaired, messag
         material.for_training(config, Model())  # before any training
     assert message in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+def test_what_lists_hold_is_told_once(songs, cache):
+    unpaired = {"mixtures": [recordings(songs, "free")]}
+    config = made(songs, cache, unpaired=unpaired, data={"seconds": 100.0, "batch": 9})
+    said = []
+    found = material.for_training(config, Model(), said.append)
+    found.refinement("adversarial")
+    assert said[0].startswith("unpaired.mixtures[0]: 4 recordings, ")
+    assert "fewer than a batch of 9: batches repeat them" in said[0]
+    assert "4 shorter than an excerpt: looped (unpaired.short=pad sets" in said[0]
+    assert said[1:] == [
+        f"unpaired: no solos of {source} named; they come from the 2 paired songs"
+        for source in ("drums", "vocals")
+    ]
+    config = made(songs, cache, unpaired=unpaired, data={"seconds": 0.05})
+    material.for_training(config, Model(), said.append)
+    assert said[3].startswith("unpaired.mixtures[0]: 4 recordings, ")
+    assert "shorter" not in said[3]
+
+
+def test_short_recordings_are_looped_or_padded_as_the_configuration_says(songs, cache):
+    entry = recordings(songs, "solo", options={"stem": "drums"}, source="drums")
+    heard = {}
+    for short in ("loop", "pad"):
+        unpaired = {"solos": [entry], "short": short}
+        config = made(songs, cache, unpaired=unpaired, data={"seconds": 100.0})
+        source = material.for_training(config, Model(), lambda line: None)
+        drums = source.refinement("adversarial").batch(0)["solos"]["drums"]
+        heard[short] = np.mean(np.abs(drums) > 1e-6)
+    assert heard["pad"] < 0.1 < 0.5 < heard["loop"]
 
 
 def test_an_entry_without_training_songs_is_named(songs, cache):
