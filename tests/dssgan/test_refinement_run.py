@@ -17,6 +17,7 @@ from dssgan.models import SEPARATORS
 from dssgan.relabel import Teaching
 from dssgan.separator import Separator
 from dssgan.state import read_progress
+from dssgan.watch import NonFiniteLoss
 from tests.dssgan.doubles import TinySeparator, error
 from tests.dssgan.refinement import Unpaired, make_judges, make_pair, make_refinement
 from tests.dssgan.test_loop import Scripted
@@ -86,6 +87,14 @@ def test_a_loop_that_broke_off_among_the_critics_goes_on(tmp_path):
     assert bits(resumed) == bits(state)
 
 
+def test_critics_that_diverge_end_the_run_and_the_batch_is_named(tmp_path):
+    step, state = make_refinement(judges=make_judges(), alpha=0.5, critic_steps=3)
+    source = Unpaired(broken=(5,))  # the second of the critics' second turn
+    with pytest.raises(NonFiniteLoss, match=r"step 5: the loss is nan .*song5-0@1.0s"):
+        make_loop(tmp_path, state, step, source, epochs=4, steps=4, save_steps=1).run()
+    assert read_progress(tmp_path / "last.npz").step == 5
+
+
 def test_a_better_student_becomes_the_teacher_and_a_worse_one_does_not(tmp_path):
     step, state = make_refinement(teacher=TinySeparator(seed=7), teaching=Teaching())
     scores, seen = Scripted([1.0, 2.0, 1.5, 2.5]), []
@@ -152,7 +161,7 @@ tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfigur
 from dssgan import critics
 from dssgan.adversarial import OBJECTIVES
 from dssgan.judges import Judge
-from dssgan.steps import spread
+from dssgan.watch import NonFiniteLoss
 from tests.dssgan.refinement import Unpaired, make_refinement
 
 source = Unpaired(batch=8)
