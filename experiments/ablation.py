@@ -105,18 +105,18 @@ def main(argv: list[str]) -> int:
         wanted = [arms[name] for name in options.arms]
     if options.command == "table":
         return show(plan)
-    ablation_material.prepare(plan["material"])
+    songs = ablation_material.prepare(plan["material"])
     if options.command == "prepare":
         return 0
     if options.command == "sweep":
         points = list(grid(plan))
         failed = run_all(unscored(points, arms, "sweep"), options.jobs)
-        ablation_table.heat_map(plan, ablation_scores.gather(*swept(points), "sweep"))
+        ablation_table.heat_map(plan, ablation_scores.gather(*swept(points), "sweep", songs))
     else:
         # Seed by seed: after the first round the table has every arm.
         tasks = [(arm, seed) for seed in options.seeds or plan["seeds"] for arm in wanted]
         failed = run_all(unscored(tasks, arms), options.jobs)
-        show(plan)
+        show(plan, songs)
     if failed:
         print(f"failed: {', '.join(failed)}; the log of each is in its folder", file=sys.stderr)
     return 1 if failed else 0
@@ -224,9 +224,9 @@ def run(arm: Arm, seed: int) -> bool:
     return arm.summary(seed).exists()
 
 
-def show(plan: dict[str, Any]) -> int:
+def show(plan: dict[str, Any], songs: dict[str, list[str]] | None = None) -> int:
     """Gather the scores, print the table and write it down."""
-    scores = ablation_scores.gather(all_arms(plan).values(), plan["seeds"])
+    scores = ablation_scores.gather(all_arms(plan).values(), plan["seeds"], songs=songs)
     if not scores["arms"]:
         raise ValueError(f"{plan['folder']}: nothing is finished yet")
     print(ablation_table.report(scores))

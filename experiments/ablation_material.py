@@ -8,7 +8,7 @@ import numpy as np
 
 import datasets
 from common import shell
-from common.files import write_text
+from common.files import write_json
 from datasets import midi_notes
 from datasets.midi_track import MidiTrack
 from datasets.prepare import prepare as prepare_cache
@@ -56,13 +56,14 @@ def drummed(song: MidiTrack, seconds: float) -> float:
     return len(struck & set(range(whole))) / whole
 
 
-def prepare(material: dict[str, Any]) -> None:
-    """Render what is not there yet into one cache per role."""
+def prepare(material: dict[str, Any]) -> dict[str, list[str]]:
+    """Render what is not there yet into one cache per role; returns what `roles` does."""
     folder = Path(material["cache"])
-    told = json.dumps(material, sort_keys=True)
     done = folder / "material.json"
-    if done.exists() and done.read_text("utf-8") == told:
-        return
+    if done.exists():
+        told = json.loads(done.read_bytes())
+        if told["material"] == material:
+            return told["roles"]
     found = roles(material)
     common = {"seconds": material["seconds"], "balance": material["balance"]}
     other = common | {"soundfont": material["elsewhere"]["soundfont"]}
@@ -92,7 +93,8 @@ def prepare(material: dict[str, Any]) -> None:
             ),
             **options,
         )
-    write_text(done, told)
+    write_json(done, {"material": material, "roles": found})
+    return found
 
 
 def data(material: dict[str, Any]) -> dict[str, Any]:

@@ -17,9 +17,9 @@ def read() -> dict[str, Any]:
     Returns:
       {"protocol", "arms": {name: {"title", "weights": {"alpha", "beta"}, "seeds": {seed: {song:
       {source: {metric: dB}}}}, "fingerprints": {seed: of the configuration}}}, "sweep": the same
-      for its points}.
+      for its points, "songs": {role: names}}.
     """
-    empty = {"protocol": PROTOCOL, "arms": {}, "sweep": {}}
+    empty = {"protocol": PROTOCOL, "songs": {}, "arms": {}, "sweep": {}}
     return empty | json.loads(FILE.read_bytes()) if FILE.exists() else empty
 
 
@@ -28,10 +28,18 @@ def scored(arm: Any, seed: int, group: str = "arms") -> bool:
     return _songs(read()[group], arm, seed) is not None
 
 
-def gather(arms: Iterable[Any], seeds: Sequence[int], group: str = "arms") -> dict[str, Any]:
+def gather(
+    arms: Iterable[Any],
+    seeds: Sequence[int],
+    group: str = "arms",
+    songs: dict[str, list[str]] | None = None,
+) -> dict[str, Any]:
     """Put the scores of finished runs on record beside those whose runs are gone.
 
     Scores of a configuration that is no longer the plan's are dropped.
+
+    Args:
+      songs: the names of each role; None keeps those on record.
 
     Returns:
       What `read` returns.
@@ -41,8 +49,8 @@ def gather(arms: Iterable[Any], seeds: Sequence[int], group: str = "arms") -> di
         record = read()
         found = {}
         for arm in arms:
-            songs = {seed: _songs(record[group], arm, seed) for seed in seeds}
-            known = {str(seed): value for seed, value in songs.items() if value is not None}
+            scores = {seed: _songs(record[group], arm, seed) for seed in seeds}
+            known = {str(seed): value for seed, value in scores.items() if value is not None}
             if known:
                 found[arm.name] = {
                     "title": arm.title,
@@ -50,10 +58,10 @@ def gather(arms: Iterable[Any], seeds: Sequence[int], group: str = "arms") -> di
                     "seeds": known,
                     "fingerprints": {seed: arm.fingerprint(int(seed)) for seed in known},
                 }
-        if found != record[group]:
-            record[group] = found
-            write_json(FILE, record)
-    return record
+        new = record | {group: found} | ({"songs": songs} if songs else {})
+        if new != record:
+            write_json(FILE, new)
+    return new
 
 
 def _songs(known: dict[str, Any], arm: Any, seed: int) -> dict[str, Any] | None:
