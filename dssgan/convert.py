@@ -7,48 +7,15 @@ from pathlib import Path
 import numpy as np
 
 from common import shell
-from dssgan.models import MultiStage
-from dssgan.published import torch_file
 from dssgan.published.bandsplit import bandsplit_file, from_bandsplit_rnn
-from dssgan.published.meta_tasnet import from_meta_tasnet
+from dssgan.published.meta_tasnet import from_meta_tasnet, meta_tasnet_file
 from dssgan.published.wavenet import from_wavenet
 
 __all__ = ["from_bandsplit_rnn", "from_meta_tasnet", "from_wavenet"]
 
-# The original's constructor arguments → ours.
-META_TASNET_NAMES = {
-    "N": "width",
-    "L": "filter_length",
-    "W": "stride",
-    "filters": "banks",
-    "num_mels": "mels",
-    "B": "bottleneck",
-    "H": "hidden",
-    "layers": "layers",
-    "stack": "stacks",
-    "E_1": "embedding_size",
-    "E_2": "code_size",
-}
-
-
-def meta_tasnet_file(path: Path) -> MultiStage:
-    """Read the original's checkpoint: a dict with `args` and `state_dict`, or a bare state dict."""
-    content = torch_file.load(path)
-    if not isinstance(content, dict):
-        raise ValueError(f"{path}: expected a dict of tensors, found {type(content).__name__}")
-    arguments = content.get("args", {})
-    arguments = getattr(arguments, "__dict__", arguments)
-    known = {
-        ours: arguments[theirs]
-        for theirs, ours in META_TASNET_NAMES.items()
-        if isinstance(arguments, dict) and isinstance(arguments.get(theirs), int)
-    }
-    state = content.get("state_dict", content)
-    state = {name: value for name, value in state.items() if isinstance(value, np.ndarray)}
-    return from_meta_tasnet(state, **known)
-
-
 SYSTEMS = {"bandsplit": bandsplit_file, "meta-tasnet": meta_tasnet_file, "wavenet": from_wavenet}
+# What a file does not always tell → the system that may ask for it.
+OPTIONS = {"target": "bandsplit", "layers": "meta-tasnet", "stride": "meta-tasnet"}
 
 
 def main(argv: list[str]) -> int:
@@ -59,12 +26,22 @@ def main(argv: list[str]) -> int:
     parser.add_argument("file", type=Path, help="checkpoint of the original program")
     parser.add_argument("out", type=Path, help="folder for config.json and separator.weights.h5")
     parser.add_argument("--target", help="bandsplit: the source, where the file does not tell it")
+    parser.add_argument(
+        "--layers", type=int, help="meta-tasnet: layers per stack, where the file has no args"
+    )
+    parser.add_argument(
+        "--stride", type=int, help="meta-tasnet: stride in samples, where the file has no args"
+    )
     options = parser.parse_args(argv)
     if not options.file.is_file():
         raise shell.Misuse(f"{options.file}: no such file; give the checkpoint to convert")
-    given = {} if options.target is None else {"target": options.target}
-    if given and options.system != "bandsplit":
-        raise shell.Misuse(f"--target is for bandsplit; leave it out for {options.system}")
+    given = {name: getattr(options, name) for name in OPTIONS}
+    given = {name: value for name, value in given.items() if value is not None}
+    for name in given:
+        if OPTIONS[name] != options.system:
+            raise shell.Misuse(
+                f"--{name} is for {OPTIONS[name]}; leave it out for {options.system}"
+            )
     model = SYSTEMS[options.system](options.file, **given)
     provenance = {"converted_from": options.system, "file": options.file.name}
     Separator(model).save(options.out, provenance=provenance)

@@ -7,7 +7,6 @@ masks transposed until then, in the same names and shapes, and weights from that
 here as they do there.
 """
 
-import re
 import sys
 from pathlib import Path
 from typing import Any
@@ -16,21 +15,18 @@ import numpy as np
 
 from dssgan.models.bandsplit import BandSplit
 from dssgan.models.bandsplit_bands import SPLITS, band_widths
-from dssgan.published import torch_file
+from dssgan.published import checks, torch_file
 
 TARGETS = {"v7": "vocals", "bass": "bass", "drums": "drums"}
 PARTS = 4  # real and imaginary parts of two channels
 DIRECTIONS = ("", "_reverse")
+FORM = r"(bandsplit|bandsequence|maskest)\..*"
 State = dict[str, np.ndarray]
 
 
 def bandsplit_file(path: Path, target: str | None = None) -> BandSplit:
     """Read a `.pt` or `.ckpt` file of the public program; see `from_bandsplit_rnn`."""
     content = torch_file.load(path)
-    if isinstance(content, dict) and isinstance(content.get("state_dict"), dict):
-        content = content["state_dict"]
-    if not isinstance(content, dict):
-        raise ValueError(f"{path}: expected a dict of tensors, found {type(content).__name__}")
     try:
         model = from_bandsplit_rnn(content, target)
     except ValueError as error:
@@ -58,67 +54,75 @@ def from_bandsplit_rnn(state: dict[str, Any], target: str | None = None) -> Band
       ValueError: a layer is missing, left over or of an unexpected shape: one line that names it,
         what was expected and what was found.
     """
-    state = {name.removeprefix("model."): value for name, value in state.items()}
-    sizes = _sizes(state)
-    _check(state, _expected(**sizes))
-    target = target or TARGETS[sizes["split"]]
+    layers = checks.layers_of(state, "model.", FORM, "file of the public BandSplitRNN")
+    split = _split(layers)
+    repeats = max(1, checks.count(layers, r"bandsequence\.bsrnn\.(\d+)\..*"))
+    table = _table(_widths(split), repeats)
+    sizes = checks.sizes_of(layers, table)
+    tensors = checks.check(
+        layers,
+        checks.shapes(table, sizes),
+        "the attention variant and other systems cannot be converted",
+    )
+    target = target or TARGETS[split]
     model = BandSplit(
         sources=(target, "accompaniment"),
         targets=(target,),
         variant="amanteur",
-        **{key: value for key, value in sizes.items() if key != "widths"},
+        split=split,
+        repeats=repeats,
+        **sizes,
     )
-    _assign(model, {name: np.asarray(value, np.float32) for name, value in state.items()})
+    _assign(model, tensors)
     return model
 
 
-def _sizes(state: dict[str, Any]) -> dict[str, Any]:
-    """What the shapes tell."""
+def _widths(split: str) -> list[int]:
+    return band_widths(split, 2048, 44100)
 
-    def shape(name: str, rank: int) -> tuple[int, ...]:
-        found = np.shape(state[name]) if isinstance(state.get(name), np.ndarray) else None
-        if found is None or len(found) != rank:
-            there = f"shape {found}" if found is not None else f"only {_some(state)}"
-            raise ValueError(
-                f"layer {name!r}: expected a tensor of {rank} axes, found {there}; is this a file "
-                "of the public BandSplitRNN?"
-            )
-        return found
 
-    def count(form: str) -> int:
-        places = (re.fullmatch(form, name) for name in state)
-        return max(1, len({place[1] for place in places if place}))
+def _split(layers: dict[str, Any]) -> str:
+    """The split whose bands most layers have."""
+    forms = {"bandsplit.fcs.{}.weight": 1, "bandsplit.layernorms.{}.weight": 0}
+    forms |= {"maskest.mlp.{}.mlp.2.weight": 0}
 
-    bands = count(r"bandsplit\.fcs\.(\d+)\.weight")
-    inputs = [shape(f"bandsplit.fcs.{band}.weight", 2)[1] for band in range(bands)]
-    splits = {name: band_widths(name, 2048, 44100) for name in SPLITS}
-    split = next((n for n, own in splits.items() if [PARTS * w for w in own] == inputs), None)
-    if split is None:
-        raise ValueError(
-            f"layers 'bandsplit.fcs.*.weight': expected {PARTS} inputs per bin of the splits "
-            f"{', '.join(f'{name} ({len(own)} bands)' for name, own in splits.items())}, found "
-            f"{bands} bands of {', '.join(map(str, inputs[:6]))}, … inputs"
+    def inputs(form: str, band: int) -> int | None:
+        value = layers.get(form.format(band))
+        fits = isinstance(value, np.ndarray) and value.ndim == 2
+        return value.shape[forms[form]] if fits else None
+
+    bands = checks.count(layers, r"bandsplit\.(?:fcs|layernorms)\.(\d+)\..*")
+    shares = {}
+    for split in SPLITS:
+        widths = _widths(split)
+        right = sum(
+            inputs(form, band) == PARTS * width
+            for form in forms
+            for band, width in enumerate(widths)
         )
-    return {
-        "split": split,
-        "widths": splits[split],
-        "features": shape("bandsplit.fcs.0.weight", 2)[0],
-        "frames": shape("bandsplit.layernorms.0.weight", 2)[1],
-        "hidden": shape("bandsequence.bsrnn.0.0.rnn.weight_hh_l0", 2)[1],
-        "repeats": count(r"bandsequence\.bsrnn\.(\d+)\..*"),
-        "mask_hidden": shape("maskest.mlp.0.mlp.0.weight", 2)[0],
-    }
+        shares[split] = right / (len(forms) * max(len(widths), bands))
+    best = max(shares, key=shares.get)
+    if shares[best] > 0.5:
+        return best
+    splits = ", ".join(f"{split} ({len(_widths(split))} bands)" for split in SPLITS)
+    first = ", ".join(str(inputs("bandsplit.fcs.{}.weight", band)) for band in range(min(bands, 6)))
+    raise ValueError(
+        f"layers 'bandsplit.fcs.*.weight': expected {PARTS} inputs per bin of one of the splits "
+        f"{splits}, found {bands} bands{f' of {first}, … inputs' if bands else ''}"
+    )
 
 
-def _expected(split, widths, features, frames, hidden, repeats, mask_hidden) -> dict[str, tuple]:
-    """Every layer of the program and its shape."""
-    del split
-    shapes: dict[str, tuple] = {}
+def _table(widths: list[int], repeats: int) -> checks.Table:
+    """Every layer of the program and what its shape is made of."""
+    features, hidden, frames, mask_hidden = (
+        checks.Size((name,)) for name in ("features", "hidden", "frames", "mask_hidden")
+    )
+    shapes: checks.Table = {}
 
-    def linear(name: str, inputs: int, outputs: int) -> None:
+    def linear(name: str, inputs, outputs) -> None:
         shapes[f"{name}.weight"], shapes[f"{name}.bias"] = (outputs, inputs), (outputs,)
 
-    def norm(name: str, *shape: int) -> None:
+    def norm(name: str, *shape) -> None:
         shapes[f"{name}.weight"] = shapes[f"{name}.bias"] = shape
 
     for band, width in enumerate(widths):
@@ -139,31 +143,6 @@ def _expected(split, widths, features, frames, hidden, repeats, mask_hidden) -> 
             shapes[f"{name}.rnn.bias_ih_l0{end}"] = (4 * hidden,)
             shapes[f"{name}.rnn.bias_hh_l0{end}"] = (4 * hidden,)
     return shapes
-
-
-def _check(state: dict[str, Any], expected: dict[str, tuple]) -> None:
-    for name, shape in expected.items():
-        if name not in state:
-            raise ValueError(f"layer {name!r}: expected shape {shape}, found no such layer")
-        value = state[name]
-        if not isinstance(value, np.ndarray):
-            kind = type(value).__name__
-            raise ValueError(f"layer {name!r}: expected a tensor of shape {shape}, found {kind}")
-        if value.shape != shape:
-            raise ValueError(f"layer {name!r}: expected shape {shape}, found {value.shape}")
-        if not np.isfinite(value).all():
-            raise ValueError(f"layer {name!r}: expected finite numbers, found others")
-    more = [name for name in state if name not in expected]
-    if more:
-        raise ValueError(
-            f"{len(more)} layers more than expected, found {_some(more)}; the attention variant "
-            "and other systems cannot be converted"
-        )
-
-
-def _some(names) -> str:
-    names = sorted(map(str, names))
-    return ", ".join(map(repr, names[:3])) + (", …" if len(names) > 3 else "") or "nothing"
 
 
 def _assign(model: BandSplit, state: State) -> None:

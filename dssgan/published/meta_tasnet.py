@@ -1,223 +1,146 @@
-"""Weights of the original Meta-TasNet (pfnet-research/meta-tasnet) → `MultiStage`."""
+"""Weights of the original Meta-TasNet (pfnet-research/meta-tasnet) → `MultiStage`.
 
-import numpy as np
+Files are what the original's training writes (a dict with `args` and `state_dict`) or a bare state
+dict. Sizes follow from the tensors, but two things stand in `args` alone: how many layers a stack
+has, which the dilations depend on, and the stride.
+"""
+
+import sys
+from pathlib import Path
+from typing import Any
 
 from dssgan.models import MultiStage
+from dssgan.published import checks, torch_file
+from dssgan.published.meta_tasnet_layers import FORM, counts, table
+from dssgan.published.meta_tasnet_weights import load_stage
 
 SOURCES = ("drums", "bass", "other", "vocals")
+SYSTEM = "Meta-TasNet file"
+# Our names → those of the original's command line, as they stand in `args`.
+ARGUMENTS = {
+    "width": "N",
+    "filter_length": "L",
+    "stride": "W",
+    "banks": "filters",
+    "mels": "num_mels",
+    "bottleneck": "B",
+    "hidden": "H",
+    "kernel": "kernel",
+    "layers": "layers",
+    "stacks": "stack",
+    "stages": "stages_num",
+    "base_rate": "sampling_rate",
+    "embedding_size": "E_1",
+    "code_size": "E_2",
+    "residual_bias": "residual_bias",
+}
 
 
-class State:
-    """A dict of tensors that remembers which were used, so that nothing is silently ignored."""
-
-    def __init__(self, state: dict[str, np.ndarray]):
-        self.state, self.unused = state, set(state)
-
-    def take(self, name: str) -> np.ndarray:
-        if name not in self.state:
-            raise ValueError(f"weights: tensor {name!r} is missing; is this a Meta-TasNet file?")
-        self.unused.discard(name)
-        return np.asarray(self.state[name], np.float32)
-
-    def has(self, name: str) -> bool:
-        return name in self.state
-
-
-def from_meta_tasnet(state: dict[str, np.ndarray], **hyperparameters) -> MultiStage:
-    """Build a `MultiStage` with the weights of the original program (pfnet-research/meta-tasnet).
+def meta_tasnet_file(path: Path, **given: int) -> MultiStage:
+    """Read a checkpoint of the original program.
 
     Args:
-      state: the original's tensor names → arrays.
-      **hyperparameters: of `MultiStage`; sizes that the tensors tell are read from them, others
-        (stride, when it differs from the filter length) must be given.
+      path: the file.
+      **given: of `MultiStage`, over those in the file: "layers" and "stride", where it has no args.
 
     Raises:
-      ValueError: a tensor is missing, has the wrong shape, or is left over.
+      ValueError: as of `from_meta_tasnet`, and args that do not fit; the message names the file.
     """
-    tensors = State(state)
-    # A data-parallel wrapper prefixes every name.
-    if any(name.startswith("module.") for name in state):
-        tensors = State({name.removeprefix("module."): value for name, value in state.items()})
-    model = MultiStage(**{**_sizes(tensors), **hyperparameters})
-    for index, stage in enumerate(model.stages):
-        prefix = f"stages.{index}."
-        _load_encoder(stage.encoder, tensors, prefix + "encoder.")
-        _load_decoder(stage.decoder, tensors, prefix + "decoder.")
-        if stage.mask.generated:
-            _assign(stage.mask.embedding, tensors.take(prefix + "instrument_embedding.weight"))
-        _load_mask(stage.mask, tensors, prefix + "mask.")
-    if tensors.unused:
-        some = ", ".join(sorted(tensors.unused)[:3])
-        raise ValueError(f"weights: {len(tensors.unused)} tensors have no place, such as {some}")
+    content = torch_file.load(path)
+    try:
+        arguments = content.get("args") if isinstance(content, dict) else None
+        if not isinstance(arguments, dict | None):
+            raise ValueError("args: expected the arguments of the original program, found others")
+        known = {
+            ours: arguments[theirs]
+            for ours, theirs in ARGUMENTS.items()
+            if theirs in (arguments or {})
+        }
+        model = from_meta_tasnet(content, **{**known, **given})
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from error
+    if "stride" not in {**known, **given}:
+        print(
+            f"{path}: does not tell the stride; taken to be the filter length, "
+            f"{model.hyperparameters['stride']} samples: give --stride where it was another",
+            file=sys.stderr,
+        )
     return model
 
 
-def _sizes(tensors: State) -> dict:
-    """Hyper-parameters that the shapes of the tensors tell."""
+def from_meta_tasnet(state: dict[str, Any], **hyperparameters) -> MultiStage:
+    """Build a `MultiStage` with the weights of the original program (pfnet-research/meta-tasnet).
 
-    def shape(name):
-        return tensors.state[name].shape if tensors.has(name) else None
+    Args:
+      state: the original's tensor names → arrays; a leading "module." is dropped.
+      **hyperparameters: of `MultiStage`; sizes that the tensors tell are read from them, others
+        (layers or stacks; the stride, when it differs from the filter length) must be given.
 
-    def count(form):
-        return next(i for i in range(10_000) if not tensors.has(form.format(i)))
+    Raises:
+      ValueError: a layer is missing, left over, of an unexpected shape or not finite, or a
+        hyper-parameter does not fit to the layers: one line that names it, what was expected and
+        what was found.
+    """
+    layers = checks.layers_of(state, "module.", FORM, SYSTEM)
+    found = counts(layers)
+    expected = table(
+        **found,
+        sources=len(hyperparameters.get("sources", SOURCES)),
+        base_rate=_whole("base_rate", hyperparameters.get("base_rate", 8000)),
+    )
+    sizes = checks.sizes_of(layers, expected)
+    told = {"mels": 0} | sizes | {key: found[key] for key in ("stages", "banks", "residual_bias")}
+    given = dict(hyperparameters)
+    if not found["generated"]:
+        for unused in ("embedding_size", "code_size"):
+            given.pop(unused, None)
+    for key, value in told.items():
+        if key in given and not (isinstance(given[key], int) and given[key] == value):
+            raise ValueError(f"{_called(key)} is {_short(given[key])}, but its layers have {value}")
+    tensors = checks.check(
+        layers, checks.shapes(expected, sizes), "other systems cannot be converted"
+    )
+    dilations = _dilations(found["blocks"], given)
+    told |= {"stride": told["filter_length"], "generated": found["generated"]}
+    model = MultiStage(**{"sources": SOURCES, **told, **given, **dilations})
+    for index, stage in enumerate(model.stages):
+        load_stage(stage, tensors, f"stages.{index}.")
+    return model
 
-    filters = shape("stages.0.encoder.filters.0.weight")
-    if filters is None:
+
+def _dilations(blocks: int, given: dict[str, Any]) -> dict[str, int]:
+    """Layers and stacks of the mask network: their product alone shows in its layers."""
+    known = {key: _whole(key, given[key]) for key in ("layers", "stacks") if key in given}
+    if not known and blocks > 1:
+        choices = ", ".join(str(n) for n in range(1, blocks + 1) if blocks % n == 0)
         raise ValueError(
-            "weights: tensor 'stages.0.encoder.filters.0.weight' is missing; "
-            "is this a Meta-TasNet file?"
+            f"how many layers a stack has does not follow from its {blocks} blocks, and the "
+            f"dilations depend on it: give layers ({choices}; --layers for the command, 6 in the "
+            "paper)"
         )
-    sizes = {
-        "width": shape("stages.0.encoder.bottleneck.0.weight")[0],
-        "filter_length": filters[2],
-        "stride": filters[2],
-        "banks": count("stages.0.encoder.filters.{}.weight"),
-        "stages": count("stages.{}.encoder.filters.0.weight"),
-        "generated": tensors.has("stages.0.instrument_embedding.weight"),
-    }
-    mel = shape("stages.0.encoder.spectrogram.mel_transform.weight")
-    sizes["mels"] = mel[0] if mel else 0
-    blocks = count("stages.0.mask.tcn.{}.prelu_1.weight")
-    sizes["layers"], sizes["stacks"] = (6, blocks // 6) if blocks % 6 == 0 else (blocks, 1)
-    if sizes["generated"]:
-        embedding = shape("stages.0.instrument_embedding.weight")
-        norm_2 = shape("stages.0.mask.norm_2.affine.weight")
-        sizes["embedding_size"], sizes["code_size"] = embedding[1], norm_2[1]
-        sizes["bottleneck"] = norm_2[0] // 2
-        sizes["hidden"] = shape("stages.0.mask.tcn.0.norm_1.affine.weight")[0] // 2
-        sizes["sources"] = SOURCES[: embedding[0]]
-        taps = shape("stages.0.mask.tcn.0.dconv1d.kernel.weight")[0] // sizes["hidden"]
-        sizes["residual_bias"] = tensors.has("stages.0.mask.tcn.0.res_out.bias.weight")
-    else:
-        conv = shape("stages.0.mask.in_conv.conv.weight")
-        sizes["bottleneck"] = conv[0] // len(SOURCES)
-        depthwise = shape("stages.0.mask.tcn.0.dconv1d.conv.weight")
-        sizes["hidden"], taps = depthwise[0] // len(SOURCES), depthwise[2]
-        sizes["residual_bias"] = tensors.has("stages.0.mask.tcn.0.res_out.conv.bias")
-    sizes["kernel"] = taps
-    return sizes
-
-
-def _assign(variable, value: np.ndarray) -> None:
-    if tuple(variable.shape) != value.shape:
+    layers = known.get("layers", max(1, blocks // known.get("stacks", 1)))
+    stacks = known.get("stacks", max(1, blocks // layers))
+    if layers * stacks != blocks:
         raise ValueError(
-            f"weights: {variable.path} expects shape {tuple(variable.shape)}, found {value.shape}; "
-            "do the hyper-parameters match the file?"
+            f"{_called('layers')} × {_called('stacks')} is {layers} × {stacks}, but its layers "
+            f"have {blocks} blocks"
         )
-    variable.assign(value)
+    return {"layers": layers, "stacks": stacks}
 
 
-def _load_encoder(encoder, tensors: State, prefix: str) -> None:
-    for bank, variable in enumerate(encoder.filters):
-        weight = tensors.take(f"{prefix}filters.{bank}.weight")
-        _assign(variable, weight[:, 0].T)
-    banks = len(encoder.filters)
-    width = encoder.filters[0].shape[1]
-    kernel = tensors.take(prefix + "bottleneck.0.weight")[:, :, 0].T
-    # The original interleaves the banks (channel n · banks + l); here they follow one another.
-    order = [n * banks + bank for bank in range(banks) for n in range(width)]
-    order += list(range(banks * width, kernel.shape[0]))
-    _assign(encoder.bottleneck_0, kernel[order])
-    _assign(encoder.bottleneck_1, tensors.take(prefix + "bottleneck.2.weight")[:, :, 0].T)
-    if encoder.mels:
-        spectrogram = prefix + "spectrogram."
-        tensors.unused.discard(spectrogram + "window")
-        _assign(encoder.mean, tensors.take(spectrogram + "mean")[0, :, 0])
-        _assign(encoder.std, tensors.take(spectrogram + "std")[0, :, 0])
-        _assign(encoder.scale, tensors.take(spectrogram + "affine_scale")[0, :, 0])
-        _assign(encoder.shift, tensors.take(spectrogram + "affine_bias")[0, :, 0])
-        _assign(encoder.mel_kernel, tensors.take(spectrogram + "mel_transform.weight")[:, :, 0].T)
-        _assign(encoder.mel_bias, tensors.take(spectrogram + "mel_transform.bias"))
+def _whole(key: str, value: Any) -> int:
+    if type(value) is not int or value < 1:
+        raise ValueError(f"{_called(key)} is {_short(value)}, expected a whole number from 1 on")
+    return value
 
 
-def _load_decoder(decoder, tensors: State, prefix: str) -> None:
-    _assign(decoder.bottleneck, tensors.take(prefix + "bottleneck.0.weight")[:, :, 0])
-    for bank, variable in enumerate(decoder.filters):
-        _assign(variable, tensors.take(f"{prefix}filters.{bank}.weight")[:, 0])
+def _called(key: str) -> str:
+    return f"{key} ({ARGUMENTS[key]} in args)" if key in ARGUMENTS else key
 
 
-def _load_mask(mask, tensors: State, prefix: str) -> None:
-    layers = {
-        "norm_1": ["norm_1"],
-        "in_conv": ["in_conv"],
-        "norm_2": ["norm_2"],
-        "norm_3": ["norm_3"],
-        "mask_output": ["mask_output"],
-        "norm_4": ["norm_4"],
-    }
-    blocks = range(len(mask.dilations))
-    inside = {
-        "expand": "conv1d",
-        "block_norm_1": "norm_1",
-        "depthwise": "dconv1d",
-        "block_norm_2": "norm_2",
-        "residual": "res_out",
-        "skip": "skip_out",
-    }
-    for ours, theirs in inside.items():
-        layers[ours] = [f"tcn.{block}.{theirs}" for block in blocks]
-    load = _load_generated if mask.generated else _load_independent
-    for name, paths in layers.items():
-        load(mask, name, tensors, [prefix + path for path in paths])
-    if "skip_bias" in mask.weights_of:
-        for name in ("residual", "skip"):
-            theirs = [f"{prefix}tcn.{block}.{inside[name]}" for block in blocks]
-            load(mask, name + "_bias", tensors, theirs)
-    slopes = [tensors.take(f"{prefix}prelu_{i}.weight")[0] for i in (1, 2, 3, 4)]
-    _assign(mask.slopes, np.array(slopes, np.float32))
-    slopes = [
-        [tensors.take(f"{prefix}tcn.{block}.prelu_{i}.weight")[0] for i in (1, 2)]
-        for block in blocks
-    ]
-    _assign(mask.block_slopes, np.array(slopes, np.float32))
-
-
-def _kernel_shape(mask, name: str) -> tuple[int, int, int] | None:
-    """(out, in per group, taps) of a convolution in the original's row-major order."""
-    return {
-        "in_conv": (mask.bottleneck, mask.inputs, 1),
-        "expand": (mask.hidden, mask.bottleneck, 1),
-        "depthwise": (mask.hidden, 1, mask.kernel),
-        "residual": (mask.bottleneck, mask.hidden, 1),
-        "skip": (mask.bottleneck, mask.hidden, 1),
-        "mask_output": (mask.outputs, mask.bottleneck, 1),
-    }.get(name)
-
-
-def _ours(weight: np.ndarray, shape) -> np.ndarray:
-    """(…, out · in · taps) → (…, taps · in · out): how the mask network keeps its kernels."""
-    if shape is None:
-        return weight
-    lead = weight.shape[:-1]
-    weight = weight.reshape(*lead, *shape)
-    return np.moveaxis(weight, (-1, -2, -3), (-3, -2, -1)).reshape(*lead, -1)
-
-
-def _load_generated(mask, name: str, tensors: State, paths: list[str]) -> None:
-    layer, shape = mask.weights_of[name], _kernel_shape(mask, name)
-    kind = "kernel" if shape else ("bias" if name.endswith("_bias") else "affine")
-
-    def stack(form):
-        return np.stack([tensors.take(f"{path}.{form}") for path in paths])
-
-    _assign(layer.code_kernel, np.swapaxes(stack("bottleneck.weight"), 1, 2))
-    _assign(layer.code_bias, stack("bottleneck.bias")[:, None])
-    _assign(layer.kernel, _ours(np.swapaxes(stack(f"{kind}.weight"), 1, 2), shape))
-    _assign(layer.bias, _ours(stack(f"{kind}.bias")[:, None], shape))
-
-
-def _load_independent(mask, name: str, tensors: State, paths: list[str]) -> None:
-    layer, shape = mask.weights_of[name], _kernel_shape(mask, name)
-
-    def stack(form):
-        return np.stack(
-            [tensors.take(f"{path}.{form}").reshape(mask.sources, -1) for path in paths]
-        )
-
-    if shape:
-        value = _ours(stack("conv.weight"), shape)
-    elif name.endswith("_bias"):
-        value = stack("conv.bias")
-    else:
-        value = np.concatenate([stack("group_norm.weight"), stack("group_norm.bias")], -1)
-    _assign(layer.weight, value)
+def _short(value: Any) -> str:
+    """A value for a message: never long, and nothing of what is inside."""
+    plain = isinstance(value, bool | float | str | None) or (
+        type(value) is int and abs(value) < 1e20
+    )
+    return repr(value)[:60] if plain else f"a {type(value).__name__}"

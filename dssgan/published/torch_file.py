@@ -1,151 +1,67 @@
 """PyTorch checkpoints → NumPy, without PyTorch and without running code from the file.
 
 Reads both layouts of `torch.save`: the zip archive (1.6 and later) and the older sequence of
-pickles (the published Meta-TasNet weights were written by PyTorch 1.4). The unpickler knows
-tensors, ordered dicts and argparse's Namespace; any other global in the file becomes an inert
-placeholder that can do nothing.
+pickles (the published Meta-TasNet weights were written by PyTorch 1.4). What becomes of the objects
+in the pickles stands in `torch_pickle`.
 """
 
-import argparse
-import collections
 import io
-import pickle
 import zipfile
 from pathlib import Path
 from typing import Any
 
-import numpy as np
+from dssgan.published.torch_pickle import Inert, Namespace, Unpickler
+from dssgan.published.torch_tensors import Refused, Storage, Tensor, Unsupported
 
-DTYPES = {
-    "FloatStorage": np.dtype("<f4"),
-    "DoubleStorage": np.dtype("<f8"),
-    "HalfStorage": np.dtype("<f2"),
-    "BFloat16Storage": np.dtype("<u2"),
-    "LongStorage": np.dtype("<i8"),
-    "IntStorage": np.dtype("<i4"),
-    "ShortStorage": np.dtype("<i2"),
-    "CharStorage": np.dtype("i1"),
-    "ByteStorage": np.dtype("u1"),
-    "BoolStorage": np.dtype("?"),
-}
+__all__ = ["Inert", "load"]
+
+ZIP_MAGIC = b"PK\x03\x04"
 LEGACY_MAGIC = 0x1950A86A20F9469CFC6C
 
 
-class Inert:
-    """Stands for a class or function of the file that is not data; keeps nothing, does nothing."""
-
-    def __init__(self, *args, **kwargs):
-        pass
-
-    def __setstate__(self, state):
-        pass
-
-    def append(self, item):
-        pass
-
-    def extend(self, items):
-        pass
-
-    def __setitem__(self, key, value):
-        pass
-
-
-class Storage:
-    """The numbers of a tensor; filled at once (zip) or after the pickles (legacy)."""
-
-    def __init__(self, kind: str, key: str, count: int):
-        if kind not in DTYPES:
-            raise ValueError(f"tensor type {kind} is not supported")
-        self.kind, self.key, self.count = kind, key, count
-        self.values: np.ndarray | None = None
-
-    def fill(self, data: bytes) -> None:
-        values = np.frombuffer(data, DTYPES[self.kind])
-        if len(values) != self.count:
-            raise ValueError(
-                f"truncated: {len(values)} of {self.count} numbers of tensor {self.key}"
-            )
-        if self.kind == "BFloat16Storage":
-            values = (values.astype(np.uint32) << 16).view(np.float32)
-        self.values = values
-
-
-class Tensor:
-    """A view of a storage; becomes an array once the storage is filled."""
-
-    def __init__(self, storage: Storage, offset: int, shape: tuple, strides: tuple):
-        self.storage, self.offset, self.shape, self.strides = storage, offset, shape, strides
-
-    def array(self) -> np.ndarray:
-        values = self.storage.values
-        span = sum((n - 1) * s for n, s in zip(self.shape, self.strides)) if self.shape else 0
-        if 0 in self.shape:
-            return np.zeros(self.shape, values.dtype)
-        if self.offset < 0 or min(self.strides, default=0) < 0 or self.offset + span >= len(values):
-            raise ValueError(f"a tensor of shape {self.shape} reaches outside its storage")
-        strides = tuple(stride * values.itemsize for stride in self.strides)
-        view = np.lib.stride_tricks.as_strided(values[self.offset :], self.shape, strides)
-        return view.copy()
-
-
-def _rebuild_tensor(storage, offset, shape, strides, *rest) -> Tensor:
-    return Tensor(storage, offset, tuple(shape), tuple(strides))
-
-
-def _rebuild_parameter(tensor, *rest) -> Tensor:
-    return tensor
-
-
-ALLOWED = {
-    ("torch._utils", "_rebuild_tensor"): _rebuild_tensor,
-    ("torch._utils", "_rebuild_tensor_v2"): _rebuild_tensor,
-    ("torch._utils", "_rebuild_parameter"): _rebuild_parameter,
-    ("collections", "OrderedDict"): collections.OrderedDict,
-    ("argparse", "Namespace"): argparse.Namespace,
-}
-
-
-class Unpickler(pickle.Unpickler):
-    """Builds tensors and plain containers; never imports what the file names."""
-
-    def __init__(self, file, storages: dict[str, Storage]):
-        super().__init__(file, encoding="latin-1")
-        self.storages = storages
-
-    def find_class(self, module, name):
-        if module == "torch" and name.endswith("Storage"):
-            return type(name, (), {"kind": name})
-        return ALLOWED.get((module, name), Inert)
-
-    def persistent_load(self, saved):
-        _, kind, key, _, count = saved[:5]
-        kind = getattr(kind, "kind", "unknown")
-        return self.storages.setdefault(key, Storage(kind, key, count))
-
-
 def load(path) -> Any:
-    """The object in a `.pt` file with every tensor as a NumPy array (bfloat16 as float32).
+    """The object in a `.pt` file.
+
+    Returns:
+      Dictionaries, lists, tuples, text and numbers; every tensor as a NumPy array (bfloat16 as
+      float32), ordered dicts and argparse's Namespace as plain dictionaries, and `Inert` for any
+      other object.
 
     Raises:
-      ValueError: not a PyTorch file, truncated, or of a tensor type that is not supported.
+      ValueError: not a PyTorch file, damaged, cut off, or of a tensor type that is not supported:
+        one line that names the file.
       OSError: it cannot be read.
     """
     data = Path(path).read_bytes()
     try:
-        read = _read_zip if zipfile.is_zipfile(io.BytesIO(data)) else _read_legacy
-        return _finish(read(data))
-    except (ValueError, KeyError, TypeError, EOFError, IndexError, AttributeError) as error:
+        read = _read_zip if data.startswith(ZIP_MAGIC) else _read_legacy
+        return _plain(read(data), {})
+    except Unsupported as error:
+        raise ValueError(f"{path}: {error}; expected floats or integers of PyTorch") from error
+    except Refused as error:
         raise ValueError(
-            f"{path}: not a readable PyTorch file ({error}); expected torch.save's output"
+            f"{path}: not a readable PyTorch file (its pickle {error}); expected weights that "
+            "torch.save wrote; download it again from a source you trust"
         ) from error
-    except (pickle.UnpicklingError, zipfile.BadZipFile, RecursionError, MemoryError) as error:
-        raise ValueError(f"{path}: damaged PyTorch file ({error}); download it again") from error
+    except Exception as error:  # whatever a damaged archive or pickle runs into
+        raise ValueError(
+            f"{path}: not a whole PyTorch file ({_reason(error)}); expected what torch.save "
+            "writes; download it again"
+        ) from error
 
 
 def _read_zip(data: bytes) -> Any:
+    if not zipfile.is_zipfile(io.BytesIO(data)):
+        raise ValueError(f"cut off after {len(data)} bytes: the end of its zip archive is missing")
     with zipfile.ZipFile(io.BytesIO(data)) as archive:
-        main = next(name for name in archive.namelist() if name.endswith("/data.pkl"))
+        names = archive.namelist()
+        main = next((name for name in names if name.endswith("/data.pkl")), None)
+        if main is None:
+            raise ValueError("a zip archive without data.pkl")
         folder = main.removesuffix("data.pkl")
+        order = f"{folder}byteorder"
+        if order in names and archive.read(order) != b"little":
+            raise Unsupported("tensors that a big-endian machine wrote cannot be read")
         storages: dict[str, Storage] = {}
         content = Unpickler(io.BytesIO(archive.read(main)), storages).load()
         for key, storage in storages.items():
@@ -154,27 +70,70 @@ def _read_zip(data: bytes) -> Any:
 
 
 def _read_legacy(data: bytes) -> Any:
+    if not data:
+        raise ValueError("it is empty")
     file, storages = io.BytesIO(data), {}
-    if Unpickler(file, storages).load() != LEGACY_MAGIC:
-        raise ValueError("the first pickle is not PyTorch's mark")
+    try:
+        mark = Unpickler(file, storages).load()
+    except Exception:
+        mark = None
+    if type(mark) is not int or mark != LEGACY_MAGIC:
+        raise ValueError("neither a zip archive nor PyTorch's older layout")
+    try:
+        return _after_mark(file, storages)
+    except Exception as error:
+        if isinstance(error, Refused | Unsupported) or file.read(1):
+            raise
+        raise ValueError(f"cut off: it ends too early, after {len(data)} bytes") from error
+
+
+def _after_mark(file: io.BytesIO, storages: dict[str, Storage]) -> Any:
     for _ in ("protocol version", "system information"):
         Unpickler(file, storages).load()
     content = Unpickler(file, storages).load()
-    for key in Unpickler(file, storages).load():
+    keys = Unpickler(file, storages).load()
+    named = type(keys) is list and all(type(key) is str for key in keys)
+    if not named or set(keys) != set(storages):
+        raise ValueError("it does not list the numbers of its tensors")
+    for key in keys:
         storage = storages[key]
         count = int.from_bytes(file.read(8), "little")
         if count != storage.count:
             raise ValueError(f"tensor {key} has {count} numbers, {storage.count} were announced")
-        storage.fill(file.read(count * DTYPES[storage.kind].itemsize))
+        storage.fill(file.read(storage.size))
     return content
 
 
-def _finish(value: Any) -> Any:
-    """Replace tensors by arrays in containers."""
-    if isinstance(value, Tensor):
-        return value.array()
-    if isinstance(value, dict):
-        return {key: _finish(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return type(value)(_finish(item) for item in value)
-    return value
+def _plain(value: Any, done: dict[int, Any]) -> Any:
+    """Replace tensors by arrays and stand-ins by dictionaries, each object once.
+
+    Without the memory of what is `done`, lists that hold a list twice that holds a list twice …
+    would take for ever.
+    """
+    if id(value) in done:
+        return done[id(value)]
+    if type(value) is Tensor:
+        done[id(value)] = value.array()
+    elif type(value) is list:
+        done[id(value)] = made = []
+        made.extend(_plain(item, done) for item in value)
+    elif type(value) is tuple:
+        done[id(value)] = tuple(_plain(item, done) for item in value)
+    elif type(value) in (dict, Namespace):
+        items = value.fields if type(value) is Namespace else value
+        done[id(value)] = made = {}
+        made.update((key, _plain(item, done)) for key, item in items.items())
+    else:
+        return value
+    return done[id(value)]
+
+
+def _reason(error: Exception) -> str:
+    """What an error says, on one line and short; its kind where Python raised it."""
+    text = " ".join(str(error).split())[:160]
+    if type(error) is ValueError:
+        return text
+    kind = type(error).__name__
+    if kind == "error":  # struct and zlib call theirs by one name
+        kind = f"{type(error).__module__}.{kind}"
+    return f"{kind}: {text}" if text else kind

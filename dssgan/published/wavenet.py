@@ -6,28 +6,17 @@ arrays, names and the text of the model's description; nothing of a file is ever
 
 import json
 import os
-import re
 from pathlib import Path
-from typing import NamedTuple
 
 import h5py
 import numpy as np
 
 from dssgan.models import Wavenet
+from dssgan.published.checks import floats
+from dssgan.published.wavenet_layers import SOURCES, Layer, sizes_of
 
-# Number of outputs → sources, the predicted ones first.
-SOURCES = {3: ("vocals", "drums", "bass", "other"), 1: ("vocals", "accompaniment")}
 # Theano turns kernels around (a convolution in the strict sense); everyone else correlates.
 BACKENDS = {"theano": True, "tensorflow": False, "cntk": False}
-DILATED = re.compile(r"_dilated_conv_d(\d+)_s(\d+)$")
-KERNEL = ("kernel",)
-
-
-class Layer(NamedTuple):
-    """A layer of the file: its name and its weights by their short names, not read yet."""
-
-    name: str
-    weights: dict[str, h5py.Dataset]
 
 
 def from_wavenet(path: str | os.PathLike, **hyperparameters) -> Wavenet:
@@ -48,7 +37,7 @@ def from_wavenet(path: str | os.PathLike, **hyperparameters) -> Wavenet:
     try:
         with h5py.File(path, "r") as file:
             flip, layers = _layers(file)
-            sizes = _sizes(layers)
+            sizes = sizes_of(layers)
             arrays = _arrays(layers)
             field = _target_field(file, sizes)
     except ValueError as error:
@@ -117,101 +106,11 @@ def _layers(file: h5py.File) -> tuple[bool, list[Layer]]:
     return BACKENDS[backend], layers
 
 
-def _sizes(layers: list[Layer]) -> dict:
-    """Channels, number of blocks and dilations; what comes where is told by the order alone."""
-    if len(layers) < 6:
-        raise ValueError(
-            f"{len(layers)} layers with weights, expected at least 6: is this a Wavenet?"
-        )
-    residual = _kernel(layers[0], "the first convolution", (3, 1, None))[2]
-    mixed = _kernel(layers[2], "the 1×1 convolution of block 1", (1, residual, None))[2]
-    skip = mixed - residual
-    if skip < 1:
-        raise ValueError(
-            f"layer {layers[2].name!r}: {mixed} outputs, expected more than the {residual} of the "
-            "residual"
-        )
-    blocks = 0
-    while 2 * blocks + 1 < len(layers) and _is_dilated(layers[2 * blocks + 1], residual):
-        blocks += 1
-        if 2 * blocks == len(layers):
-            raise ValueError(
-                f"ends after layer {layers[-1].name!r}: its 1×1 convolution is missing"
-            )
-        _kernel(layers[2 * blocks], f"the 1×1 convolution of block {blocks}", (1, residual, mixed))
-    last = layers[2 * blocks + 1 :]
-    if not last:
-        raise ValueError(f"ends after layer {layers[-1].name!r}: the last three layers are missing")
-    behind = f"the dilated convolution of block {blocks + 1} or the first of the last three layers"
-    wide = _kernel(last[0], behind, (3, skip, None))[2]
-    if len(last) != 3:
-        more = f", such as {last[3].name!r}" if len(last) > 3 else ""
-        raise ValueError(f"{len(last)} layers from {last[0].name!r} on{more}, expected 3")
-    narrow = _kernel(last[1], "the second of the last three layers", (3, wide, None))[2]
-    outputs = _kernel(last[2], "the output layer", (1, narrow, None), ("kernel", "bias"))[2]
-    if outputs not in SOURCES:
-        raise ValueError(
-            f"layer {last[2].name!r}: {outputs} outputs, expected 1 (singing voice) or 3"
-        )
-    channels = (residual, skip, wide, narrow, outputs)
-    return {"channels": channels, "blocks": blocks, "layers": _dilations(layers[1:-3:2])}
-
-
-def _is_dilated(layer: Layer, residual: int) -> bool:
-    kernel = layer.weights.get("kernel")
-    return kernel is not None and kernel.shape == (3, residual, 2 * residual)
-
-
-def _kernel(layer: Layer, what: str, expected: tuple, weights: tuple[str, ...] = KERNEL) -> tuple:
-    """The shape of a layer's kernel, checked; None in `expected` is any number."""
-    shown = "(" + ", ".join("any" if size is None else str(size) for size in expected) + ")"
-    told = f"layer {layer.name!r}: expected {what}, {' and '.join(weights)} of shape {shown}"
-    if tuple(layer.weights) != weights:
-        raise ValueError(f"{told}; found {', '.join(layer.weights)}")
-    shape = layer.weights["kernel"].shape
-    if len(shape) != 3 or any(wanted not in (None, size) for wanted, size in zip(expected, shape)):
-        raise ValueError(f"{told}; found {shape}")
-    if "bias" in weights and layer.weights["bias"].shape != shape[2:]:
-        raise ValueError(f"{told}; its bias has {layer.weights['bias'].shape}")
-    return shape
-
-
-def _dilations(layers: list[Layer]) -> int:
-    """How many dilations a stack has, from the names of the dilated convolutions."""
-    found = []
-    for layer in layers:
-        match = DILATED.search(layer.name)
-        if match is None:
-            raise ValueError(
-                f"layer {layer.name!r}: expected a name that ends as in dilated_conv_d4_s0, which "
-                "tells the dilation"
-            )
-        found.append(int(match[1]))
-    count = max(found).bit_length()
-    for place, (layer, dilation) in enumerate(zip(layers, found)):
-        if dilation != 2 ** (place % count):
-            raise ValueError(
-                f"layer {layer.name!r}: dilation {dilation}, expected {2 ** (place % count)}; is a "
-                "layer before it missing?"
-            )
-    if len(layers) % count:
-        raise ValueError(
-            f"layer {layers[-1].name!r} is the last block, expected dilation {2 ** (count - 1)} "
-            "there; is a layer behind it missing?"
-        )
-    return count
-
-
 def _arrays(layers: list[Layer]) -> list[list[np.ndarray]]:
     """The numbers of every layer, float32."""
-    arrays = []
-    for layer in layers:
-        arrays.append([np.asarray(weight[()], np.float32) for weight in layer.weights.values()])
-        if not all(np.isfinite(array).all() for array in arrays[-1]):
-            raise ValueError(
-                f"layer {layer.name!r}: expected numbers, found some that are not finite"
-            )
-    return arrays
+    return [
+        [floats(layer.name, weight[()]) for weight in layer.weights.values()] for layer in layers
+    ]
 
 
 def _target_field(file: h5py.File, sizes: dict) -> int | None:

@@ -1,6 +1,7 @@
 """Weights of the public Band-Split RNN: both kinds of file, and files that are something else."""
 
 import pickle
+import re
 import zipfile
 from collections import OrderedDict
 
@@ -77,13 +78,40 @@ def test_layers_that_do_not_fit_are_named(state):
     refused(state | {FC: state[FC].T}, rf"'{FC}': expected shape \(8, 24\), found \(24, 8\)")
     refused(state | {NORM: np.zeros((20, 9))}, rf"'{NORM}': expected .*\(20, 8\), found \(20, 9\)")
     refused(state | {FC: state[FC] * np.nan}, rf"'{FC}': expected finite numbers")
-    refused(state | {FC: object()}, rf"'{FC}': expected a tensor of shape \(8, 24\), found object")
+    refused(state | {FC: object()}, rf"'{FC}': expected shape \(8, 24\), found object")
     attention = {"bandsequence.bsrnn.0.0.attn.in_proj_weight": np.zeros((24, 8))}
     refused(state | attention, "1 layers more than expected, found '.*attn.in_proj_weight'")
-    bands = {n: v for n, v in state.items() if not n.startswith("bandsplit.fcs.40")}
-    refused(bands, r"bandsplit\.fcs.*v7 \(41 bands\).*found 40 bands")
+    coarse = {
+        n: v for n, v in state.items() if not re.search(r"\.(fcs|layernorms)\.[1-4]?[1-9]\.", n)
+    }
+    refused(coarse, r"bandsplit\.fcs.*v7 \(41 bands\).*found 5 bands of 20, ")
+    refused({7: np.zeros(3)}, "expected a dict of tensors by their names, found int as a name")
     refused({"conv.weight": np.zeros(3)}, r"found only 'conv\.weight'; is this a file of the")
     refused({}, "found only nothing")
+
+
+def kinds(state):
+    """The first and the last layer of each kind."""
+    found = {}
+    for name in state:
+        found.setdefault(re.sub(r"\d+\.", "#.", name), []).append(name)
+    return sorted({names[place] for names in found.values() for place in (0, -1)})
+
+
+def test_every_kind_of_layer_is_named(state):
+    """Layers that sizes used to be read from are blamed themselves, as all others are."""
+    names = kinds(state)
+    assert len(names) > 40
+    for name in names:
+        value, others = state[name], {n: v for n, v in state.items() if n != name}
+        changed = [np.concatenate([value, value[:1]]), value[None], np.repeat(value, 2, -1)]
+        for other in [None, *changed]:
+            found = "no such layer" if other is None else str(other.shape)
+            with pytest.raises(ValueError) as caught:
+                from_bandsplit_rnn(others if other is None else {**others, name: other})
+            assert str(caught.value) == (
+                f"layer {name!r}: expected shape {value.shape}, found {found}"
+            )
 
 
 @pytest.mark.parametrize("share", [0.0, 0.3, 0.9, 0.999])

@@ -103,6 +103,11 @@ def doubled(kernels, names):
     names.insert(-1, "conv1d_extra")
 
 
+def mixed_less(kernels, names):
+    for place in range(2, 14, 2):
+        kernels[place] = np.ones((1, 6, 5), np.float32)
+
+
 def spoilt(kernels, names):
     kernels[4][0, 0, 0] = np.nan
 
@@ -111,22 +116,29 @@ def spoilt(kernels, names):
     ("change", "words"),
     [
         # 0 first; 1, 2 … 11, 12 blocks; 13, 14, 15 last
-        (without(0), ["res_1_dilated_conv_d1_s0", "(3, 1, any)", "(3, 6, 12)"]),
+        (without(0), ["res_1_dilated_conv_d1_s0", "(3, 1, 6)", "(3, 6, 12)"]),
         (without(4), ["res_3_dilated_conv_d4_s0", "(1, 6, 11)", "(3, 6, 12)"]),
-        (without(5), ["conv1d_3", "block 3", "(3, 5, any)", "(1, 6, 11)"]),
+        (without(5), ["conv1d_3", "dilated convolution of block 3", "(3, 6, 12)", "(1, 6, 11)"]),
         (without(13), ["conv1d_8", "(3, 5, any)", "(3, 12, 7)"]),
-        (without(15), ["2 layers from 'conv1d_7' on", "expected 3"]),
+        (without(14), ["conv1d_9", "second of the last three", "(3, 12, any)", "(1, 7, 3)"]),
+        (without(15), ["conv1d_8", "second of the last three", "found kernel, bias of (3, 12, 7)"]),
+        (slice(14, None), ["conv1d_7", "first of the last three", "(3, 5, any)", "kernel, bias"]),
         (slice(3, 5), ["res_3_dilated_conv_d4_s0", "dilation 4, expected 2"]),
         (slice(11, 13), ["res_5_dilated_conv_d2_s1", "expected dilation 4"]),
-        (slice(12, None), ["res_6_dilated_conv_d4_s1", "missing"]),
+        (slice(12, None), ["res_6_dilated_conv_d4_s1", "dilated convolution of block 6"]),
         (slice(13, None), ["conv1d_6", "block 6", "found kernel, bias"]),
         (doubled, ["conv1d_9", "expected 3"]),
-        (with_shape(2, (1, 6, 6)), ["conv1d_1", "more than the 6"]),
+        (with_shape(0, (3, 1, 7)), ["initial_causal_conv", "(3, 1, 6)", "(3, 1, 7)"]),
+        (with_shape(1, (3, 7, 12)), ["res_1_dilated_conv_d1_s0", "(3, 6, 12)", "(3, 7, 12)"]),
+        (with_shape(5, (3, 6, 13)), ["res_3_dilated_conv_d4_s0", "(3, 6, 12)", "(3, 6, 13)"]),
+        (with_shape(11, (3, 6, 13)), ["res_6_dilated_conv_d4_s1", "(3, 6, 12)", "(3, 6, 13)"]),
+        (with_shape(2, (1, 6, 6)), ["conv1d_1", "(1, 6, 11)", "(1, 6, 6)"]),
+        (mixed_less, ["conv1d_1", "5 outputs, expected more than the 6"]),
         (with_shape(6, (1, 6, 10)), ["conv1d_3", "(1, 6, 11)", "(1, 6, 10)"]),
         (with_shape(14, (3, 11, 7)), ["conv1d_8", "(3, 12, any)", "(3, 11, 7)"]),
         (with_shape(3, (3, 6)), ["res_2_dilated_conv_d2_s0", "(3, 6)"]),
         (renamed(3, "convolution"), ["'convolution'", "dilated_conv_d4_s0"]),
-        (spoilt, ["conv1d_2", "not finite"]),
+        (spoilt, ["conv1d_2", "expected finite numbers"]),
     ],
 )
 def test_what_does_not_fit_is_named_in_one_line(tmp_path, rng, change, words):
@@ -144,6 +156,29 @@ def test_what_does_not_fit_is_named_in_one_line(tmp_path, rng, change, words):
     assert "\n" not in message
     for word in words:
         assert word in message
+
+
+@pytest.mark.parametrize(
+    ("last", "words"),
+    [
+        ("conv1d_8", "the output layer, kernel and bias of shape (1, 7, any)"),
+        ("conv1d_7", "the second of the last three layers, kernel of shape (3, 12, any)"),
+        ("conv1d_6", "the first of the last three layers, kernel of shape (3, 5, any)"),
+        ("res_6_dilated_conv_d4_s1", "the 1×1 convolution of block 6, kernel of shape (1, 6, 11)"),
+    ],
+)
+def test_what_is_missing_at_the_end_is_named(tmp_path, rng, last, words):
+    path = tmp_path / "weights.hdf5"
+    tiny(path, rng)
+    with h5py.File(path, "a") as file:
+        names = list(file["model_weights"].attrs["layer_names"])
+        kept = names[: names.index(last) + 1]
+        file["model_weights"].attrs["layer_names"] = kept
+    with pytest.raises(ValueError) as caught:
+        from_wavenet(path)
+    assert (
+        str(caught.value) == f"{path}: ends after layer {last!r}: expected {words}; it is missing"
+    )
 
 
 def test_other_keras_files_are_refused(tmp_path, rng):
