@@ -59,11 +59,12 @@ def fade_window(segment: int, hop: int, context: int) -> np.ndarray:
 
 
 def split_chunks(
-    blocks: Iterable[np.ndarray], segment: int, hop: int, channels: int
+    blocks: Iterable[np.ndarray], segment: int, hop: int, channels: int, grid: int = 1
 ) -> Iterator[Chunk]:
     """Cut blocks (samples, channels) of any length into chunks as soon as they are full.
 
-    A last chunk that is not full begins earlier; only audio shorter than one segment is padded.
+    A last chunk that is not full begins earlier, by a multiple of `grid`; what that leaves open,
+    and audio shorter than one segment, is padded with silence at the end.
     """
     # The hop before the nominal place is kept for a last chunk that begins earlier.
     buffer = np.zeros((hop + segment, channels), np.float32)
@@ -84,7 +85,8 @@ def split_chunks(
                 fresh = 0
                 first = False
     if fresh:
-        lead = 0 if first else segment - filled
+        lead = 0 if first else (segment - filled) // grid * grid
+        buffer[hop + filled :] = 0
         yield Chunk(buffer[hop - lead : hop - lead + segment].copy(), lead, filled)
 
 

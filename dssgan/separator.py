@@ -5,6 +5,7 @@ stems = separator.separate(audio, sample_rate)      # {"drums": (samples, channe
 """
 
 import difflib
+import math
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
@@ -78,12 +79,13 @@ class Separator:
         if segment is None:
             large = self.model.count_params() >= LARGE
             segment = LARGE_SEGMENT_S if large else SEGMENT_S
-        samples = max(round(segment * self.sample_rate), model.minimum, 1)
+        samples = max(round(segment * self.sample_rate), model.minimum, model.grid)
         samples = min(samples, model.maximum or samples)
         self.segment = -(-samples // model.multiple) * model.multiple
         # On the model's own grid, so that neighbouring chunks see the same frames.
+        step = math.lcm(model.multiple, model.grid)
         hop = self.segment - round(self.segment * overlap)
-        self.hop = max(model.multiple, hop - hop % model.multiple)
+        self.hop = max(step, hop - hop % step)
         self.shifts = int(shifts)
         # On a CPU a channel keeps all cores busy: more of them at once would only take more memory.
         self._one_channel = model.channels_apart and not gpu
@@ -249,11 +251,13 @@ class Separator:
             return self._infer(audio, lambda padded: graph(padded, state))
 
         def one_pass(shifted: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
-            chunks = split_chunks(shifted, self.segment, self.hop, channels)
+            grid = self.model.grid
+            chunks = split_chunks(shifted, self.segment, self.hop, channels, grid)
             return overlap_add(chunks, infer, self._window, self.hop, self.batch_size)
 
         furthest = min(self.hop, MOST_SHIFT * self.sample_rate)
         shifts = (round(place * furthest / self.shifts) for place in range(self.shifts))
+        shifts = (shift - shift % self.model.grid for shift in shifts)
         return shifted_average(blocks, one_pass, shifts, channels)
 
     def _infer(self, audio: np.ndarray, graph: Callable[[tf.Tensor], tf.Tensor]) -> np.ndarray:

@@ -9,6 +9,8 @@ import typing
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from common.shell import Misuse
+
 
 def within(default: Any, low: float | None = None, high: float | None = None, choices=()) -> Any:
     """A field with a default whose value must lie in [low, high] or be one of `choices`.
@@ -92,15 +94,44 @@ def flatten(values: Mapping, path: str = "") -> dict[str, Any]:
     return flat
 
 
-def merge(base: Mapping, update: Mapping) -> dict[str, Any]:
-    """`base` with the keys of `update`, section by section."""
+def merge(base: Mapping, update: Mapping, path: str = "") -> dict[str, Any]:
+    """`base` with the keys of `update`, section by section.
+
+    A section whose keys are all digits changes the entries of a list that is there, so that
+    data.also.0.root is a key like any other.
+
+    Args:
+      base, update: nested keys. path: where both stand in the whole, for messages.
+
+    Raises:
+      Misuse: a position beyond the end of a list.
+    """
     result = dict(base)
     for key, value in update.items():
-        if isinstance(value, Mapping) and isinstance(result.get(key), Mapping):
-            result[key] = merge(result[key], value)
+        where = f"{path}.{key}" if path else str(key)
+        there = result.get(key)
+        if isinstance(value, Mapping) and isinstance(there, Mapping):
+            result[key] = merge(there, value, where)
+        elif isinstance(there, list | tuple) and _positions(value):
+            result[key] = _merge_entries(there, value, where)
         else:
             result[key] = value
     return result
+
+
+def _positions(value: Any) -> bool:
+    return isinstance(value, Mapping) and bool(value) and all(str(k).isdecimal() for k in value)
+
+
+def _merge_entries(entries: Iterable, update: Mapping, path: str) -> list:
+    """The entries of a list with those of `update` at their positions."""
+    numbered = dict(enumerate(entries))
+    places = {int(key): value for key, value in update.items()}
+    for place in places:
+        if place not in numbered:
+            until = f"positions 0 to {len(numbered) - 1}" if numbered else "none: the list is empty"
+            raise Misuse(f"{path}.{place}: no such entry of the list, expected {until}")
+    return list(merge(numbered, places, path).values())
 
 
 def _check(hint: Any, value: Any, where: str, root: type) -> Any:

@@ -46,17 +46,25 @@ def measure(
     silent = ~references.any(axis=(1, 2))
     if protocol.silent == "noise" and silent.any():
         references = with_noise(references)
+    unheard = [~estimates.any(axis=(1, 2)) for estimates in sets]
+    if protocol.silence_counts:  # no score hangs on the estimate of another source
+        sets = [
+            np.where(quiet[:, None, None], references, estimates) if quiet.any() else estimates
+            for quiet, estimates in zip(unheard, sets)
+        ]
     beside = [np.broadcast_to(mixture, references.shape)] if protocol.needs_mixture() else []
     found = _plain(references, [*sets, *beside], protocol, sample_rate)
     baseline = found.pop().values if beside else {}
     beside_mixture = [name for name in protocol.metrics if name.startswith("N")]
-    for one in found:
+    for one, quiet in zip(found, unheard):
         for metric in beside_mixture:
             one.values[metric] = one.values[metric[1:]] - baseline[metric[1:]]
         if protocol.silent == "noise" and silent.any():
             for metric in ("SNR", *beside_mixture):
                 if metric in one.values:
                     one.values[metric] = np.full_like(one.values[metric], np.nan)
+        if protocol.silence_counts:
+            of_silence(one.values, quiet)
     return [
         one._replace(values={metric: one.values[metric] for metric in protocol.metrics})
         for one in found
@@ -76,6 +84,17 @@ def with_noise(references: np.ndarray) -> np.ndarray:
             for source in references.astype(np.float64)
         ]
     )
+
+
+def of_silence(values: dict[str, np.ndarray], rows: np.ndarray) -> None:
+    """Put the scores of silence into the rows of some sources, where their frames have scores.
+
+    All of the reference is distortion, and spatial distortion: 0 dB. There is nothing to tell
+    interference from artifacts: NaN.
+    """
+    for metric, found in values.items():
+        score = 0.0 if metric in ("SDR", "ISR") else np.nan
+        found[rows] = np.where(np.isnan(found[rows]), np.nan, score)
 
 
 def _plain(

@@ -180,7 +180,8 @@ def _fitted(
                 continue
             warnings.append(f"reference {name} is silent: noise takes its place")
         fitted[name] = as_channels(estimates[name], channels, f"estimate of {name}", warnings)
-        if not fitted[name].any() and protocol.version != "energies":
+        scored = protocol.silence_counts or protocol.version == "energies"
+        if not fitted[name].any() and not scored:
             raise ValueError(
                 f"the estimate of {name} is silent: BSS Eval does not define its score"
             )

@@ -53,6 +53,8 @@ class Protocol:
       silent: what becomes of a reference that is silent throughout. "skip": it is left out;
         "noise": noise takes its place, and metrics beside the mixture are left out; "score": it is
         scored, by metrics that are defined for it.
+      silence_counts: an estimate that is missing or silent throughout is silence that is scored,
+        with an SDR and an ISR of 0 dB; otherwise its song is not.
       shortest: everything is cut to the shortest estimate; otherwise estimates are cut or padded
         to the references.
       reported: how scores are put together, of `evaluation.summary.AGGREGATES`; the first is the
@@ -73,6 +75,7 @@ class Protocol:
     alone: bool = False
     permuted: bool = False
     silent: str = "skip"
+    silence_counts: bool = False
     shortest: bool = False
     reported: tuple[str, ...] = ("median", "mean")
 
@@ -132,6 +135,7 @@ PROTOCOLS = {
             hop_s=15.0,
             pair_decides_vocals=False,
             adds_accompaniment=True,
+            silence_counts=True,
             shortest=True,
             reported=("median", "mean", "mean_power"),
         ),

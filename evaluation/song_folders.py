@@ -15,6 +15,8 @@ from evaluation.song_score import Takes
 STANDARD = ("drums", "bass", "other", "vocals")
 SUFFIXES = (".wav", ".flac", ".ogg", ".opus", ".mp3", ".aif", ".aiff")
 MIXTURE = "mixture"
+#: What stands behind the name of the song in flat folders: of iKala's and of Bach10's scripts.
+BEHIND = ("voice", "music", "bassoon", "clarinet", "saxophone", "saxphone", "violin")
 #: What other programs call a target (SiSEC's scripts, Demucs, DeepConvSep, the original DSSGAN).
 ALIASES = {"others": "other", "voice": "vocals", "saxphone": "saxophone", "mix": MIXTURE}
 ALIASES |= dict.fromkeys(("acc", "music", "no_vocals"), ACCOMPANIMENT)
@@ -33,8 +35,9 @@ def pair_songs(
 ) -> tuple[list[Song], int]:
     """Find the songs that have estimates, and their references.
 
-    Both folders hold song folders (at any depth, such as test/SONG) or are one song themselves.
-    Songs meet by their path below the folder, or else by the name of their folder.
+    Both folders hold song folders (at any depth, such as test/SONG) or are one song themselves; or
+    files that are named after song and stem, such as SONG-voice.wav. Songs meet by their path below
+    the folder, or else by their name.
 
     Args:
       references, estimates: the two folders.
@@ -85,21 +88,22 @@ def pair_songs(
 
 
 def song_folders(root: str | os.PathLike) -> dict[Path, Files]:
-    """List the folders with audio at or below `root`: {path below root: {stem: file}}."""
+    """List the songs at or below `root`: {path below root: {stem: file}}."""
     root = Path(root)
     if not root.is_dir():
         raise ValueError(f"{root}: no such folder")
-    songs = {}
+    found: dict[Path, Files] = {}
     for folder, below, names in os.walk(root):
         below.sort(key=os.fsencode)
-        files: Files = {}
         for suffix in SUFFIXES:  # in order of preference
             for name in sorted(names, key=os.fsencode):
                 if Path(name).suffix.lower() == suffix and not name.startswith("."):
-                    files.setdefault(stem_name(name), Path(folder, name))
+                    song, stem = song_and_stem(Path(folder, name))
+                    files = found.setdefault(song.relative_to(root), {})
+                    files.setdefault(stem, Path(folder, name))
+    for files in found.values():
         files.pop(MIXTURE, None)
-        if files:
-            songs[Path(folder).relative_to(root)] = files
+    songs = {song: files for song, files in found.items() if files}
     if not songs:
         raise ValueError(
             f"{root}: no songs; expected SONG/drums.wav and the like in it ({', '.join(SUFFIXES)})"
@@ -109,6 +113,8 @@ def song_folders(root: str | os.PathLike) -> dict[Path, Files]:
 
 def mixture_file(folder: Path) -> Path | None:
     """The file of the mixture in a song's folder, if there is one."""
+    if not folder.is_dir():  # songs of flat folders have none
+        return None
     found = [
         file
         for file in folder.iterdir()
@@ -117,6 +123,18 @@ def mixture_file(folder: Path) -> Path | None:
         and stem_name(file.name) == MIXTURE
     ]
     return min(found, key=lambda file: SUFFIXES.index(file.suffix.lower()), default=None)
+
+
+def song_and_stem(file: Path) -> tuple[Path, str]:
+    """What song a file belongs to and which stem it holds, by its folder and its name.
+
+    SONG/drums.wav, SONG-voice.wav and SONG/SONG-violin.wav all belong to SONG.
+    """
+    song, _, stem = file.stem.rpartition("-")
+    if not song or stem.lower() not in BEHIND:
+        return file.parent, stem_name(file.name)
+    place = file.parent if file.parent.name == song else file.parent / song
+    return place, stem_name(stem)
 
 
 def stem_name(file: str) -> str:
@@ -174,8 +192,10 @@ class _Pair:
             if target in STANDARD and target not in (*self.references, *self.estimates)
         ]
         targets = [target for target in self.targets if target not in absent]
+        if self.protocol.adds_accompaniment and ACCOMPANIMENT not in self.estimates:
+            targets = [target for target in targets if target != ACCOMPANIMENT]  # becomes a sum
         missing = [target for target in targets if target not in self.estimates]
-        if missing:
+        if missing and not self.protocol.silence_counts:
             folder, known = _content(self.estimates)
             raise ValueError(f"{folder}: no estimate of {missing[0]}, only {known}")
         names = self.protocol.names(targets)
@@ -186,19 +206,23 @@ class _Pair:
             raise ValueError(f"{folder}: no reference of {unknown[0]}, only {known}")
         here = [part for part in dict.fromkeys(parts) if part in self.references]
         stems, rate = _read_all(self.references, here)
-        estimates, estimates_rate = _read_all(self.estimates, targets)
-        takes = Takes(stems, estimates, rate, estimates_rate)
+        given = [target for target in targets if target not in missing]
+        estimates, estimates_rate = _read_all(self.estimates, given)
+        takes = Takes(stems, estimates, rate, estimates_rate or rate)
         if self.mixture:
             takes.mixture, mixture_rate = read(self.mixture)
             if mixture_rate != rate:
                 raise ValueError(
                     f"{self.mixture}: at {mixture_rate} Hz, references at {rate} Hz: resample it"
                 )
+        takes.warnings += [f"no estimate of {target}: counts as silence" for target in missing]
         takes.warnings += [f"neither reference nor estimate of {target}" for target in absent]
         for part in dict.fromkeys(parts):
             if part not in stems and stems:
                 takes.warnings.append(f"no reference of {part}: taken for silence")
                 stems[part] = np.zeros_like(next(iter(stems.values())))
+        longest = max(stems.values(), key=len, default=np.zeros((0, 1)))
+        estimates |= {target: np.zeros_like(longest) for target in missing}
         return takes
 
 

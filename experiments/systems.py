@@ -1,12 +1,13 @@
 """python -m experiments.compare systems: every system on the same data with the same budget.
 
   --minutes M        of training for each system (default: experiments/plans/systems.yaml)
-  --systems A,B      recipes experiments/A.yaml … (default: all *_small.yaml)
+  --systems A,B      some of the plan's (default: all of them)
   --out DIR          runs, costs and table.md
 
 For each: an update and a separation are timed, the budget becomes a number of updates, the recipe
 is trained on the songs all share and scored on the same test songs. Can be stopped and started
-again: what was measured is not measured again, a training run goes on where it stopped.
+again: what was measured is not measured again, a training run goes on where it stopped, with the
+updates it was begun with.
 """
 
 import argparse
@@ -22,11 +23,12 @@ from common import shell
 from common.files import write_json, write_text
 from dssgan.typed import merge
 from evaluation.report import number, table
-from experiments.commandline import read_yaml
+from experiments.commandline import RECORD, read_yaml
 from experiments.training import LOG, train
 
 HERE = Path(__file__).parent
 PLAN = HERE / "plans" / "systems.yaml"
+SCORES = Path("scores", "summary.json")
 HEAD = ["system", "weights", "GMAC/s", "train", "separate", "MB", "SDR", "SIR", "SAR"]
 LEGEND = (
     "weights in millions; GMAC per second of mono audio; seconds of audio trained on and separated "
@@ -47,18 +49,20 @@ def compare(options: argparse.Namespace) -> int:
     plan = read_yaml(options.plan)
     folder = Path(options.out or plan["folder"])
     minutes = options.minutes or float(plan["minutes"])
-    known = {path.stem: path for path in sorted(HERE.glob("*_small.yaml"))}
-    names = options.systems or list(known)
+    titles = plan["titles"]
+    names = options.systems or list(titles)
     for name in names:
-        if name not in known:
-            raise shell.Misuse(f"--systems: no recipe {name!r}; known: {', '.join(known)}")
+        if name not in titles:
+            raise shell.Misuse(
+                f"--systems: {name!r} is none of {options.plan.name}: {', '.join(titles)}"
+            )
     rows, failed = [], []
     for name in names:
-        result = system(name, known[name], plan, folder, minutes)
+        result = system(name, HERE / f"{name}.yaml", plan, folder, minutes)
         if result is None:
             failed.append(name)
         else:
-            rows.append(result | {"title": plan["titles"].get(name, name)})
+            rows.append(result | {"title": titles[name]})
     if rows:
         report(rows, folder)
     for name in failed:
@@ -80,9 +84,9 @@ def system(
         print(f"{name}: measuring", flush=True)
         write_json(told, {task: measured(task, file) for task in ("train", "separate")})
     cost = json.loads(told.read_bytes())
-    updates = cost.setdefault("updates", budget(cost, minutes, plan["epochs"]))
+    updates = cost["updates"] = planned(cost, minutes, plan["epochs"], folder / name)
     write_json(told, cost)
-    summary = folder / name / "scores" / "summary.json"
+    summary = folder / name / SCORES
     if not summary.exists():
         steps = updates // plan["epochs"]
         values = merge(values, {"supervised": {"epochs": plan["epochs"], "steps": steps}})
@@ -100,6 +104,19 @@ def measured(task: str, file: Path) -> dict[str, float]:
     command = [sys.executable, "-m", "experiments.system_cost", task, str(file)]
     done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
     return json.loads(done.stdout.splitlines()[-1])
+
+
+def planned(cost: dict[str, Any], minutes: float, epochs: int, run: Path) -> int:
+    """The updates of a system: what the minutes allow, or what its run was begun with."""
+    updates = budget(cost, minutes, epochs)
+    begun = any((run / name).exists() for name in (RECORD, SCORES))
+    if not begun or cost.get("updates", updates) == updates:
+        return updates
+    print(
+        f"{run.name}: {cost['updates']} updates, as its run was begun with, not the {updates} of "
+        f"{minutes:g} minutes; remove {run} to train it anew"
+    )
+    return cost["updates"]
 
 
 def budget(cost: dict[str, Any], minutes: float, epochs: int) -> int:

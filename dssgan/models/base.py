@@ -16,6 +16,8 @@ class SeparatorModel(keras.Model):
       context: samples of past and of future that an output sample depends on. Statistics over the
         whole excerpt (group norm) do not count; they are why excerpts should be seconds long.
       multiple: `call` accepts any length that is a positive multiple of this.
+      grid: a song's chunks, the last one included, begin at multiples of this; more than 1 where
+        estimates depend on where an excerpt begins.
       minimum: shortest accepted length in samples.
       maximum: longest accepted length in samples, for models of a fixed length; 0 without.
       scale_free: the training loss leaves the scale of the estimates undefined (SI-SDR); a
@@ -35,6 +37,7 @@ class SeparatorModel(keras.Model):
     sources: tuple[str, ...] = ("drums", "bass", "other", "vocals")
     context: int = 0
     multiple: int = 1
+    grid: int = 1
     minimum: int = 1
     maximum: int = 0
     scale_free: bool = False

@@ -57,6 +57,7 @@ class Combined(SeparatorModel):
         self.take = [tuple(member["take"]) for member in models]
         self.agree()
         self.multiple = math.lcm(*(member.multiple for member in self.members))
+        self.grid = math.lcm(*(member.grid for member in self.members))
         longest = max(member.minimum for member in self.members)
         self.minimum = -(-longest // self.multiple) * self.multiple
         self.maximum = min((m.maximum for m in self.members if m.maximum), default=0)

@@ -35,7 +35,8 @@ class Wavenet(SeparatorModel):
       exact_original: as the original program, which separates in fragments whose ends lack context
         (their first and last sample click), and counts such ends in training too. For comparisons;
         it takes several times the work.
-      target_field: length of these fragments in samples, odd.
+      target_field: length of these fragments in samples, odd. A song's chunks begin between them,
+        so that it comes out as if it were separated in one.
     """
 
     channels_apart = True
@@ -77,6 +78,7 @@ class Wavenet(SeparatorModel):
         self.sample_rate = sample_rate
         self.compute = PRECISIONS[precision]
         self.exact_original, self.target_field = exact_original, target_field
+        self.grid = target_field if exact_original else 1
         self.dilations = [2**layer for layer in range(layers)] * stacks
         self.half_field = sum(self.dilations)  # what the paper counts as the receptive field
         self.context = 1 + self.half_field + 2

@@ -49,6 +49,18 @@ def test_four_models_share_out_the_mixture(rng, tmp_path):
     np.testing.assert_allclose(stems["bass"], raw["bass"] + left, atol=1e-4)
 
 
+def test_chunks_begin_where_the_fragments_of_every_member_do():
+    sizes = QUICK["wavenet"] | {"exact_original": True}
+    model = combine(
+        [
+            (build("wavenet", **sizes, target_field=field), [source])
+            for source, field in (("vocals", 21), ("bass", 35))
+        ]
+    )
+    assert model.grid == 105
+    assert Separator(model, segment=1.0).hop % 105 == 0
+
+
 def test_systems_and_sources_may_be_mixed(rng):
     wavenet = build("wavenet", **QUICK["wavenet"])
     rate = wavenet.sample_rate

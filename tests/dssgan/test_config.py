@@ -142,3 +142,19 @@ def test_merge_goes_section_by_section():
     merged = merge({"a": {"b": 1, "c": 2}, "d": 3}, {"a": {"b": 4}, "e": 5})
     assert merged == {"a": {"b": 4, "c": 2}, "d": 3, "e": 5}
     assert flatten(merged) == {"a.b": 4, "a.c": 2, "d": 3, "e": 5}
+
+
+def test_merge_takes_positions_of_a_list():
+    base = {"a": {"list": [{"x": 1, "y": 2}, {"x": 3}, 7]}, "gain": (0.5, 1.5)}
+    merged = merge(base, {"a": {"list": {"1": {"y": 4}, "2": 8}}, "gain": {1: 2.0}})
+    assert merged == {"a": {"list": [{"x": 1, "y": 2}, {"x": 3, "y": 4}, 8]}, "gain": [0.5, 2.0]}
+    assert base["a"]["list"] == [{"x": 1, "y": 2}, {"x": 3}, 7]  # untouched
+    whole = {"a": {"list": {"0": 1, "x": 2}}}  # not positions alone: it takes the list's place
+    assert merge(base, whole)["a"]["list"] == {"0": 1, "x": 2}
+
+
+def test_a_position_beyond_the_end_of_a_list_is_told():
+    with pytest.raises(ValueError, match=r"a\.list\.2: no such entry .* positions 0 to 1$"):
+        merge({"a": {"list": [1, 2]}}, {"a": {"list": {"2": 3}}})
+    with pytest.raises(ValueError, match=r"list\.0: .* the list is empty$"):
+        merge({"list": []}, {"list": {"0": 3}})

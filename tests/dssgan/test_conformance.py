@@ -110,7 +110,7 @@ def test_hyperparameters_rebuild_the_model(model, rng):
 
 
 def test_the_contract_names_plain_numbers(model):
-    for name in ("sample_rate", "context", "multiple", "minimum"):
+    for name in ("sample_rate", "context", "multiple", "grid", "minimum"):
         assert isinstance(getattr(model, name), int), name
     assert 0 <= model.context < 60 * model.sample_rate
     assert isinstance(model.scale_free, bool)

@@ -16,8 +16,9 @@ from dssgan.spool import Fifo, Spool, require_space
     segment=st.integers(1, 50),
     share=st.floats(0.02, 1),
     sizes=st.lists(st.integers(0, 90), min_size=1, max_size=5).filter(any),
+    grid=st.integers(1, 7),
 )
-def test_chunks_cover_everything_with_real_audio(samples, segment, share, sizes):
+def test_chunks_cover_everything_with_real_audio(samples, segment, share, sizes, grid):
     hop = max(1, round(segment * share))
     audio = np.arange(1, samples + 1, dtype=np.float32)[:, None]
     blocks, place = [], 0
@@ -25,16 +26,17 @@ def test_chunks_cover_everything_with_real_audio(samples, segment, share, sizes)
         for size in sizes:
             blocks.append(audio[place : place + size])
             place += size
-    chunks = list(split_chunks(blocks, segment, hop, 1))
+    chunks = list(split_chunks(blocks, segment, hop, 1, grid))
     assert len(chunks) == (0 if not samples else 1 + max(0, -(-(samples - segment) // hop)))
     for count, chunk in enumerate(chunks):
         start = count * hop - chunk.lead
         real = audio[start : start + segment]
         assert np.array_equal(chunk.audio[: len(real)], real)
         assert not chunk.audio[len(real) :].any()
-        assert len(real) == segment or samples < segment
+        assert len(real) > segment - grid or samples < segment
         assert chunk.length == min(segment, samples - count * hop)
         assert chunk.lead == 0 or count == len(chunks) - 1
+        assert chunk.lead % grid == 0
 
 
 @settings(deadline=None)

@@ -224,6 +224,8 @@ def test_its_own_critics_judge_what_it_said(excerpts):
     assert {"critic/dcgan/drums/penalty", "critic/dcgan/drums/distance"} <= told[0].keys()
     assert {"loss/adversarial", "loss/additivity"} <= told[2].keys()
     assert all(np.isfinite(float(value)) for each in told for value in each.values())
+    # What the critics say reaches the separator: without a gradient they would have no share.
+    assert float(told[2]["share/adversarial"]) > 0.0
     for before, after in zip(first, [critic.get_weights(), model.get_weights()]):
         assert any(np.any(one != other) for one, other in zip(before, after))
 

@@ -14,6 +14,7 @@ from evaluation.bss_eval import bss_eval, bss_eval_all, frames
 from tests.evaluation.comparing import assert_scores
 
 VERSIONS = {"v4": (False, False), "v3-images": (True, False), "v3-sources": (True, True)}
+MATLAB = ("01", "02", "03", "05", "06", "07", "08", "09")  # cases with stored results
 KEYS = (
     "Source to Distortion",
     "Image to Spatial",
@@ -202,7 +203,7 @@ def matlab_case(shared, number):
     return *audio, json.loads((folder / f"output{number}.json").read_text())
 
 
-@pytest.mark.parametrize("number", ["01", "02", "03", "05", "06", "07", "08", "09"])
+@pytest.mark.parametrize("number", MATLAB)
 def test_equals_matlab_sources(shared, number):
     references, estimates, expected = matlab_case(shared, number)
     whole = bss_eval(references, estimates, version="v3-sources", compute_permutation=True)
@@ -210,8 +211,17 @@ def test_equals_matlab_sources(shared, number):
         np.testing.assert_allclose(whole[KEYS.index(key)][:, 0], values, rtol=0, atol=1e-3)
 
 
-@pytest.mark.parametrize("number", ["01", "07", "09"])
-@pytest.mark.parametrize("kind", ["Framewise", "Images", "Images Framewise"])
+# Without 08 in frames of images: its three references have four equal channels each, and a system
+# of 6144 equations is factorised in each of nine frames. That takes most of a minute.
+@pytest.mark.parametrize(
+    ("number", "kind"),
+    [
+        (number, kind)
+        for number in MATLAB
+        for kind in ("Framewise", "Images", "Images Framewise")
+        if (number, kind) != ("08", "Images Framewise")
+    ],
+)
 def test_equals_matlab_frames_and_images(shared, number, kind):
     references, estimates, expected = matlab_case(shared, number)
     expected = expected[kind]

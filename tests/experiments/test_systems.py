@@ -9,6 +9,7 @@ from common.shell import Misuse
 from dssgan.models import SEPARATORS, build
 from experiments import compare, system_cost, systems
 from experiments.arithmetic import macs
+from experiments.commandline import RECORD, read_yaml
 from tests.dssgan.test_conformance import QUICK
 
 COST = {
@@ -54,6 +55,11 @@ def finished(folder, name):
     (folder / name / "scores" / "summary.json").write_text(json.dumps(SCORES))
 
 
+def configuration(folder, name):
+    """What a system was told."""
+    return yaml.safe_load((folder / "configurations" / f"{name}.yaml").read_text("utf-8"))
+
+
 def test_what_is_there_is_put_into_one_table(tmp_path, capsys):
     finished(tmp_path, "unet_small")
     assert compare.main(["systems", "--systems", "unet_small", "--out", str(tmp_path)]) == 0
@@ -70,19 +76,55 @@ def test_a_system_that_fails_is_named(tmp_path, capsys, monkeypatch):
     monkeypatch.setattr(systems, "measured", lambda task, file: COST[task])
     monkeypatch.setattr(systems, "train", lambda *given: None)
     finished(tmp_path, "unet_small")
-    words = ["systems", "--systems", "drums_small,unet_small", "--out", str(tmp_path)]
+    words = ["systems", "--systems", "meta_tasnet_small,unet_small", "--out", str(tmp_path)]
     assert compare.main(words) == 1
     out, err = capsys.readouterr()
-    assert "U-Net" in out and "drums_small failed" in err and "log.txt" in err
-    told = yaml.safe_load((tmp_path / "configurations" / "drums_small.yaml").read_text("utf-8"))
+    assert "U-Net" in out and "meta_tasnet_small failed" in err and "log.txt" in err
+    told = configuration(tmp_path, "meta_tasnet_small")
     assert told["data"]["name"] == "band" and told["data"]["also"] == []
     assert told["supervised"] == {"epochs": 4, "steps": 240, "calibration": 240}
     assert told["schedule"]["period"] == 960
 
 
-def test_unknown_systems_list_the_known_ones(tmp_path):
-    with pytest.raises(Misuse, match="unet_small"):
-        compare.main(["systems", "--systems", "unet", "--out", str(tmp_path)])
+def test_the_plan_names_the_systems(tmp_path, capsys, monkeypatch):
+    """Every separator of the registry but `combined` has one; other small recipes are none."""
+    titles = read_yaml(systems.PLAN)["titles"]
+    recipes = {name: read_yaml(systems.HERE / f"{name}.yaml") for name in titles}
+    assert {recipe["model"]["name"] for recipe in recipes.values()} == {*SEPARATORS} - {"combined"}
+    for name in titles:
+        finished(tmp_path, name)
+    assert compare.main(["systems", "--out", str(tmp_path)]) == 0
+    rows = (tmp_path / "table.md").read_text("utf-8")
+    assert all(f"| {title}" in rows for title in titles.values())
+    assert "meta_tasnet_small" in titles and "drums_small" not in titles
+
+
+@pytest.mark.parametrize("name", ["unet", "drums_small"])
+def test_unknown_systems_list_the_known_ones(tmp_path, name):
+    with pytest.raises(Misuse, match=f"{name!r} is none of .*unet_small"):
+        compare.main(["systems", "--systems", name, "--out", str(tmp_path)])
+
+
+def test_other_minutes_are_other_updates_until_a_run_is_begun(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(systems, "measured", lambda task, file: COST[task])
+    monkeypatch.setattr(systems, "train", lambda *given: None)  # fails before anything is learnt
+    words = ["systems", "--systems", "unet_small", "--out", str(tmp_path), "--minutes"]
+    run = tmp_path / "unet_small"
+    for minutes, updates in (("8", 960), ("4", 480)):
+        assert compare.main([*words, minutes]) == 1
+        assert f"{updates} updates in about {minutes} minutes" in capsys.readouterr().out
+        assert configuration(tmp_path, "unet_small")["schedule"]["period"] == updates
+    run.mkdir()
+    (run / RECORD).write_text("name: unet_small\n")
+    told = "unet_small: 480 updates, as its run was begun with, not the 960 of 8 minutes; remove "
+    assert compare.main([*words, "8"]) == 1
+    assert told in capsys.readouterr().out
+    assert configuration(tmp_path, "unet_small")["schedule"]["period"] == 480
+    (run / "scores").mkdir()
+    (run / "scores" / "summary.json").write_text(json.dumps(SCORES))
+    for minutes, said in (("8", True), ("4", False)):
+        assert compare.main([*words, minutes]) == 0
+        assert (told in capsys.readouterr().out) == said
 
 
 @pytest.mark.parametrize("task", sorted(system_cost.TASKS))
