@@ -7,7 +7,8 @@ from typing import Any
 
 from common.files import locked, write_json
 
-FILE = Path(__file__).parent / "results" / "ablation.json"
+HERE = Path(__file__).parent
+FILE = HERE / "results" / "ablation.json"
 PROTOCOL = "BSS Eval v4, median over frames of 1 s"
 
 

@@ -60,7 +60,7 @@ def report(scores: dict[str, Any]) -> str:
         else:
             gains[name] = gain(values(arm, "drums", "SDR"), values(first, "drums", "SDR"))
             mean, low, high = gains[name]
-            cells.append(f"{mean:+.2f} [{low:+.2f}, {high:+.2f}]")
+            cells.append(f"{mean:+.2f} [{low:+.2f}, {high:+.2f}]".replace("-", "−"))
         rows.append(cells)
     songs = max(len(songs) for arm in arms.values() for songs in arm["seeds"].values())
     head_line = f"{songs} test songs; dB, mean over songs, ± deviation over seeds"

@@ -216,3 +216,47 @@ def test_a_failing_arm_is_reported_and_left_for_the_next_time(tmp_path, capsys):
     assert not ablation.run(arm, 1)
     told = capsys.readouterr().out
     assert "broken-1: failed: error: phases='nonsense'" in told
+
+
+@pytest.fixture
+def recorded():
+    """What the ablation found, as it is on record."""
+    return ablation_scores.read()
+
+
+def test_no_song_of_the_record_plays_two_roles(recorded):
+    songs = recorded["songs"]
+    least = {"paired": 10, "mixtures": 100, "valid": 30, "test": 30, "solos": 1}
+    for role, count in least.items():
+        assert len(set(songs[role])) == len(songs[role]) >= count, role
+    names = [name for role in least for name in songs[role]]
+    assert len(names) == len(set(names))
+    for arm in [*recorded["arms"].values(), *recorded["sweep"].values()]:
+        for scores in arm["seeds"].values():
+            assert sorted(scores) == sorted(songs["test"])
+
+
+def test_the_documents_say_what_is_on_record(recorded, results):
+    ablation_table.report(recorded)
+    table = (results / "ablation.md").read_text("utf-8")
+    folder = ablation_scores.HERE / "results"
+    assert table == (folder / "ablation.md").read_text("utf-8")
+    assert table in (ablation_scores.HERE / "RESULTS.md").read_text("utf-8")
+    assert (folder / "ablation.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_the_record_belongs_to_the_plan_and_its_best_arm_gains(recorded):
+    arms = ablation.all_arms(PLAN)
+    assert set(recorded["arms"]) == set(arms)
+    for name, arm in recorded["arms"].items():
+        found = {seed: arms[name].fingerprint(int(seed)) for seed in arm["seeds"]}
+        assert found == arm["fingerprints"], name
+    base = ablation_table.values(recorded["arms"]["supervised"], "drums", "SDR")
+    best = max(
+        ablation_table.gain(ablation_table.values(arm, "drums", "SDR"), base)
+        for name, arm in recorded["arms"].items()
+        if name != "supervised"
+    )
+    mean, low, _ = best
+    assert mean >= 0.5
+    assert low > 0.0
