@@ -79,7 +79,7 @@ def figure(gains: dict[str, tuple[float, float, float]]) -> None:
     drawn.set_yticks(range(len(gains)), list(gains))
     drawn.invert_yaxis()
     drawn.axvline(0.0, color="black", linewidth=0.6)
-    drawn.set_xlabel("gain in drums SDR over supervised alone, dB, 95 % interval")
+    drawn.set_xlabel("gain in drums SDR, dB")
     drawn.grid(axis="x", alpha=0.3)
     save(FIGURE)
 

@@ -161,7 +161,7 @@ tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfigur
 from dssgan import critics
 from dssgan.adversarial import OBJECTIVES
 from dssgan.judges import Judge
-from dssgan.watch import NonFiniteLoss
+from dssgan.steps import spread
 from tests.dssgan.refinement import Unpaired, make_refinement
 
 source = Unpaired(batch=8)

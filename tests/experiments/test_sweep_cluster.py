@@ -126,7 +126,8 @@ def test_a_scheduler_that_is_not_there_is_one_line(recipe, monkeypatch):
 SBATCH = """#!{python}
 import subprocess, sys
 log = open("{log}", "ab")
-job = subprocess.Popen(["bash", sys.argv[-1]], stdout=log, stderr=log, start_new_session=True)
+script = open(sys.argv[-1]).read()  # as sbatch does: the file is gone when it has returned
+job = subprocess.Popen(["bash", "-c", script], stdout=log, stderr=log, start_new_session=True)
 with open("{jobs}", "a") as file:
     file.write(str(job.pid) + "\\n")
 print("Submitted batch job", job.pid)
