@@ -7,9 +7,9 @@ same objects is read too.
 """
 
 import io
-import pickle
-import pickletools
 from typing import Any
+
+from common.pickles import Reader, Refused
 
 FIELDS = ("path", "sample_rate", "channels", "duration")
 _INSTRUCTIONS = (
@@ -42,7 +42,7 @@ def load(data: bytes) -> Any:
     reader = _Reader(file, encoding="utf-8", errors="surrogateescape")
     try:
         loaded = reader.load()
-    except _Refused:
+    except Refused:
         raise
     except Exception as error:  # whatever a broken program runs into
         raise ValueError(
@@ -61,10 +61,6 @@ def short(value: Any) -> str:
     return f"a {type(value).__name__}"
 
 
-class _Refused(ValueError):
-    """The pickle does what lists of samples do not."""
-
-
 class _Known:
     """Stands for a class or a function that lists of samples name. Nothing can be done with it."""
 
@@ -77,32 +73,17 @@ _KNOWN = {
 }
 
 
-class _Instructions(dict):
-    """Instructions by their codes; one that is not there is refused by its name."""
+class _Reader(Reader):
+    """Reads a pickle of lists of samples."""
 
-    def __missing__(self, code: int):
-        known = pickletools.code2op.get(chr(code))
-        name = known.name if known else f"{code:#04x}"
-        raise _Refused(f"has the instruction {name}, which lists of samples do not take: refused")
-
-
-class _Reader(pickle._Unpickler):
-    """The unpickler that Python itself is written with, less all that it could call.
-
-    The one in C has no place where a call could be refused.
-    """
-
-    dispatch = _Instructions(
-        (ord(instruction.code), pickle._Unpickler.dispatch[ord(instruction.code)])
-        for instruction in pickletools.opcodes
-        if instruction.name in _INSTRUCTIONS.split()
-    )
+    takes = _INSTRUCTIONS
+    files, ending = "lists of samples", ": refused"
 
     def find_class(self, module: str, name: str) -> _Known:
         """Names for what lists of samples name; nothing is imported."""
         if (module, name) not in _KNOWN:
             wanted = short(f"{module}.{name}")
-            raise _Refused(f"tries to load {wanted}, which lists of samples do not take: refused")
+            raise Refused(f"tries to load {wanted}, which lists of samples do not take: refused")
         return _KNOWN[module, name]
 
     def load_inst(self) -> None:
@@ -124,7 +105,7 @@ class _Reader(pickle._Unpickler):
             and list(map(id, arguments)) == list(map(id, (_SAMPLE, _OBJECT, None)))
         )
         if not plain and not rebuilt:
-            raise _Refused("calls something else than the making of a Sample: refused")
+            raise Refused("calls something else than the making of a Sample: refused")
         self.append(Instance())
 
     def load_build(self) -> None:
@@ -132,61 +113,21 @@ class _Reader(pickle._Unpickler):
         state = self.stack.pop()
         made = self.stack[-1]
         if type(made) is not Instance or made.attributes is not None or type(state) is not dict:
-            raise _Refused("sets attributes of something else than a new Sample: refused")
+            raise Refused("sets attributes of something else than a new Sample: refused")
         for name in sorted(state.keys() ^ set(FIELDS)):
             what = "sets" if name in state else "leaves out"
-            raise _Refused(f"{what} the attribute {short(name)} of a Sample: refused")
+            raise Refused(f"{what} the attribute {short(name)} of a Sample: refused")
         made.attributes = dict(state)
 
-    def load_dict(self) -> None:
-        """A dictionary of what lies on the stack."""
-        items = self.pop_mark()
-        self.append(_fill({}, items))
+    def fill(self, into: Any, items: list) -> dict:
+        """Items for a dictionary. Text alone is a key: other keys can be made endless to hash."""
+        if type(into) is not dict or any(type(key) is not str for key in items[::2]):
+            raise Refused("sets items of something else than a dictionary of text: refused")
+        into.update(zip(items[::2], items[1::2], strict=True))
+        return into
 
-    def load_setitem(self) -> None:
-        """One item for a dictionary."""
-        value = self.stack.pop()
-        key = self.stack.pop()
-        _fill(self.stack[-1], [key, value])
-
-    def load_setitems(self) -> None:
-        """Items for a dictionary."""
-        items = self.pop_mark()
-        _fill(self.stack[-1], items)
-
-    def load_append(self) -> None:
-        """One item for a list."""
-        value = self.stack.pop()
-        _extend(self.stack[-1], [value])
-
-    def load_appends(self) -> None:
+    def extend(self, into: Any, items: list) -> None:
         """Items for a list."""
-        items = self.pop_mark()
-        _extend(self.stack[-1], items)
-
-
-_Reader.dispatch |= {
-    pickle.INST[0]: _Reader.load_inst,
-    pickle.REDUCE[0]: _Reader.load_reduce,
-    pickle.NEWOBJ[0]: _Reader.load_reduce,
-    pickle.BUILD[0]: _Reader.load_build,
-    pickle.DICT[0]: _Reader.load_dict,
-    pickle.SETITEM[0]: _Reader.load_setitem,
-    pickle.SETITEMS[0]: _Reader.load_setitems,
-    pickle.APPEND[0]: _Reader.load_append,
-    pickle.APPENDS[0]: _Reader.load_appends,
-}
-
-
-def _fill(into: Any, items: list) -> dict:
-    """Add [key, value, key, …]. Text alone is a key: other keys can be made endless to hash."""
-    if type(into) is not dict or any(type(key) is not str for key in items[::2]):
-        raise _Refused("sets items of something else than a dictionary of text: refused")
-    into.update(zip(items[::2], items[1::2], strict=True))
-    return into
-
-
-def _extend(into: Any, items: list) -> None:
-    if type(into) is not list:
-        raise _Refused("appends to something else than a list: refused")
-    into.extend(items)
+        if type(into) is not list:
+            raise Refused("appends to something else than a list: refused")
+        into.extend(items)

@@ -10,8 +10,9 @@ import zipfile
 from pathlib import Path
 from typing import Any
 
+from common.pickles import Refused
 from dssgan.published.torch_pickle import Inert, Namespace, Unpickler
-from dssgan.published.torch_tensors import Refused, Storage, Tensor, Unsupported
+from dssgan.published.torch_tensors import Storage, Tensor, Unsupported
 
 __all__ = ["Inert", "load"]
 

@@ -6,12 +6,11 @@ which nothing imports and nothing calls: tensors, ordered dicts and argparse's N
 functions of this module, and every other object is an `Inert`, which keeps nothing.
 """
 
-import pickle
-import pickletools
 from collections.abc import Callable
 from typing import Any
 
-from dssgan.published.torch_tensors import DTYPES, Refused, Storage, Tensor, Unsupported
+from common.pickles import Reader, Refused
+from dssgan.published.torch_tensors import DTYPES, Storage, Tensor, Unsupported
 
 INSTRUCTIONS = (
     "PROTO FRAME STOP MARK POP POP_MARK NONE NEWTRUE NEWFALSE INT BININT BININT1 BININT2 LONG "
@@ -61,26 +60,15 @@ MADE: dict[tuple[str, str], Callable] = {
 }
 
 
-class _Instructions(dict):
-    """Instructions by their codes; one that is not there is refused by its name."""
+class Unpickler(Reader):
+    """Reads a pickle of tensors.
 
-    def __missing__(self, code: int):
-        known = pickletools.code2op.get(chr(code))
-        name = known.name if known else f"{code:#04x}"
-        raise Refused(f"has the instruction {name}, which files of weights do not take")
-
-
-class Unpickler(pickle._Unpickler):
-    """The unpickler that Python itself is written with, less all that it could call.
-
-    The one in C has no place where a call could be refused.
+    Args:
+      file: opened for reading. storages: takes those that the pickle refers to, by their keys.
     """
 
-    dispatch = _Instructions(
-        (ord(instruction.code), pickle._Unpickler.dispatch[ord(instruction.code)])
-        for instruction in pickletools.opcodes
-        if instruction.name in INSTRUCTIONS.split()
-    )
+    takes = INSTRUCTIONS
+    files = "files of weights"
 
     def __init__(self, file, storages: dict[str, Storage]):
         super().__init__(file, encoding="latin-1")
@@ -124,43 +112,17 @@ class Unpickler(pickle._Unpickler):
         elif type(made) not in (Inert, dict):  # an OrderedDict of PyTorch has attributes too
             raise Refused("sets attributes of something else than an object that it made")
 
-    def load_dict(self) -> None:
-        """A dictionary of what lies on the stack."""
-        items = self.pop_mark()
-        self.append(_fill({}, items))
+    def fill(self, into: Any, items: list) -> Any:
+        """Items for a dictionary; an `Inert` keeps nothing."""
+        return _fill(into, items)
 
-    def load_setitem(self) -> None:
-        """One item for a dictionary."""
-        value = self.stack.pop()
-        key = self.stack.pop()
-        _fill(self.stack[-1], [key, value])
+    def extend(self, into: Any, items: list) -> None:
+        """Items for a list; an `Inert` keeps nothing."""
+        if type(into) not in (list, Inert):
+            raise Refused("appends to something else than a list")
+        if type(into) is list:
+            into.extend(items)
 
-    def load_setitems(self) -> None:
-        """Items for a dictionary."""
-        items = self.pop_mark()
-        _fill(self.stack[-1], items)
-
-    def load_append(self) -> None:
-        """One item for a list."""
-        value = self.stack.pop()
-        _extend(self.stack[-1], [value])
-
-    def load_appends(self) -> None:
-        """Items for a list."""
-        items = self.pop_mark()
-        _extend(self.stack[-1], items)
-
-
-Unpickler.dispatch |= {
-    pickle.REDUCE[0]: Unpickler.load_reduce,
-    pickle.NEWOBJ[0]: Unpickler.load_reduce,
-    pickle.BUILD[0]: Unpickler.load_build,
-    pickle.DICT[0]: Unpickler.load_dict,
-    pickle.SETITEM[0]: Unpickler.load_setitem,
-    pickle.SETITEMS[0]: Unpickler.load_setitems,
-    pickle.APPEND[0]: Unpickler.load_append,
-    pickle.APPENDS[0]: Unpickler.load_appends,
-}
 
 PLAIN = (str, bytes, int, float, bool, type(None), Name, Inert)
 
@@ -181,10 +143,3 @@ def _fill(into: Any, items: list) -> Any:
 
 def _parts(key: Any) -> tuple:
     return key if type(key) is tuple else (key,)
-
-
-def _extend(into: Any, items: list) -> None:
-    if type(into) not in (list, Inert):
-        raise Refused("appends to something else than a list")
-    if type(into) is list:
-        into.extend(items)

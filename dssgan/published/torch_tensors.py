@@ -4,6 +4,8 @@ import math
 
 import numpy as np
 
+from common.pickles import Refused
+
 DTYPES = {
     "FloatStorage": np.dtype("<f4"),
     "DoubleStorage": np.dtype("<f8"),
@@ -16,10 +18,6 @@ DTYPES = {
     "ByteStorage": np.dtype("u1"),
     "BoolStorage": np.dtype("?"),
 }
-
-
-class Refused(ValueError):
-    """The pickle does what files of weights do not."""
 
 
 class Unsupported(ValueError):
