@@ -238,11 +238,27 @@ def test_no_song_of_the_record_plays_two_roles(recorded):
 
 def test_the_documents_say_what_is_on_record(recorded, results):
     ablation_table.report(recorded)
-    table = (results / "ablation.md").read_text("utf-8")
+    ablation_table.heat_map(PLAN, recorded)
+    told = (ablation_scores.HERE / "RESULTS.md").read_text("utf-8")
     folder = ablation_scores.HERE / "results"
-    assert table == (folder / "ablation.md").read_text("utf-8")
-    assert table in (ablation_scores.HERE / "RESULTS.md").read_text("utf-8")
-    assert (folder / "ablation.png").read_bytes().startswith(b"\x89PNG")
+    for name in ("ablation", "alpha_beta"):
+        table = (results / f"{name}.md").read_text("utf-8")
+        assert table == (folder / f"{name}.md").read_text("utf-8")
+        assert table in told
+        assert (folder / f"{name}.png").read_bytes().startswith(b"\x89PNG")
+        assert f"(results/{name}.png)" in told
+
+
+def test_every_arm_has_three_seeds_and_every_point_of_the_sweep_a_score(recorded):
+    arms = ablation.all_arms(PLAN)
+    for name, arm in arms.items():
+        for seed in PLAN["seeds"]:
+            assert ablation_scores.scored(arm, seed), (name, seed)
+    assert len(PLAN["seeds"]) >= 3
+    points = list(ablation.grid(PLAN))
+    assert len({arm.name for arm, _ in points}) >= 12
+    for arm, seed in points:
+        assert ablation_scores.scored(arm, seed, "sweep"), (arm.name, seed)
 
 
 def test_the_record_belongs_to_the_plan_and_its_best_arm_gains(recorded):
