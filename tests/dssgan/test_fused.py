@@ -90,3 +90,17 @@ def test_masks_sum_to_one_and_multiply_the_latent(rng):
     np.testing.assert_allclose(masks, tf.nn.softmax(logits, 1), atol=1e-5)
     separated = fused.masked_latents(x, slope, offset, a, b, latent)
     np.testing.assert_allclose(separated, masks * latent[:, None], atol=1e-5)
+
+
+@pytest.mark.parametrize("quiet", [True, False])
+def test_pieces_of_many_shapes_raise_no_alarm(caplog, quiet):
+    """TensorFlow's own tf.function warns of as many traces; see `fused.compiled`."""
+
+    def double(x):
+        return x + x
+
+    piece = fused.compiled(double) if quiet else tf.function(double)
+    with caplog.at_level("WARNING", logger="tensorflow"):
+        for frames in range(1, 9):
+            assert piece(tf.ones((1, 1, frames, 2))).shape[2] == frames
+    assert ("retracing" in caplog.text) != quiet
