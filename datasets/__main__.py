@@ -10,7 +10,7 @@ from datasets import DATASETS, cache, load, loader
 from datasets.activity import VARIANTS
 from datasets.activity_lists import list_path, write_list
 from datasets.export import LIST, SOURCES, export
-from datasets.prepare import RATES, prepare
+from datasets.prepare import RATES, Unreadable, prepare
 
 
 def main(argv: list[str]) -> int:
@@ -20,22 +20,25 @@ def main(argv: list[str]) -> int:
 
 
 def _prepare(arguments: argparse.Namespace) -> int:
-    manifest = prepare(
-        arguments.name,
-        arguments.path,
-        arguments.out,
-        rates=arguments.rates,
-        workers=arguments.workers,
-        split=arguments.split,
-        mixture=not arguments.without_mixture,
-        skip_broken=arguments.skip_broken,
-        prune=arguments.prune,
-        variants=arguments.variants,
-        semitones=arguments.semitones,
-        watch=lambda results, total: shell.progress(results, total=total, unit="song"),
-        report=lambda line: print(f"cannot be read: {line}", file=sys.stderr),
-        **_options(arguments),
-    )
+    try:
+        manifest = prepare(
+            arguments.name,
+            arguments.path,
+            arguments.out,
+            rates=arguments.rates,
+            workers=arguments.workers,
+            split=arguments.split,
+            mixture=not arguments.without_mixture,
+            skip_broken=arguments.skip_broken,
+            prune=arguments.prune,
+            variants=arguments.variants,
+            semitones=arguments.semitones,
+            watch=lambda results, total: shell.progress(results, total=total, unit="song"),
+            report=lambda line: print(f"cannot be read: {line}", file=sys.stderr),
+            **_options(arguments),
+        )
+    except Unreadable as error:
+        raise ValueError(f"{error}; repair them, or leave them out with --skip-broken") from error
     for song in manifest["songs"]:
         for warning in song["warnings"]:
             _say(f"{song['name']}: {warning}")

@@ -73,6 +73,7 @@ class CacheTrack(Track):
     Attributes, beside those of `Track`:
       path: of the file of all rows.
       levels: row → RMS and peak in dBFS, None for silence.
+      original_rate: of the song it was prepared from, in Hz.
       identities: what tells the song it was prepared from.
       composition: a digest of the notes, where the song has one.
     """
@@ -93,6 +94,7 @@ class CacheTrack(Track):
         )
         self.path = str(root / file["path"])
         self.levels = song["levels"]
+        self.original_rate = song["original_rate"]
         self.identities = tuple(song.get("identities", ()))  # see `datasets.roles.identities`
         if "composition" in song:
             self.composition = song["composition"]

@@ -13,7 +13,8 @@ from datasets.track import Track
 SHORT = ("loop", "pad")
 _TRIES = 8
 _SILENT = 1e-3  # RMS of full scale: −60 dBFS
-_NOTHING = 1e-6  # a recording that never exceeds it holds nothing: −120 dBFS
+_NOTHING_DBFS = -120.0  # a recording that never exceeds it holds nothing
+_NOTHING = 10.0 ** (_NOTHING_DBFS / 20.0)
 _BLOCK = 1 << 18  # samples read at a time while something audible is looked for
 _TOLD = 5  # names in a message
 
@@ -31,13 +32,18 @@ class Drawing:
 
 def check_recordings(
     label: str, tracks: Sequence[Track], role: str, named: Sequence[str] | None = None
-) -> None:
+) -> list[str]:
     """Look through a list before excerpts are drawn from it; see `Pool`.
 
+    Returns:
+      The names of recordings that are silent throughout.
+
     Raises:
-      ValueError: what is wrong with it, silence throughout included; starts with `label`.
+      ValueError: what is wrong with it, silence of all included; starts with `label`.
     """
-    Pool(role, tracks, Drawing(1, 1, Augmentation()), named, label=label).refuse_silence()
+    pool = Pool(role, tracks, Drawing(1, 1, Augmentation()), named, label=label)
+    pool.refuse_silence()
+    return pool.silent()
 
 
 class Pool:
@@ -113,6 +119,10 @@ class Pool:
                     f"{first.sample_rate}; prepare caches at one rate"
                 )
 
+    def silent(self) -> list[str]:
+        """The names of recordings without a sound; what no cache tells of is read."""
+        return [track.name for number, track in enumerate(self.tracks) if not self._sounds(number)]
+
     def refuse_silence(self) -> None:
         """Raise ValueError where no recording holds a sound; reads up to the first sound."""
         if not any(self._sounds(number) for number in range(len(self.tracks))):
@@ -128,7 +138,8 @@ class Pool:
         measured = getattr(track, "levels", {})  # of a cache
         parts = track.stems if stems == ("mixture",) and not track.own_mixture else stems
         if all(part in measured for part in parts):
-            return any(measured[part]["peak_dbfs"] is not None for part in parts)
+            peaks = [measured[part]["peak_dbfs"] for part in parts]
+            return any(peak is not None and peak > _NOTHING_DBFS for peak in peaks)
         for start in range(0, track.samples, _BLOCK):
             audio = read_sum(track, stems, start, min(start + _BLOCK, track.samples))
             if np.max(np.abs(audio)) > _NOTHING:

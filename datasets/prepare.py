@@ -28,6 +28,10 @@ UNFINISHED = "unfinished"
 RATES = (44100, 32000)
 
 
+class Unreadable(ValueError):
+    """Songs cannot be read, and nobody said to leave them out."""
+
+
 def prepare(
     name: str,
     root: str | os.PathLike | None,
@@ -65,7 +69,8 @@ def prepare(
 
     Raises:
       OSError: the disk is full or `out` cannot be written.
-      ValueError: songs that cannot be read (without `skip_broken`); a cache of something else.
+      Unreadable: songs that cannot be read, without `skip_broken`.
+      ValueError: a cache of something else.
     """
     for rate in rates:
         if not 1000 <= rate <= 384000:
@@ -108,10 +113,7 @@ def prepare(
                 records[track.name] = result
                 write_text(_record_path(out, track.name), json.dumps(result))
         if broken and not skip_broken:
-            raise ValueError(
-                f"{len(broken)} songs cannot be read, the first: {broken[0]}; "
-                "repair them, or leave them out with --skip-broken"
-            )
+            raise Unreadable(f"{len(broken)} songs cannot be read, the first: {broken[0]}")
         songs = [_entry(track, records[track.name]) for track in tracks if track.name not in failed]
         if not songs:
             raise ValueError(f"{out}: there is no song to prepare")

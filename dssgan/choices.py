@@ -10,7 +10,7 @@ from dssgan.critics import CRITICS
 from dssgan.losses import LOSSES
 from dssgan.models import SEPARATORS
 from dssgan.optimisers import OPTIMISERS, SCHEDULES
-from dssgan.typed import nearest, plain, scalar
+from dssgan.typed import conform, nearest, plain
 
 
 def check_choices(config: Config) -> None:
@@ -30,13 +30,14 @@ def check_choices(config: Config) -> None:
             names = ", ".join(sorted(known))
             raise ValueError(f"{key}={name!r}: expected one of {names}{nearest(name, known)}")
     for place, critic in enumerate(config.adversarial.critics):
-        _check_critic(critic, f"adversarial.critics[{place}]")
+        critic_options(critic, f"adversarial.critics[{place}]")
     model_options(config)
     loss = LOSSES[config.loss.name]
     check_options("loss", loss, config.loss.weights, ("outputs", "references", "mixture"))
 
 
-def _check_critic(critic: Critic, where: str) -> None:
+def critic_options(critic: Critic, where: str) -> dict:
+    """The keyword arguments of a configured critic; ValueError, which starts with `where`."""
     for key, name, known in (
         ("name", critic.name, CRITICS),
         ("objective", critic.objective, OBJECTIVES),
@@ -52,7 +53,7 @@ def _check_critic(critic: Critic, where: str) -> None:
             "sources out"
         )
     given = ("self", "name", "sample_rate", "channels", "samples", "estimates")
-    check_options(where, CRITICS[critic.name].__init__, critic.hyperparameters, given)
+    return check_options(where, CRITICS[critic.name].__init__, critic.hyperparameters, given)
 
 
 def model_options(config: Config) -> dict:
@@ -86,6 +87,5 @@ def check_options(section: str, call: Callable, given: dict, reserved: tuple[str
         if key not in known and not open_ended:
             near = nearest(key, known).replace("mean ", f"mean {section}.")
             raise ValueError(f"unknown key {where}{near or '; known here: ' + ', '.join(known)}")
-        simple = hints.get(key) in (int, float, bool, str)
-        checked[key] = scalar(hints[key], value, where) if simple else plain(value)
+        checked[key] = plain(conform(hints[key], value, where) if key in hints else value)
     return checked

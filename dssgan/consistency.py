@@ -63,6 +63,14 @@ def _check_phases(config: Any) -> None:
                 f"{phase}.init=supervised: no phase comes before it; put supervised in front, name "
                 f"the folder of an exported separator, or set {phase}.init=scratch"
             )
+        if getattr(config, phase).init == "scratch" and (
+            phase == "self_training" or config.adversarial.taught
+        ):
+            own = "" if phase == "self_training" else "; or set adversarial.taught=false"
+            raise ValueError(
+                f"{phase}.init=scratch: the teacher would be a separator that has learnt nothing; "
+                f"put supervised in front, or name the folder of an exported separator{own}"
+            )
         if config.optimiser.accumulate > 1:
             raise ValueError(
                 f"optimiser.accumulate={config.optimiser.accumulate}: the phase {phase} works on "

@@ -28,7 +28,8 @@ class RefinementStep:
     Args:
       state: what is updated.
       loss: the supervised loss, see dssgan.losses.
-      schedule: update of the separator → learning rate. critic_schedule: that of the critics.
+      schedule: update of the separator → learning rate. critic_schedule: update of the critics →
+        theirs.
       alpha, beta: weights of the adversarial and of the additivity loss. With `balance` they are
         shares of the gradient at the separator's output, see dssgan.balance.
       judges, pairs: critics of single sources, and of the estimates beside their mixture.
@@ -163,7 +164,9 @@ class RefinementStep:
             metrics["critic/loss"] = tf.add_n(losses)
         gradients = plain_gradients(tape, metrics["critic/loss"], optimiser.weights)
         metrics, gradients = replica_means((metrics, gradients), self.replicas)
-        changed = self.change_critics(gradients, metrics["critic/loss"], step)
+        changed = self.change_critics(
+            gradients, metrics["critic/loss"], step - self._separated(step)
+        )
         return metrics | {f"critic/{name}": value for name, value in changed.items()}
 
     def _separator(self, batch: Any, step: tf.Tensor) -> Metrics:
@@ -182,8 +185,12 @@ class RefinementStep:
             pull = [part * tf.cast(state.loss_scale[0], part.dtype) for part in pull]
         gradients = plain_gradients(tape, flat, state.weights, output_gradients=pull)
         metrics, gradients = replica_means((metrics, gradients), self.replicas)
-        update = tf.maximum(step - self.critic_warmup, 0) // self.cycle
-        return metrics | shares | self.change(gradients, metrics["loss"], update)
+        changed = self.change(gradients, metrics["loss"], self._separated(step))
+        return metrics | shares | changed
+
+    def _separated(self, step: tf.Tensor) -> tf.Tensor:
+        """Updates of the separator before update number `step` of either kind."""
+        return tf.maximum(step - self.critic_warmup, 0) // self.cycle
 
     def _weighed(
         self, pulls: dict[str, list], flat: list[tf.Tensor], counting: set[int]

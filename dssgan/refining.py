@@ -16,6 +16,7 @@ from dssgan.assembly import (
     compiled,
     excerpt_samples,
 )
+from dssgan.choices import critic_options
 from dssgan.config import Config, Critic
 from dssgan.consistency import REFINEMENTS
 from dssgan.judges import Judge, Pair, critics_of
@@ -72,9 +73,20 @@ def build_refinement(
 
 
 def build_teaching(config: Config) -> Teaching:
-    """How a teacher's labels become songs."""
+    """How a teacher's labels become songs.
+
+    Raises:
+      ValueError: a share is to be left out that is less than one song.
+    """
     names = ("weight", "threshold_db", "drop", "solo_share", "gain_db")
-    return Teaching(**{name: getattr(config.self_training, name) for name in names})
+    teaching = Teaching(**{name: getattr(config.self_training, name) for name in names})
+    songs = config.data.batch // tf.distribute.get_strategy().num_replicas_in_sync
+    if teaching.drop and not int(teaching.drop * songs):
+        raise ValueError(
+            f"self_training.drop={teaching.drop:g} leaves out none of the {songs} songs of a batch "
+            f"on a device; expected {1.0 / songs:.3g} or more, a larger data.batch, or 0"
+        )
+    return teaching
 
 
 def build_judges(
@@ -105,6 +117,12 @@ def build_judges(
             )
             spectra = judge.critic.log_magnitudes_of
             judge.magnitudes = spectra is not None and spectra == model.log_magnitudes_of
+            if judge.magnitudes and margin != model.context:
+                raise ValueError(
+                    f"adversarial.margin={config.adversarial.margin:g}: {entry.name} judges the "
+                    f"spectra that {model.name} gives, which have full context alone; leave "
+                    "adversarial.margin out"
+                )
             judges.append(judge)
     return judges, pairs
 
@@ -113,7 +131,7 @@ def build_critic(
     where: str, entry: Critic, config: Config, model: SeparatorModel, samples: int, seed: int
 ) -> critics.Critic:
     """One critic that hears `samples` samples; ValueError, which starts with `where`."""
-    options = dict(entry.hyperparameters)
+    options = critic_options(entry, where)
     kind = critics.CRITICS[entry.name]
     devices = tf.distribute.get_strategy().num_replicas_in_sync
     if kind.partner and config.data.batch < 2 * devices:
@@ -155,6 +173,8 @@ def check_refinements(config: Config) -> None:
         init = getattr(config, phase).init
         if init not in ("supervised", "scratch"):
             check_start(model, init, f"{phase}.init")
+    if "self_training" in phases or config.adversarial.taught:
+        build_teaching(config)
     if "adversarial" in phases and config.alpha:
         build_judges(config, model, margin_samples(config, model))
 

@@ -12,7 +12,6 @@ from typing import Any
 import tensorflow as tf
 
 from dssgan.adversarial import random_order
-from dssgan.losses import activity, si_sdr
 from dssgan.models.base import SeparatorModel
 
 
@@ -23,7 +22,7 @@ class Teaching:
     Attributes:
       weight: of the loss on these songs, beside 1 for that on paired songs.
       threshold_db: a source that much below its mixture counts as silent.
-      drop: share of these songs, those with the lowest SI-SDR, that is left out.
+      drop: share of these songs, those with the highest losses, that is left out.
       solo_share: chance that a source is an exact solo instead of an estimate.
       gain_db: lowest and highest gain of a stem.
     """
@@ -52,15 +51,13 @@ class Teaching:
         )
         return tf.stop_gradient(stems)
 
-    def weights(self, estimates: tf.Tensor, stems: tf.Tensor) -> tf.Tensor:
-        """(batch,): 0 for songs that are left out, the others raised so that the mean stays."""
-        if not self.drop:
-            return self.weight * tf.ones(estimates.shape[:1])
-        estimates, stems = (tf.transpose(audio, (0, 1, 3, 2)) for audio in (estimates, stems))
-        active = activity(stems)
-        scores = tf.reduce_sum(si_sdr(estimates, stems) * active, (1, 2))
-        scores /= tf.maximum(tf.reduce_sum(active, (1, 2)), 1.0)
-        kept = mildest(-scores, self.drop)
+    def weights(self, losses: tf.Tensor) -> tf.Tensor:
+        """(batch,): 0 for songs that are left out, the others raised so that the mean stays.
+
+        Args:
+          losses: (batch,), that of each song alone.
+        """
+        kept = mildest(losses, self.drop)
         return self.weight * kept / tf.reduce_mean(kept)
 
 

@@ -75,7 +75,7 @@ class Terms:
         }
         del tape
         if taught is not None:
-            kept = self.teaching.weights(outputs["taught"]["estimates"], taught)
+            kept = self._kept(outputs["taught"], taught)
             pulls["supervised"] = [
                 own + _rows(kept, more) * more
                 for own, more in zip(pulls["supervised"], pulls.pop("taught"))
@@ -99,6 +99,18 @@ class Terms:
             metrics["loss/matching"] = likeness(self.judges, *pair)
             value += self.matching * metrics["loss/matching"]
         return value
+
+    def _kept(self, outputs: dict[str, Any], taught: tf.Tensor) -> tf.Tensor:
+        """(batch,): how much each of a teacher's songs counts, by the loss on it alone."""
+        batch = taught.shape[0]
+        if not self.teaching.drop:
+            return self.teaching.weight * tf.ones((batch,))
+        losses = []
+        for place in range(batch):
+            stems = taught[place : place + 1]
+            outputs_of_one = _song(outputs, place, batch)
+            losses.append(self.loss(outputs_of_one, stems, tf.reduce_sum(stems, 1))[0])
+        return self.teaching.weights(tf.cast(tf.stack(losses), tf.float32))
 
     def _unpaired(self, outputs: dict[str, tf.Tensor], batch: Any) -> dict[str, tf.Tensor]:
         """The terms that need no references."""
@@ -134,6 +146,16 @@ def estimated(outputs: Any) -> Iterator[tf.Tensor]:
             yield from estimated(value)
     else:
         yield outputs
+
+
+def _song(outputs: Any, place: int, batch: int) -> Any:
+    """The outputs of one song of a batch; their first axes are batch · channels."""
+
+    def rows(tensor: tf.Tensor) -> tf.Tensor:
+        count = tensor.shape[0] // batch
+        return tensor[place * count : (place + 1) * count]
+
+    return tf.nest.map_structure(rows, outputs)
 
 
 def _rows(factors: tf.Tensor, tensor: tf.Tensor) -> tf.Tensor:

@@ -45,7 +45,7 @@ def read(kind: type, values: Any, path: str = "", root: type | None = None) -> A
     for key, value in values.items():
         where = f"{path}.{key}" if path else str(key)
         if key in fields and key != rest:
-            found[key] = _check(hints[key], value, where, root)
+            found[key] = conform(hints[key], value, where, root)
             _check_range(found[key], fields[key].metadata, where)
         elif rest is not None and isinstance(key, str):
             extra[key] = plain(value)
@@ -134,11 +134,16 @@ def _merge_entries(entries: Iterable, update: Mapping, path: str) -> list:
     return list(merge(numbered, places, path).values())
 
 
-def _check(hint: Any, value: Any, where: str, root: type) -> Any:
+def conform(hint: Any, value: Any, where: str, root: type | None = None) -> Any:
+    """Check a value against an annotation: scalar, tuple, dict, dataclass, or one of them or None.
+
+    Raises:
+      ValueError: starts with `where`, the dotted key.
+    """
     origin = typing.get_origin(hint)
     if origin in (typing.Union, types.UnionType):
         options = [option for option in typing.get_args(hint) if option is not type(None)]
-        return None if value is None else _check(options[0], value, where, root)
+        return None if value is None else conform(options[0], value, where, root)
     if dataclasses.is_dataclass(hint):
         return read(hint, value, where, root)
     if origin is tuple:
@@ -147,7 +152,7 @@ def _check(hint: Any, value: Any, where: str, root: type) -> Any:
         inner, *others = typing.get_args(hint)
         if others != [Ellipsis] and len(value) != 1 + len(others):
             raise ValueError(f"{where}={value!r}: expected a list of {1 + len(others)}")
-        return tuple(_check(inner, item, f"{where}[{i}]", root) for i, item in enumerate(value))
+        return tuple(conform(inner, item, f"{where}[{i}]", root) for i, item in enumerate(value))
     if origin is dict or hint is dict:
         if not isinstance(value, Mapping):
             raise ValueError(f"{where}={value!r}: expected a section of keys")

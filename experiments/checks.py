@@ -9,7 +9,8 @@ from dssgan.config import Config
 from dssgan.consistency import REFINEMENTS
 from dssgan.typed import nearest
 from evaluation.protocols import find
-from experiments.material import METRICS, augmentation, entries, select, unpaired_entries
+from experiments.material import METRICS, augmentation, entries, unpaired_entries
+from experiments.song_caches import select
 
 
 def check_data(config: Config) -> None:

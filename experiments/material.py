@@ -1,31 +1,24 @@
 """Songs for a run: what it trains on, what it is validated with, and what tests it."""
 
-import contextlib
 import functools
-import hashlib
-import json
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-import datasets
-from common import shell
-from common.files import locked
 from datasets.activity_lists import listed
 from datasets.augment import Augmentation
 from datasets.pools import check_recordings
-from datasets.prepare import prepare
-from datasets.roles import deal
 from datasets.sampling import PairedExcerpts
 from datasets.track import Track, read_sources
 from datasets.unpaired import UnpairedExcerpts, usual_levels
 from dssgan.assembly import Material, Together, excerpt_samples
 from dssgan.config import Config, Dataset
 from dssgan.consistency import REFINEMENTS
-from dssgan.typed import nearest, to_dict
+from dssgan.typed import to_dict
 from evaluation import metrics
+from experiments.song_caches import prepared
 
 METRICS = {"si_sdr": metrics.si_sdr, "sdr": metrics.sdr, "usdr": metrics.usdr}
 TRAINING, CALIBRATION = 0, 1  # streams of excerpts
@@ -135,8 +128,9 @@ def unpaired_lists(
                 f"{where}: no songs for training in {entry.root or entry.name}; name some with "
                 f"{where}.train=[…], or take the entry out"
             )
-        check_recordings(where, tracks, kind, None if kind == "mixtures" else config.sources)
-        say(described(where, tracks, config, model))
+        named = None if kind == "mixtures" else config.sources
+        silent = check_recordings(where, tracks, kind, named)
+        say(described(where, tracks, silent, config, model))
         found.setdefault(kind, []).extend(tracks)
     for kind in ("mixtures", *config.sources):
         if kind not in found:
@@ -146,8 +140,10 @@ def unpaired_lists(
     return found
 
 
-def described(where: str, tracks: Sequence[Track], config: Config, model: Any) -> str:
-    """A line on a list of recordings: how much it is, and what becomes of short ones."""
+def described(
+    where: str, tracks: Sequence[Track], silent: Sequence[str], config: Config, model: Any
+) -> str:
+    """A line on a list of recordings: how much it is, and what becomes of those that differ."""
     minutes = sum(track.duration for track in tracks) / 60.0
     parts = [f"{where}: {len(tracks)} recordings, {minutes:.1f} min"]
     if len(tracks) < config.data.batch:
@@ -157,6 +153,17 @@ def described(where: str, tracks: Sequence[Track], config: Config, model: Any) -
         ways = {"loop": "looped (unpaired.short=pad sets them in silence)"}
         ways["pad"] = "set in silence (unpaired.short=loop repeats them)"
         parts.append(f"{short} shorter than an excerpt: {ways[config.unpaired.short]}")
+    rates = Counter(track.original_rate for track in tracks)
+    if len(rates) > 1:
+        counts = ", ".join(f"{count} of {rate} Hz" for rate, count in sorted(rates.items()))
+        parts.append(f"{counts}, resampled to {model.sample_rate}")
+    mono = sum(track.channels == 1 for track in tracks)
+    if 0 < mono < len(tracks):
+        ways = {1: "left or right is heard of these", 2: "mono is heard on both sides"}
+        stereo = len(tracks) - mono
+        parts.append(f"{mono} mono, {stereo} stereo: {ways[config.data.channels]}")
+    if silent:
+        parts.append(f"{len(silent)} silent, such as {silent[0]}")
     return "; ".join(parts)
 
 
@@ -199,91 +206,3 @@ class PairedSong:
     def references(self) -> np.ndarray:
         """float32 (sources, samples, channels)."""
         return read_sources(self._track, self._sources)
-
-
-def prepared(
-    config: Config, where: str, entry: Dataset, rate: int, mixture: bool = False
-) -> tuple[list[Track], list[Track]]:
-    """Training and validation songs of a dataset, decoded and resampled once.
-
-    A dataset that is a cache already is used as it is; any other gets one in data.cache, with
-    mixtures that are not the sum of their stems where `mixture` asks for them.
-    """
-    if entry.name == "cache":
-        tracks = datasets.load("cache", entry.root, **(entry.options | {"sample_rate": rate}))
-        return select(tracks, entry, "train", where), select(tracks, entry, "valid", where)
-    found = datasets.load(entry.name, entry.root, **entry.options)
-    chosen = [select(found, entry, split, where) for split in ("train", "valid")]
-    names = [[track.name for track in tracks] for tracks in chosen]
-    if not any(names):
-        return [], []
-    splits = sorted({track.split for tracks in chosen for track in tracks})
-    if "split" in datasets.loader(entry.name).options():  # generated: the number is per split
-        splits = [None]
-    cached: dict[str, Track] = {}
-    for split in splits:
-        folder = cache_folder(config, entry, split, mixture)
-        with one_after_the_other(folder):
-            prepare(
-                entry.name,
-                entry.root,
-                folder,
-                rates=[rate],
-                workers=config.data.workers,
-                split=split,
-                mixture=mixture,
-                prune=True,
-                watch=lambda results, total: shell.progress(
-                    results, total=total, desc=f"preparing {entry.name}", unit="song"
-                ),
-                **entry.options,
-            )
-        tracks = datasets.load("cache", folder, sample_rate=rate)
-        cached |= {track.name: track for track in tracks}
-    train, valid = ([cached[name] for name in part] for part in names)
-    return train, valid
-
-
-def one_after_the_other(folder: Path) -> contextlib.AbstractContextManager[None]:
-    """Runs that start together wait for the one that prepares their songs."""
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    return locked(
-        folder.with_name(f".{folder.name}.lock"),
-        wait=lambda: print(f"{folder}: waiting for another run that prepares these songs"),
-    )
-
-
-def cache_folder(config: Config, entry: Dataset, split: str | None, mixture: bool = False) -> Path:
-    """Where a dataset's songs are kept; other songs or options go elsewhere."""
-    root = str(Path(entry.root).expanduser().resolve()) if entry.root else ""
-    identity = json.dumps([root, dict(entry.options)], sort_keys=True, default=str)
-    digest = hashlib.sha256(identity.encode("utf-8", "surrogateescape")).hexdigest()[:8]
-    part = (f"-{split}" if split else "") + ("-mixtures" if mixture else "")
-    return Path(config.data.cache).expanduser() / f"{entry.name}-{digest}{part}"
-
-
-def select(tracks: Sequence[Track], entry: Dataset, split: str, where: str) -> list[Track]:
-    """The songs of a split: those that are named, else the dataset's own that are named nowhere.
-
-    Raises:
-      ValueError: a song is named that is not there, or named for two splits; shares that cannot be.
-    """
-    named = {part: getattr(entry, part) for part in ("train", "valid", "test")}
-    known = {track.name: track for track in tracks}
-    taken: dict[str, str] = {}
-    for part, names in named.items():
-        for name in names or ():
-            if name not in known:
-                some = ", ".join(sorted(known)[:8])
-                raise ValueError(f"{where}.{part}: no song {name!r}{nearest(name, known)} ({some})")
-            if name in taken:
-                raise ValueError(f"{where}: {name!r} is in both {taken[name]} and {part}")
-            taken[name] = part
-    if named[split] is not None:
-        chosen = [known[name] for name in named[split]]
-    else:
-        own = deal(tracks, entry.shares)
-        chosen = [t for t in tracks if own[t.name] == split and t.name not in taken]
-    if split != "train":
-        return chosen
-    return chosen[entry.skip :][: entry.first or None]

@@ -12,7 +12,8 @@ from dssgan.assembly import separation_options
 from dssgan.config import Config
 from dssgan.separator import Separator
 from evaluation import report, runner
-from experiments.material import entries, select
+from experiments.material import entries
+from experiments.song_caches import select
 
 
 def test_scores(config: Config, exported: Path, folder: Path) -> dict[str, float]:

@@ -36,7 +36,7 @@ class Period(Critic):
         sample_rate: int,
         channels: int = 1,
         samples: int,
-        periods=(2, 3, 5, 7, 11),
+        periods: tuple[int, ...] = (2, 3, 5, 7, 11),
         width: int = 16,
         layers: int = 4,
         normalised: bool = False,

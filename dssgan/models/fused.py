@@ -21,8 +21,8 @@ PARTS = 32  # slices that a sum over frames adds up element-wise before the fina
 def compiled(function):
     """Compile a piece with XLA; it is traced once per set of shapes."""
     piece = tf.function(function, jit_compile=True, autograph=False)
-    # A graph calls it once per set of shapes, which are as many as the stages have: TensorFlow takes
-    # that for a loop that traces in vain, and would say so to whoever trains.
+    # A graph calls it once per set of shapes, which are as many as the stages have: TensorFlow
+    # takes that for a loop that traces in vain, and would say so to whoever trains.
     piece._omit_frequent_tracing_warning = True
     return piece
 

@@ -70,6 +70,18 @@ def test_variants_are_prepared_beside_their_songs(tmp_path, songs, capsys):
     assert run(capsys, "check", out)[0] == 0
 
 
+def test_songs_that_cannot_be_read_are_named_and_may_be_left_out(tmp_path, songs, capsys):
+    next(songs.glob("**/drums.wav")).write_bytes(b"nothing")
+    words = ["prepare", "folders", songs, "--out", tmp_path / "cache", "--rates", "8000"]
+    code, _, error = run(capsys, *map(str, words))
+    assert code == 1
+    last = error.strip().splitlines()[-1]
+    assert last.startswith("error: 1 songs cannot be read, the first: ")
+    assert last.endswith("; repair them, or leave them out with --skip-broken")
+    code, _, _ = run(capsys, *map(str, words), "--skip-broken")
+    assert code == 0
+
+
 def test_list_of_a_dataset(songs, capsys):
     code, text, _ = run(capsys, "list", "folders", songs, "--songs", "second")
     assert code == 0 and text.splitlines()[0].startswith("second  train    0:01  44100 Hz  2 ch")

@@ -100,11 +100,10 @@ def test_a_refinement_needs_a_start_and_whole_batches(phase):
     for phases in ([phase], ["test", phase]):
         with pytest.raises(ValueError, match=rf"{phase}\.init=supervised: no phase comes before"):
             config.from_dict({"phases": phases})
-        for init in ("scratch", "runs/other/separator"):
-            config.from_dict({"phases": phases, phase: {"init": init}})
+        config.from_dict({"phases": phases, phase: {"init": "runs/other/separator"}})
     with pytest.raises(ValueError, match=r"what self_training learnt would be lost; put it first"):
         config.from_dict(
-            {"phases": ["self_training", "supervised"], "self_training": {"init": "scratch"}}
+            {"phases": ["self_training", "supervised"], "self_training": {"init": "a/separator"}}
         )
     story = {"phases": ["supervised", phase]}
     with pytest.raises(ValueError, match=rf"the phase {phase} works on whole batches"):
@@ -112,6 +111,18 @@ def test_a_refinement_needs_a_start_and_whole_batches(phase):
     with pytest.raises(ValueError, match=rf"the phase {phase} cannot use several; set .*mixes=1"):
         config.from_dict(story | {"data": {"augmentation": {"mixes": 3}}})
     config.from_dict({"optimiser": {"accumulate": 2}, "data": {"augmentation": {"mixes": 3}}})
+
+
+def test_a_teacher_has_learnt_something():
+    adversarial = {"init": "scratch"}
+    config.from_dict({"phases": ["adversarial"], "adversarial": adversarial})
+    for phase, section in (
+        ("self_training", {"init": "scratch"}),
+        ("adversarial", {"init": "scratch", "taught": True}),
+    ):
+        for phases in ([phase], ["supervised", phase]):
+            with pytest.raises(ValueError, match=rf"^{phase}\.init=scratch: the teacher would be"):
+                config.from_dict({"phases": phases, phase: section})
 
 
 def test_critics_may_judge_the_same_source_if_they_differ():

@@ -296,6 +296,46 @@ def test_the_worst_labels_pull_at_nothing():
     np.testing.assert_allclose(whole["taught"], 3 * plain, rtol=1e-5)
 
 
+def by_stems(outputs, references, mixture):
+    """A loss that a song with loud stems has most of, whatever is estimated."""
+    del mixture
+    return tf.reduce_mean(tf.square(outputs["estimates"]) * tf.abs(references)), {}
+
+
+@pytest.mark.parametrize("channels", [1, 2])
+def test_the_loss_itself_decides_which_labels_are_the_worst(channels):
+    """Song by song, whatever the loss is; models fold channels into the first axis."""
+    stems = np.concatenate([Unpaired(seed=5 + n).batch(0)["stems"] for n in range(channels)], -1)
+    taught = stems * np.array([4.0, 0.1, 0.2, 3.0], np.float32)[:, None, None, None]
+    terms = Terms(Folded(), by_stems, teaching=Teaching(drop=0.5))
+    batch = {"stems": tf.constant(stems)}
+    outputs = terms.outputs(batch, tf.constant(taught))
+    flat = [outputs["taught"]["estimates"], outputs["taught"]["folded"]]
+    _, pulls = terms.pulls(outputs, flat, batch, tf.constant(taught))
+    pulled = pulls["supervised"][0].numpy().reshape(4, -1).any(1)
+    np.testing.assert_array_equal(pulled, [False, True, True, False])
+
+
+class Folded(TinySeparator):
+    """Gives mono signals beside its estimates."""
+
+    def training_estimates(self, mixture, references=None):
+        estimates = self(mixture, training=True)
+        folded = tf.reshape(tf.transpose(mixture, (0, 2, 1)), (-1, mixture.shape[1]))
+        return {"estimates": estimates, "folded": folded}
+
+
+def test_each_side_has_a_learning_rate_of_its_own_updates():
+    """The third update of the critics has their third rate, whoever was updated in between."""
+    step, _ = make_refinement(judges=make_judges(), alpha=1.0, critic_steps=2, critic_warmup=1)
+    for change in (step.change, step.change_critics):
+        change.schedule = lambda update: tf.cast(update, tf.float32) * 1e-6
+    told = run_refinement(step, Unpaired(), 8)
+    rates = [found.get("critic/learning_rate", found.get("learning_rate")) for found in told]
+    assert "".join("c" if step.is_critic(index) else "s" for index in range(8)) == "cccsccsc"
+    np.testing.assert_allclose(np.array(rates) * 1e6, [0, 1, 2, 0, 3, 4, 1, 5], atol=1e-3)
+
+
 def test_the_loss_scale_cancels_out_and_falls_after_an_overflow():
     steps = {}
     for scaled in (False, True):

@@ -162,7 +162,9 @@ from dssgan import critics
 from dssgan.adversarial import OBJECTIVES
 from dssgan.judges import Judge
 from dssgan.steps import spread
-from tests.dssgan.refinement import Unpaired, make_refinement
+from dssgan.relabel import Teaching
+from tests.dssgan.doubles import TinySeparator
+from tests.dssgan.refinement import Unpaired, make_judges, make_pair, make_refinement
 
 source = Unpaired(batch=8)
 audio = tf.TensorSpec((8, 800, 1))
@@ -187,8 +189,38 @@ def train(strategy):
     return losses, {n: v.astype(float).ravel().tolist() for n, v in values.items()}, step.traces
 
 
+def everything(strategy):
+    # What is drawn differs between devices, so that one device cannot be the reference.
+    with strategy.scope():
+        model, teacher = TinySeparator(), TinySeparator(seed=3)
+        step, state = make_refinement(
+            model,
+            judges=make_judges("hinge", penalty=1.0),
+            pairs=[make_pair()],
+            teacher=teacher,
+            follow=True,
+            teaching=Teaching(drop=0.25),
+            strategy=strategy,
+            alpha=0.3,
+            beta=0.3,
+            balance=True,
+            critic_steps=1,
+            matching=0.5,
+            average=0.9,
+        )
+    dataset = tf.data.Dataset.from_generator(lambda: source.batches(0), output_signature=spec)
+    batches = iter(spread(dataset, strategy))
+    metrics = [float(value) for index in range(4) for value in step(next(batches), index).values()]
+    copies = {}
+    for name, variable in state.variables().items():
+        own = strategy.experimental_local_results(variable)
+        copies[name] = [copy.numpy().astype(float).ravel().tolist() for copy in own]
+    return metrics, copies, step.traces
+
+
 mirrored = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
-print(json.dumps([train(tf.distribute.get_strategy()), train(mirrored)]))
+told = [train(tf.distribute.get_strategy()), train(mirrored)]
+print(json.dumps([*told, everything(mirrored), everything(mirrored)]))
 """
 
 
@@ -198,12 +230,19 @@ def test_two_devices_refine_as_one():
         [sys.executable, "-c", DISTRIBUTED], cwd=ROOT, capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stderr[-3000:]
-    (losses, values, traces), other = json.loads(done.stdout.splitlines()[-1])
+    alone, other, whole, again = json.loads(done.stdout.splitlines()[-1])
+    losses, values, traces = alone
     assert traces == other[2] == 2
     np.testing.assert_allclose(other[0], losses, rtol=1e-4)
     assert set(other[1]) == set(values)
     for name, value in values.items():
         np.testing.assert_allclose(other[1][name], value, atol=1e-4, err_msg=name)
+    assert whole == again
+    metrics, copies, traces = whole
+    assert traces == 2
+    assert np.isfinite(metrics).all()
+    for name, (first, second) in copies.items():
+        assert first == second or "seed" in name, name
 
 
 @pytest.fixture(scope="module")

@@ -102,6 +102,15 @@ def test_critics_hear_what_has_full_context():
         ({"critics": [SMALL, PAIR | {"frames": 64}]}, "critics[1]: dependency: excerpts of 800"),
         ({"critics": [SMALL | {"width": 0}]}, "critics[0]: dcgan: width is 0"),
         ({"critics": [PAIR], "data": {"seconds": 0.1, "batch": 1}}, "takes two excerpts"),
+        (
+            {"self_training": {"drop": 0.2}},
+            "self_training.drop=0.2 leaves out none of the 4 songs of a batch on a device; "
+            "expected 0.25 or more",
+        ),
+        (
+            {"adversarial": {"taught": True}, "self_training": {"drop": 0.2}},
+            "self_training.drop=0.2 leaves out none",
+        ),
     ],
 )
 def test_what_critics_cannot_hear_is_told_before_the_first_phase(changes, message):
@@ -121,6 +130,10 @@ def test_what_critics_cannot_hear_is_told_before_the_first_phase(changes, messag
         ({"objective": "hing"}, "critics[0].objective='hing': expected one of"),
         ({"widht": 3}, "did you mean adversarial.critics[0].width?"),
         ({"width": "wide"}, "adversarial.critics[0].width='wide': expected a whole number"),
+        ({"name": "period", "periods": 3}, "critics[0].periods=3: expected a list such as"),
+        ({"name": "spectral", "windows": 512}, "critics[0].windows=512: expected a list such as"),
+        ({"name": "spectral", "bands": 1}, "critics[0].bands=1: expected a list such as [a, b]"),
+        ({"name": "spectral", "bands": ["a", 1]}, "critics[0].bands[0]='a': expected a number"),
         ({"samples": 9}, "unknown key adversarial.critics[0].samples"),
         ({"name": "dependency", "estimates": 3}, "unknown key adversarial.critics[0].estimates"),
         ({"name": "dependency", "sources": ["drums"]}, "leave the sources out"),
@@ -131,6 +144,34 @@ def test_critics_that_do_not_exist_are_told_in_one_line(critic, message):
         check_choices(configured([critic]))
     assert message in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+def test_what_yaml_reads_as_texts_serves_as_numbers_of_critics():
+    entry = {"name": "spectral", "penalty": 0, "windows": [256, 128], "width": 2}
+    config = configured([entry | {"bands": ["5e-1", 1], "compression": "3e-1"}])
+    judges, _ = build_judges(config, build_model(config), 0)
+    told = judges[0].critic.hyperparameters
+    assert (told["windows"], told["bands"], told["compression"]) == ([256, 128], [0.5, 1.0], 0.3)
+    config = configured([entry | {"windows": None}], data={"seconds": 1.0, "batch": 4})
+    judges, _ = build_judges(config, build_model(config), 0)
+    assert judges[0].critic.hyperparameters["windows"]
+
+
+class Magnitudes(Far):
+    """Gives the spectra that the small critic judges."""
+
+    log_magnitudes_of = (64, 32)
+
+
+def test_spectra_of_full_context_have_no_other_margin(monkeypatch):
+    monkeypatch.setitem(SEPARATORS, "spectra", Magnitudes)
+    data = {"seconds": 0.2, "batch": 4}
+    check_refinements(configured(model={"name": "spectra"}, data=data))
+    near = {"margin": 0.01}
+    config = configured(model={"name": "spectra"}, data=data, adversarial=near)
+    with pytest.raises(ValueError, match=r"^adversarial\.margin=0\.01: dcgan judges the spectra"):
+        check_refinements(config)
+    check_refinements(configured(model={"name": "far"}, data=data, adversarial=near))
 
 
 def test_critics_that_nobody_asks_are_not_built():

@@ -211,15 +211,17 @@ def test_equals_matlab_sources(shared, number):
         np.testing.assert_allclose(whole[KEYS.index(key)][:, 0], values, rtol=0, atol=1e-3)
 
 
-# Without 08 in frames of images: its three references have four equal channels each, and a system
-# of 6144 equations is factorised in each of nine frames. That takes most of a minute.
+# The three references of 08 have four equal channels each: in frames of images a system of 6144
+# equations is factorised in each of nine frames, which takes most of a minute.
+LONG = ("08", "Images Framewise")
+
+
 @pytest.mark.parametrize(
     ("number", "kind"),
     [
-        (number, kind)
+        pytest.param(number, kind, marks=pytest.mark.slow if (number, kind) == LONG else ())
         for number in MATLAB
         for kind in ("Framewise", "Images", "Images Framewise")
-        if (number, kind) != ("08", "Images Framewise")
     ],
 )
 def test_equals_matlab_frames_and_images(shared, number, kind):

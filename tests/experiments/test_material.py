@@ -6,10 +6,11 @@ import dataclasses
 import numpy as np
 import pytest
 
+import datasets
 from datasets import audio
 from datasets.files import FileTrack
 from dssgan.config import Dataset, from_dict
-from experiments import checks, material
+from experiments import checks, material, song_caches
 
 RATE = 8000
 
@@ -41,6 +42,17 @@ def songs(tmp_path_factory):
         audio.write(root / "solo" / f"hit{place}.wav", noise(0.3, seed=70 + place), RATE)
     audio.write(root / "mute" / "mute.wav", np.zeros((RATE, 1), np.float32), RATE)
     (root / "empty").mkdir()
+    audio.write(root / "mixed" / "faint.wav", noise(level=1e-7), RATE, bits="32f")
+    audio.write(root / "mixed" / "sound.wav", noise(channels=2), RATE)
+    for name, data in (("good", noise()), ("odd", None), ("cut", noise(9.0))):
+        file = root / "damaged" / f"{name}.flac"
+        if data is None:
+            file.write_bytes(b"not audio")
+        else:
+            audio.write(file, data, RATE)
+    whole = (root / "damaged" / "cut.flac").read_bytes()
+    (root / "later").mkdir()
+    (root / "later" / "cut.flac").write_bytes(whole[:20_000])
     return root
 
 
@@ -143,6 +155,8 @@ def test_what_lists_hold_is_told_once(songs, cache):
     assert said[0].startswith("unpaired.mixtures[0]: 4 recordings, ")
     assert "fewer than a batch of 9: batches repeat them" in said[0]
     assert "4 shorter than an excerpt: looped (unpaired.short=pad sets" in said[0]
+    assert "; 2 of 8000 Hz, 2 of 11025 Hz, resampled to 8000" in said[0]
+    assert said[0].endswith("; 2 mono, 2 stereo: left or right is heard of these")
     assert said[1:] == [
         f"unpaired: no solos of {source} named; they come from the 2 paired songs"
         for source in ("drums", "vocals")
@@ -151,6 +165,56 @@ def test_what_lists_hold_is_told_once(songs, cache):
     material.for_training(config, Model(), said.append)
     assert said[3].startswith("unpaired.mixtures[0]: 4 recordings, ")
     assert "shorter" not in said[3]
+
+
+def test_a_silent_recording_among_others_is_named(songs, cache):
+    """Silent is what lies below −120 dBFS, in a cache as in a file."""
+    config = made(songs, cache, unpaired={"mixtures": [recordings(songs, "mixed")]})
+    said = []
+    material.for_training(config, Model(), said.append)
+    assert said[0].endswith("; 1 silent, such as faint")
+    config = made(
+        songs, cache, unpaired={"mixtures": [recordings(songs, "mixed", train=["faint"])]}
+    )
+    with pytest.raises(ValueError, match=r"mixtures\[0\]: all are silent \(faint\)"):
+        material.for_training(config, Model())
+
+
+@pytest.mark.parametrize(
+    ("folder", "message"),
+    [("damaged", "1 files cannot be read, the first: .*odd"), ("later", "1 songs .*cut")],
+)
+def test_a_file_that_cannot_be_read_is_told_with_its_list(songs, cache, folder, message, recwarn):
+    for kind, options in (("mixtures", {}), ("solos", {"stem": "drums"})):
+        entry = recordings(songs, folder, options=options)
+        if kind == "solos":
+            entry["source"] = "drums"
+        config = made(songs, cache, unpaired={kind: [entry]})
+        with pytest.raises(ValueError, match=rf"^unpaired\.{kind}\[0\]: {message}") as caught:
+            material.for_training(config, Model())
+        assert str(caught.value).endswith("; repair them, or take them out of the folder")
+        assert "\n" not in str(caught.value)
+        assert "--skip" not in str(caught.value)
+    assert not recwarn.list
+
+
+def test_active_stretches_alone_are_heard_where_the_configuration_says_so(songs, cache, tmp_path):
+    rate = 44100
+    data = noise(20.0, rate=rate)
+    data[: 12 * rate] = 0.0
+    audio.write(tmp_path / "late" / "drums.wav", data, rate)
+    options = {"stem": "drums"}
+    entry = {"name": "recordings", "root": str(tmp_path / "late"), "source": "drums"}
+    quiet = {}
+    for active_only in (False, True):
+        unpaired = {"solos": [entry | {"options": options}], "active_only": active_only}
+        config = made(songs, cache, unpaired=unpaired)
+        source = material.for_training(config, Model(), lambda line: None)
+        together = source.refinement("adversarial")
+        solos = [together.batch(index)["solos"]["drums"] for index in range(20)]
+        quiet[active_only] = np.mean([not solo.any() for batch in solos for solo in batch])
+    assert quiet[False] > 0.3
+    assert quiet[True] == 0.0
 
 
 def test_short_recordings_are_looped_or_padded_as_the_configuration_says(songs, cache):
@@ -183,13 +247,11 @@ def test_a_cache_of_another_rate_is_refused(songs, cache, tmp_path):
 
 
 def test_songs_are_selected_by_name_and_by_number(songs):
-    import datasets
-
     tracks = datasets.load("recordings", songs / "free")
 
     def chosen(split="train", **options):
         entry = Dataset(**options)
-        return [track.name for track in material.select(tracks, entry, split, "data")]
+        return [track.name for track in song_caches.select(tracks, entry, split, "data")]
 
     assert chosen(skip=1, first=2) == ["free1", "free2"]
     assert chosen(skip=3) == ["free3"]
@@ -332,14 +394,14 @@ def test_partitions_of_the_paper_experiment(songs, cache, tmp_path):
     checks.check_data(config)
     checks.check_roles(config)
     (_, own), (where, further) = material.entries(config)
-    tracks = material.datasets.load("folders", tmp_path)
+    tracks = datasets.load("folders", tmp_path)
     chosen = {
-        split: [track.name for track in material.select(tracks, further, split, where)]
+        split: [track.name for track in song_caches.select(tracks, further, split, where)]
         for split in ("train", "valid", "test")
     }
     assert chosen == {"train": [], "valid": ["s2", "s3"], "test": ["s4", "s5", "s6"]}
     for where, entry in material.unpaired_entries(config):
-        assert [t.name for t in material.select(tracks, entry, "train", where)] == ["s0", "s1"]
+        assert [t.name for t in song_caches.select(tracks, entry, "train", where)] == ["s0", "s1"]
     prepared = material.for_training(config, Model())
     assert [song.name for song in prepared.songs] == ["s2", "s3"]
     assert own.shares == {"test": [0, 0, 1]}

@@ -69,7 +69,7 @@ def test_what_is_there_is_put_into_one_table(tmp_path, capsys):
     assert max(map(len, out.splitlines()[2:])) <= 80
     assert "median over 2 songs" in out
     assert "| U-Net (DSSGAN)" in (tmp_path / "table.md").read_text("utf-8")
-    assert json.loads((tmp_path / "costs" / "unet_small.json").read_bytes())["updates"] == 960
+    assert json.loads((tmp_path / "costs" / "unet_small.json").read_bytes())["updates"] == 600
 
 
 def test_a_system_that_fails_is_named(tmp_path, capsys, monkeypatch):
@@ -82,8 +82,8 @@ def test_a_system_that_fails_is_named(tmp_path, capsys, monkeypatch):
     assert "U-Net" in out and "meta_tasnet_small failed" in err and "log.txt" in err
     told = configuration(tmp_path, "meta_tasnet_small")
     assert told["data"]["name"] == "band" and told["data"]["also"] == []
-    assert told["supervised"] == {"epochs": 4, "steps": 240, "calibration": 240}
-    assert told["schedule"]["period"] == 960
+    assert told["supervised"] == {"epochs": 4, "steps": 150, "calibration": 240}
+    assert told["schedule"]["period"] == 600
 
 
 def test_the_plan_names_the_systems(tmp_path, capsys, monkeypatch):
