@@ -19,7 +19,7 @@ from dssgan.assembly import (
 from dssgan.choices import critic_options
 from dssgan.config import Config, Critic
 from dssgan.consistency import REFINEMENTS
-from dssgan.judges import Judge, Pair, critics_of
+from dssgan.judges import Heard, Judge, Pair, critics_of
 from dssgan.models.base import SeparatorModel
 from dssgan.refine import RefinementStep
 from dssgan.refined_state import RefinementState
@@ -117,12 +117,6 @@ def build_judges(
             )
             spectra = judge.critic.log_magnitudes_of
             judge.magnitudes = spectra is not None and spectra == model.log_magnitudes_of
-            if judge.magnitudes and margin != model.context:
-                raise ValueError(
-                    f"adversarial.margin={config.adversarial.margin:g}: {entry.name} judges the "
-                    f"spectra that {model.name} gives, which have full context alone; leave "
-                    "adversarial.margin out"
-                )
             judges.append(judge)
     return judges, pairs
 
@@ -176,7 +170,38 @@ def check_refinements(config: Config) -> None:
     if "self_training" in phases or config.adversarial.taught:
         build_teaching(config)
     if "adversarial" in phases and config.alpha:
-        build_judges(config, model, margin_samples(config, model))
+        margin = margin_samples(config, model)
+        rehearse(config, model, build_judges(config, model, margin)[0], margin)
+
+
+def rehearse(config: Config, model: SeparatorModel, judges: list[Judge], margin: int) -> None:
+    """Trace the lesson of critics that judge the separator's spectra; nothing is computed.
+
+    Such spectra have full context whatever the margin is, which crops the solo recordings.
+
+    Raises:
+      ValueError: real and generated excerpts differ in length.
+    """
+    judges = [judge for judge in judges if judge.magnitudes]
+    if not judges:
+        return
+    audio = (1, excerpt_samples(config, model), config.data.channels)
+
+    def lessons(seed: tf.Tensor) -> list[tf.Tensor]:
+        mixtures = tf.zeros(audio)
+        batch = {
+            "stems": tf.zeros((1, len(model.sources), *audio[1:])),
+            "mixtures": mixtures,
+            "solos": dict.fromkeys(model.sources, mixtures),
+        }
+        outputs = model.unpaired_estimates(mixtures)
+        heard = Heard.of(
+            model.sources, outputs["estimates"], batch, margin, outputs["log_magnitudes"]
+        )
+        return [judge.learn(heard, seed)[0] for judge in judges]
+
+    traced = tf.function(lessons, autograph=False)
+    traced.get_concrete_function(tf.TensorSpec((2,), tf.int32))
 
 
 def margin_samples(config: Config, model: SeparatorModel) -> int:

@@ -10,7 +10,7 @@ from dssgan.consistency import REFINEMENTS
 from dssgan.typed import nearest
 from evaluation.protocols import find
 from experiments.material import METRICS, augmentation, entries, unpaired_entries
-from experiments.song_caches import select
+from experiments.song_caches import readable, select
 
 
 def check_data(config: Config) -> None:
@@ -67,17 +67,17 @@ def check_roles(config: Config) -> None:
     Nothing is decoded: of every audio file three pieces are read and compared.
 
     Raises:
-      ValueError: such a song. OSError: a folder or a file cannot be read.
+      ValueError: such a song; a file that cannot be read. OSError: a folder cannot.
     """
     roles: dict[str, list[Track]] = {"paired": [], "valid": [], "test": []}
     for where, entry in entries(config):
-        found = datasets.load(entry.name, entry.root, **entry.options)
+        found = readable(where, entry)
         for role, split in (("paired", "train"), ("valid", "valid"), ("test", "test")):
             roles[role] += select(found, entry, split, where)
     if not roles["valid"] and not roles["test"]:
         return
     for where, entry in unpaired_entries(config):
-        found = datasets.load(entry.name, entry.root, **entry.options)
+        found = readable(where, entry)
         roles[where] = select(found, entry, "train", where)
     try:
         disjoint(roles)

@@ -157,21 +157,24 @@ def test_what_yaml_reads_as_texts_serves_as_numbers_of_critics():
     assert judges[0].critic.hyperparameters["windows"]
 
 
-class Magnitudes(Far):
-    """Gives the spectra that the small critic judges."""
-
-    log_magnitudes_of = (64, 32)
-
-
-def test_spectra_of_full_context_have_no_other_margin(monkeypatch):
-    monkeypatch.setitem(SEPARATORS, "spectra", Magnitudes)
-    data = {"seconds": 0.2, "batch": 4}
-    check_refinements(configured(model={"name": "spectra"}, data=data))
-    near = {"margin": 0.01}
-    config = configured(model={"name": "spectra"}, data=data, adversarial=near)
-    with pytest.raises(ValueError, match=r"^adversarial\.margin=0\.01: dcgan judges the spectra"):
+@pytest.mark.parametrize(
+    ("margin", "said"),
+    [(None, None), (46 * 32 / 8000, None), (0.1, "14 places of real excerpts are judged and 8 of")],
+)
+def test_spectra_of_full_context_have_no_other_margin(margin, said):
+    """A frame less at each end does no harm, more excerpts than spectra do."""
+    network = {"name": "unet", "frame_length": 64, "hop": 32, "sample_rate": 8000, "filters": 1}
+    config = configured(
+        model=network,
+        loss={"name": "log_magnitudes"},
+        data={"seconds": 158 * 32 / 8000, "batch": 4},
+        adversarial={"margin": margin},
+    )
+    if said is None:
         check_refinements(config)
-    check_refinements(configured(model={"name": "far"}, data=data, adversarial=near))
+        return
+    with pytest.raises(ValueError, match=f"critic dcgan/drums: {said} gen.*leave adv"):
+        check_refinements(config)
 
 
 def test_critics_that_nobody_asks_are_not_built():
