@@ -80,8 +80,9 @@ def test_a_teacher_then_critics_refine_what_was_trained_before(small, tmp_path, 
 
 
 def test_critics_of_the_recipe_hear_what_has_full_context():
-    config = from_dict(RECIPE | {"self_training": RECIPE["self_training"] | {"init": "scratch"}})
-    check_refinements(config)
+    start = {"self_training": {"init": "supervised"}}
+    start["phases"] = ["supervised", *RECIPE["phases"]]
+    check_refinements(from_dict(merge(RECIPE, start)))
     with pytest.raises(ValueError, match=r"^data\.seconds=4: critics would hear nothing"):
         check_refinements(
             from_dict(
