@@ -204,7 +204,13 @@ def test_the_heat_map_follows_from_the_scores_of_the_sweep(results, plan, capsys
     scores = ablation_scores.gather(*ablation.swept(points), "sweep")
     ablation_table.heat_map(plan, scores)
     lines = capsys.readouterr().out.splitlines()
-    assert [cell.strip() for cell in lines[-1].strip("|").split("|")] == ["1", "2.00", "5.00", "–"]
+    assert [cell.strip() for cell in lines[-1].strip("|").split("|")] == [
+        "1",
+        "2.00",
+        "5.00",
+        "12.00",
+        "–",
+    ]
     assert (results / "alpha_beta.png").read_bytes().startswith(b"\x89PNG")
     assert len(json.loads((results / "ablation.json").read_bytes())["sweep"]) == len(points) - 1
 
