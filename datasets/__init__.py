@@ -11,7 +11,16 @@ from collections.abc import Callable, Iterable
 
 from datasets.track import SOURCES, SPLITS, Track, read_sources
 
-__all__ = ["DATASETS", "SOURCES", "SPLITS", "Track", "load", "loader", "read_sources"]
+__all__ = [
+    "DATASETS",
+    "SOURCES",
+    "SPLITS",
+    "Track",
+    "load",
+    "load_readable",
+    "loader",
+    "read_sources",
+]
 
 
 class Loader:
@@ -86,6 +95,19 @@ def load(
         return found(root, split, **options)
     except ValueError as error:
         raise ValueError(f"dataset {name}: {error}") from error
+
+
+def load_readable(
+    name: str, root: str | os.PathLike | None = None, split: str | None = None, **options
+) -> tuple[list[Track], list[str]]:
+    """The songs of a dataset that can be read, and a line on each that cannot.
+
+    Arguments and errors as of `load`; a loader that does not tell broken songs apart raises them.
+    """
+    broken: list[str] = []
+    if "broken" in loader(name).options():
+        options["broken"] = broken
+    return load(name, root, split, **options), broken
 
 
 def loader(name: str) -> Loader:

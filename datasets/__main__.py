@@ -6,7 +6,7 @@ import os
 import sys
 
 from common import shell
-from datasets import DATASETS, cache, load, loader
+from datasets import DATASETS, cache, load, load_readable
 from datasets.activity import VARIANTS
 from datasets.activity_lists import list_path, write_list
 from datasets.export import LIST, SOURCES, export
@@ -91,11 +91,7 @@ def _list(arguments: argparse.Namespace) -> int:
     name, path = arguments.name, arguments.path
     if path is None and name not in DATASETS and os.path.exists(name):
         name, path = "cache", name
-    options = _options(arguments)
-    broken: list[str] = []
-    if "broken" in loader(name).options():
-        options["broken"] = broken
-    tracks = load(name, path, arguments.split, **options)
+    tracks, broken = load_readable(name, path, arguments.split, **_options(arguments))
     width = min(44, max((len(track.name) for track in tracks), default=4))
     for track in tracks:
         minutes, seconds = divmod(round(track.duration), 60)
@@ -116,9 +112,10 @@ def _export(arguments: argparse.Namespace) -> int:
     name, path = arguments.name, arguments.path
     options = _options(arguments)
     broken: list[str] = []
-    if arguments.skip_broken and "broken" in loader(name).options():
-        options["broken"] = broken
-    tracks = load(name, path, arguments.split, **options)
+    if arguments.skip_broken:
+        tracks, broken = load_readable(name, path, arguments.split, **options)
+    else:
+        tracks = load(name, path, arguments.split, **options)
     for track in tracks:
         for warning in track.warnings:
             _say(f"{track.name}: {warning}")

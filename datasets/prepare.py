@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from common.files import locked, write_text
-from datasets import load, loader
+from datasets import load_readable
 from datasets.audio import resampled_length
 from datasets.augment import prepare_variants
 from datasets.cache import MANIFEST, read_manifest, write_manifest
@@ -75,10 +75,7 @@ def prepare(
     for rate in rates:
         if not 1000 <= rate <= 384000:
             raise ValueError(f"rate {rate}: expected 1000 to 384000 Hz")
-    broken: list[str] = []
-    if "broken" in loader(name).options():
-        options["broken"] = broken
-    tracks = load(name, root, split, **options)
+    tracks, broken = load_readable(name, root, split, **options)
     tracks = [*tracks, *prepare_variants(tracks, variants, semitones=semitones)]
     for line in broken:
         report(line)

@@ -152,7 +152,7 @@ class Refinement:
     epochs: int = within(20, low=1)
     steps: int = within(1000, low=1)  # updates of the separator in an epoch
     # "supervised" goes on from the phase before (the folder of an exported separator does the
-    # same for another run's), "scratch" from new weights.
+    # same for another run's), "scratch" from new weights, which are no teacher's.
     init: str = "supervised"
     schedule: Schedule = Schedule(name="constant", learning_rate=1e-4)
 

@@ -58,18 +58,19 @@ def _check_phases(config: Any) -> None:
     for phase in REFINEMENTS:
         if phase not in training:
             continue
-        if getattr(config, phase).init == "supervised" and phase == training[0]:
+        init = getattr(config, phase).init
+        taught = phase == "self_training" or config.adversarial.taught
+        if init == "supervised" and phase == training[0]:
+            new = "" if taught else f", or set {phase}.init=scratch"
             raise ValueError(
-                f"{phase}.init=supervised: no phase comes before it; put supervised in front, name "
-                f"the folder of an exported separator, or set {phase}.init=scratch"
+                f"{phase}.init=supervised: no phase comes before it; put supervised in front, or "
+                f"name the folder of an exported separator{new}"
             )
-        if getattr(config, phase).init == "scratch" and (
-            phase == "self_training" or config.adversarial.taught
-        ):
-            own = "" if phase == "self_training" else "; or set adversarial.taught=false"
+        if init == "scratch" and taught:
             raise ValueError(
                 f"{phase}.init=scratch: the teacher would be a separator that has learnt nothing; "
-                f"put supervised in front, or name the folder of an exported separator{own}"
+                f"set {phase}.init=supervised behind another phase, or name the folder of an "
+                "exported separator"
             )
         if config.optimiser.accumulate > 1:
             raise ValueError(

@@ -61,10 +61,8 @@ def prepared(
 
 def readable(where: str, entry: Dataset) -> list[Track]:
     """The songs of a dataset; a file that cannot be read is told by its list, not passed over."""
-    broken: list[str] = []
-    told = {"broken": broken} if "broken" in datasets.loader(entry.name).options() else {}
+    found, broken = datasets.load_readable(entry.name, entry.root, **entry.options)
     with unreadable_told(where):
-        found = datasets.load(entry.name, entry.root, **entry.options, **told)
         if broken:
             raise Unreadable(f"{len(broken)} files cannot be read, the first: {broken[0]}")
     return found

@@ -98,8 +98,11 @@ def test_weights_of_an_absent_phase_are_refused(key):
 @pytest.mark.parametrize("phase", ["self_training", "adversarial"])
 def test_a_refinement_needs_a_start_and_whole_batches(phase):
     for phases in ([phase], ["test", phase]):
-        with pytest.raises(ValueError, match=rf"{phase}\.init=supervised: no phase comes before"):
+        with pytest.raises(
+            ValueError, match=rf"{phase}\.init=supervised: no phase comes before"
+        ) as caught:
             config.from_dict({"phases": phases})
+        assert ("init=scratch" in str(caught.value)) == (phase == "adversarial")
         config.from_dict({"phases": phases, phase: {"init": "runs/other/separator"}})
     with pytest.raises(ValueError, match=r"what self_training learnt would be lost; put it first"):
         config.from_dict(

@@ -44,15 +44,11 @@ def songs(tmp_path_factory):
     (root / "empty").mkdir()
     audio.write(root / "mixed" / "faint.wav", noise(level=1e-7), RATE, bits="32f")
     audio.write(root / "mixed" / "sound.wav", noise(channels=2), RATE)
-    for name, data in (("good", noise()), ("odd", None), ("cut", noise(9.0))):
-        file = root / "damaged" / f"{name}.flac"
-        if data is None:
-            file.write_bytes(b"not audio")
-        else:
-            audio.write(file, data, RATE)
-    whole = (root / "damaged" / "cut.flac").read_bytes()
-    (root / "later").mkdir()
-    (root / "later" / "cut.flac").write_bytes(whole[:20_000])
+    audio.write(root / "damaged" / "good.flac", noise(), RATE)
+    (root / "damaged" / "odd.flac").write_bytes(b"not audio")
+    cut = root / "later" / "cut.flac"
+    audio.write(cut, noise(9.0), RATE)
+    cut.write_bytes(cut.read_bytes()[:20_000])
     return root
 
 
