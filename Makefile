@@ -20,7 +20,7 @@ format: $(VENV)/.installed-dev
 	$(BIN)/ruff format .
 
 $(VENV)/bin/pip:
-	$(PYTHON) experiments/environment.py $(VENV)
+	$(PYTHON) common/environment.py $(VENV)
 
 $(VENV)/.installed: requirements.txt | $(VENV)/bin/pip
 	$(BIN)/pip install --quiet --disable-pip-version-check -r requirements.txt

@@ -9,7 +9,8 @@ import inspect
 import os
 from collections.abc import Callable, Iterable
 
-from datasets.track import SOURCES, SPLITS, Track, read_sources
+from datasets.sources import read_sources
+from datasets.track import SOURCES, SPLITS, Track
 
 __all__ = [
     "DATASETS",
@@ -52,23 +53,23 @@ class Loader:
 
 
 DATASETS: dict[str, Loader] = {
-    "musdb18": Loader("datasets.musdb"),
-    "musdb18hq": Loader("datasets.musdb", "load_hq"),
-    "dsd100": Loader("datasets.dsd100"),
-    "ikala": Loader("datasets.ikala"),
-    "bach10": Loader("datasets.bach10"),
-    "ccmixter": Loader("datasets.ccmixter"),
-    "medleydb": Loader("datasets.medleydb"),
-    "moisesdb": Loader("datasets.moisesdb"),
-    "slakh": Loader("datasets.slakh"),
-    "folders": Loader("datasets.folders"),
-    "stems": Loader("datasets.stems"),
-    "recordings": Loader("datasets.recordings"),
-    "legacy": Loader("datasets.legacy"),
-    "cache": Loader("datasets.cache"),
-    "band": Loader("datasets.band"),
-    "midi": Loader("datasets.midi"),
-    "groove": Loader("datasets.groove"),
+    "musdb18": Loader("datasets.loaders.musdb"),
+    "musdb18hq": Loader("datasets.loaders.musdb", "load_hq"),
+    "dsd100": Loader("datasets.loaders.dsd100"),
+    "ikala": Loader("datasets.loaders.ikala"),
+    "bach10": Loader("datasets.loaders.bach10"),
+    "ccmixter": Loader("datasets.loaders.ccmixter"),
+    "medleydb": Loader("datasets.loaders.medleydb"),
+    "moisesdb": Loader("datasets.loaders.moisesdb"),
+    "slakh": Loader("datasets.loaders.slakh"),
+    "folders": Loader("datasets.loaders.folders"),
+    "stems": Loader("datasets.loaders.native_stems"),
+    "recordings": Loader("datasets.loaders.recordings"),
+    "legacy": Loader("datasets.legacy.songs"),
+    "cache": Loader("datasets.cache.tracks"),
+    "band": Loader("datasets.band.songs"),
+    "midi": Loader("datasets.midi.songs"),
+    "groove": Loader("datasets.midi.groove"),
 }
 
 

@@ -5,12 +5,13 @@ import json
 import os
 import sys
 
-from common import shell
-from datasets import DATASETS, cache, load, load_readable
-from datasets.activity import VARIANTS
-from datasets.activity_lists import list_path, write_list
-from datasets.export import LIST, SOURCES, export
-from datasets.prepare import RATES, Unreadable, prepare
+from common import cli
+from datasets import DATASETS, load, load_readable
+from datasets.activity.lists import list_path, write_list
+from datasets.activity.windows import VARIANTS
+from datasets.cache import manifest as manifest_module
+from datasets.cache.prepare import RATES, Unreadable, prepare
+from datasets.legacy.export import LIST, SOURCES, export
 
 
 def main(argv: list[str]) -> int:
@@ -33,7 +34,7 @@ def _prepare(arguments: argparse.Namespace) -> int:
             prune=arguments.prune,
             variants=arguments.variants,
             semitones=arguments.semitones,
-            watch=lambda results, total: shell.progress(results, total=total, unit="song"),
+            watch=lambda results, total: cli.progress(results, total=total, unit="song"),
             report=lambda line: print(f"cannot be read: {line}", file=sys.stderr),
             **_options(arguments),
         )
@@ -53,15 +54,15 @@ def _prepare(arguments: argparse.Namespace) -> int:
 
 
 def _check(arguments: argparse.Namespace) -> int:
-    faults = cache.faults(
-        arguments.cache, lambda files: shell.progress(files, unit="file", leave=False)
+    faults = manifest_module.faults(
+        arguments.cache, lambda files: cli.progress(files, unit="file", leave=False)
     )
     for fault in faults:
         _say(fault, sys.stderr)
     if faults:
         _say(f"{len(faults)} faults; delete these files and prepare the cache again", sys.stderr)
         return 1
-    songs = cache.read_manifest(arguments.cache)["songs"]
+    songs = manifest_module.read_manifest(arguments.cache)["songs"]
     _say(f"{len(songs)} songs, {sum(len(song['files']) for song in songs)} files: all is well")
     return 0
 
@@ -71,7 +72,7 @@ def _activity(arguments: argparse.Namespace) -> int:
         content = write_list(
             arguments.cache,
             target,
-            lambda songs: shell.progress(songs, unit="song", leave=False),
+            lambda songs: cli.progress(songs, unit="song", leave=False),
             variant=arguments.variant,
         )
         songs = content["songs"]
@@ -126,7 +127,7 @@ def _export(arguments: argparse.Namespace) -> int:
         arguments.out,
         arguments.sources,
         workers=arguments.workers,
-        watch=lambda results, total: shell.progress(results, total=total, unit="song"),
+        watch=lambda results, total: cli.progress(results, total=total, unit="song"),
     )
     hours = sum(track.duration for track in tracks) / 3600
     _say(
@@ -142,7 +143,7 @@ def _options(arguments: argparse.Namespace) -> dict:
     for pair in arguments.options or ():
         key, equals, value = pair.partition("=")
         if not equals:
-            raise shell.Misuse(f"option {pair!r}: expected KEY=VALUE")
+            raise cli.UsageError(f"option {pair!r}: expected KEY=VALUE")
         try:
             options[key] = json.loads(value)
         except ValueError:
@@ -248,4 +249,4 @@ def _parser() -> argparse.ArgumentParser:
 
 
 if __name__ == "__main__":
-    shell.run(main)
+    cli.run(main)

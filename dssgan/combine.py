@@ -10,8 +10,8 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from common import shell
-from dssgan import exported
+from common import cli
+from dssgan.models import export
 from dssgan.models.base import SeparatorModel
 from dssgan.models.combined import REST, Combined
 
@@ -30,7 +30,7 @@ def combine(members: Sequence[Member]) -> Combined:
         fit together, such as of two sample rates.
     """
     members = [(model, tuple(take or trained_for(model))) for model, take in members]
-    names = {kind: name for name, kind in exported.models.SEPARATORS.items()}
+    names = {kind: name for name, kind in export.models.SEPARATORS.items()}
     combined = Combined(
         models=[
             {
@@ -64,14 +64,14 @@ def main(argv: list[str]) -> int:
         if not equals or os.path.isdir(text):
             source, folder = "", text
         if not os.path.isdir(folder):
-            raise shell.Misuse(f"{folder}: no such folder; give those of exported separators")
-        members.append((exported.load(folder), [source] if source else None))
+            raise cli.UsageError(f"{folder}: no such folder; give those of exported separators")
+        members.append((export.load(folder), [source] if source else None))
         folders.append(Path(folder).name)
     model = combine(members)
-    exported.save(model, options.out, {"combined_from": folders})
+    export.save(model, options.out, {"combined_from": folders})
     print(f"{options.out}: {', '.join(model.sources)}, {model.count_params():,} parameters")
     return 0
 
 
 if __name__ == "__main__":
-    shell.run(main, sys.argv[1:])
+    cli.run(main, sys.argv[1:])

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from common import shell
+from common import cli
 from dssgan.published.bandsplit import bandsplit_file, from_bandsplit_rnn
 from dssgan.published.meta_tasnet import from_meta_tasnet, meta_tasnet_file
 from dssgan.published.wavenet import from_wavenet
@@ -34,12 +34,12 @@ def main(argv: list[str]) -> int:
     )
     options = parser.parse_args(argv)
     if not options.file.is_file():
-        raise shell.Misuse(f"{options.file}: no such file; give the checkpoint to convert")
+        raise cli.UsageError(f"{options.file}: no such file; give the checkpoint to convert")
     given = {name: getattr(options, name) for name in OPTIONS}
     given = {name: value for name, value in given.items() if value is not None}
     for name in given:
         if OPTIONS[name] != options.system:
-            raise shell.Misuse(
+            raise cli.UsageError(
                 f"--{name} is for {OPTIONS[name]}; leave it out for {options.system}"
             )
     model = SYSTEMS[options.system](options.file, **given)
@@ -51,4 +51,4 @@ def main(argv: list[str]) -> int:
 
 
 if __name__ == "__main__":
-    shell.run(main, sys.argv[1:])
+    cli.run(main, sys.argv[1:])

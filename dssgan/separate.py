@@ -14,21 +14,15 @@ from pathlib import Path
 
 import numpy as np
 
-from common import chatter
-from common.lean import without
-from common.shell import Misuse, one_line, progress, run
+from common import startup
+from common.cli import UsageError, one_line, progress, run
+from common.startup import without
 from datasets import audio
-from datasets.stem_container import StemWriter
-from dssgan.song_files import (
-    STEM_CONTAINER,
-    Song,
-    check_pattern,
-    find_songs,
-    newest_export,
-    plan_outputs,
-)
-from dssgan.spool import require_space
-from dssgan.stem_output import (
+from datasets.audio.stem_mp4 import StemWriter
+from dssgan.exports import newest_export
+from dssgan.separation.buffers import require_space
+from dssgan.separation.inputs import STEM_CONTAINER, Song, check_pattern, find_songs, plan_outputs
+from dssgan.separation.outputs import (
     all_or_none,
     with_accompaniment,
     with_mixture,
@@ -70,9 +64,9 @@ def parse(argv: list[str]) -> argparse.Namespace:
     add("--pattern", metavar="P", help="output names; default: {song}/{source}.{format}")
     options = parser.parse_args(argv)
     if options.sources is not None and options.two_stems is not None:
-        raise Misuse("--sources and --two-stems exclude each other: choose one")
+        raise UsageError("--sources and --two-stems exclude each other: choose one")
     if options.bits == "32f" and options.format not in ("wav", *LOSSY):
-        raise Misuse(f"--bits 32f: {options.format} holds 16 or 24 bits; choose those, or wav")
+        raise UsageError(f"--bits 32f: {options.format} holds 16 or 24 bits; choose those, or wav")
     container = options.format == STEM_CONTAINER
     if options.pattern is None:
         options.pattern = "{song}.{format}" if container else "{song}/{source}.{format}"
@@ -88,7 +82,7 @@ def main(argv: list[str]) -> int:
     options = parse(argv)
     songs, complaints = find_songs(options.inputs, audio.is_audio)
     model = options.model or newest_export()
-    with chatter.hidden():
+    with startup.stderr_hidden():
         separator = load(model, options)
     stems = stem_names(separator, options)
     plans, more = plan_outputs(songs, options.out, options.pattern, options.format, stems)
@@ -147,11 +141,11 @@ def stem_names(separator, options: argparse.Namespace) -> tuple[str, ...]:
     unknown = [name for name in names if name not in separator.sources]
     if unknown:
         known = ", ".join(separator.sources)
-        raise Misuse(f"no source {unknown[0]!r}: this separator has {known}")
+        raise UsageError(f"no source {unknown[0]!r}: this separator has {known}")
     if options.two_stems is None:
         return names
     if len(names) != 1 or names == ("accompaniment",):
-        raise Misuse(f"--two-stems {asked}: expected one source beside the accompaniment")
+        raise UsageError(f"--two-stems {asked}: expected one source beside the accompaniment")
     return (*names, "accompaniment")
 
 
@@ -163,7 +157,7 @@ def separate_song(
     Raises:
       ValueError, OSError: as the readers, the separator and the writers do; no stem is left then.
     """
-    from dssgan.stream import Report
+    from dssgan.separation.stream import Report
 
     info = audio.probe(song.path)
     for warning in info.warnings:

@@ -13,11 +13,11 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from dssgan import exported
+from dssgan.models import export
 from dssgan.models.base import SeparatorModel
-from dssgan.overlap_add import fade_window, overlap_add, shifted_average, split_chunks
-from dssgan.resampling import resampled_length
-from dssgan.stream import Report, check_audio, check_sample_rate, separated_stream
+from dssgan.separation.overlap_add import fade_window, overlap_add, shifted_average, split_chunks
+from dssgan.separation.resampling import resampled_length
+from dssgan.separation.stream import Report, check_audio, check_sample_rate, separated_stream
 
 STANDARD = {"drums", "bass", "other", "vocals"}
 MOST_SHIFT = 0.5
@@ -72,7 +72,7 @@ class Separator:
             if value != int(value) or value < 1:
                 raise ValueError(f"{name} is {value}: expected a whole number from 1")
         gpu = bool(tf.config.list_logical_devices("GPU"))
-        self.model = exported.with_precision(model, precision)
+        self.model = export.with_precision(model, precision)
         self.batch_size = int(batch_size or (4 if gpu else 1))
         self.consistent = self.complete if consistent is None else bool(consistent)
         self.spool = spool
@@ -103,11 +103,11 @@ class Separator:
           ValueError: a file is damaged or does not fit the other.
           OSError: a file is missing or cannot be read.
         """
-        return cls(exported.load(folder, options.pop("precision", None)), **options)
+        return cls(export.load(folder, options.pop("precision", None)), **options)
 
     def save(self, folder: str | os.PathLike, provenance: dict[str, Any] | None = None) -> None:
         """Export the model to `folder`: `config.json` and `separator.weights.h5`."""
-        exported.save(self.model, folder, provenance)
+        export.save(self.model, folder, provenance)
 
     @property
     def sources(self) -> tuple[str, ...]:

@@ -14,11 +14,13 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from common import chatter, shell
+from common import cli, startup
 from common.files import write_json
-from evaluation import report, runner, song_folders, summary
-from evaluation.pool import Pool, on_dask
 from evaluation.protocols import PROTOCOLS, find
+from evaluation.reports import page, summary
+from evaluation.reports.tables import totals
+from evaluation.scoring import folders, runner
+from evaluation.scoring.executors import Executors, on_dask
 
 
 def parse(argv: list[str]) -> argparse.Namespace:
@@ -81,10 +83,10 @@ def main(argv: list[str]) -> int:
     try:
         chosen = find(options.protocol)
     except ValueError as error:
-        raise shell.Misuse(f"--protocol: {error}") from error
+        raise cli.UsageError(f"--protocol: {error}") from error
     if options.workers < 1:
-        raise shell.Misuse(f"--workers {options.workers}: expected at least 1")
-    options.sources = shell.names(options.sources)
+        raise cli.UsageError(f"--workers {options.workers}: expected at least 1")
+    options.sources = cli.names(options.sources)
     scorer = score if options.command == "score" else score_separator
     return scorer(options, chosen)
 
@@ -94,14 +96,14 @@ def score(options: argparse.Namespace, protocol) -> int:
     several = len(options.estimates) > 1
     contests = {}
     for estimates in options.estimates:
-        songs, without = song_folders.pair_songs(
+        songs, without = folders.pair_songs(
             options.references, estimates, protocol, targets=options.sources
         )
         out = options.out or estimates / "scores"
         if several and options.out:
             out /= estimates.resolve().name
         if out in contests:
-            raise shell.Misuse(f"--estimates {estimates}: a second folder of this name")
+            raise cli.UsageError(f"--estimates {estimates}: a second folder of this name")
         contests[out] = songs
         if without:
             where = f"{estimates}: " if several else ""
@@ -114,15 +116,15 @@ def score(options: argparse.Namespace, protocol) -> int:
 
 
 @contextlib.contextmanager
-def cluster(options: argparse.Namespace, songs: int) -> Iterator[Pool | None]:
+def cluster(options: argparse.Namespace, songs: int) -> Iterator[Executors | None]:
     """The cluster that was asked for; None for this machine."""
     if options.cluster is None and options.resources is None:
         yield None
         return
-    from experiments import sweep_workers  # the shell may; the room may not
+    from experiments.sweep import workers  # the shell may; the room may not
 
     jobs = options.workers if options.workers > 1 else None
-    found = sweep_workers.workers(options.cluster, jobs, options.resources, songs)
+    found = workers.workers(options.cluster, jobs, options.resources, songs)
     with contextlib.closing(found):
         yield on_dask(found.client)
 
@@ -139,13 +141,13 @@ def score_separator(options: argparse.Namespace, protocol) -> int:
             f"{options.root}: no songs in split {options.split!r}, only in {', '.join(splits)}; "
             "choose one with --split, or --split all"
         )
-    for ending in shell.names(options.songs) or ():
+    for ending in cli.names(options.songs) or ():
         if not any(track.name.endswith(ending) for track in tracks):
             raise ValueError(f"{options.root}: no song ends in {ending!r}")
     if options.songs:
-        tracks = [track for track in tracks if track.name.endswith(shell.names(options.songs))]
+        tracks = [track for track in tracks if track.name.endswith(cli.names(options.songs))]
     identity = runner.export_identity(options.separator)
-    with chatter.hidden():
+    with startup.stderr_hidden():
         from dssgan.separator import Separator
 
         separator = Separator.load(options.separator)
@@ -168,8 +170,8 @@ def show(result: dict, folder: Path) -> int:
     """Print tables, write the report; 1 when songs failed."""
     failed = result.get("failed") or {}
     if result["songs"]:
-        report.write_report(result, folder)
-        print(report.totals(result))
+        page.write_report(result, folder)
+        print(totals(result))
         print(f"\n{folder}: summary.json, report.md, report.html, one JSON per song")
     if failed:
         total = len(failed) + len(result["songs"])
@@ -183,4 +185,4 @@ def complain(line: str) -> None:
 
 
 if __name__ == "__main__":
-    shell.run(main)
+    cli.run(main)

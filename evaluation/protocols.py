@@ -37,14 +37,14 @@ class Protocol:
 
     Attributes:
       name: key in `PROTOCOLS`.
-      version: of `evaluation.bss_eval.bss_eval`, or "energies": metrics that need no projection.
+      version: of `evaluation.metrics.bss_eval.bss_eval`, or "energies": metrics that need no projection.
       window_s, hop_s: frames in seconds; None: the whole song is one frame.
       filter_length: taps of the distortion filters.
       same_rounding: of `bss_eval`: what becomes of references with an empty part of the band.
       pair_decides_vocals: where the accompaniment overlaps other targets, it is scored in a pass of
         its own beside the vocals; whether the vocals' scores come from that pass.
       adds_accompaniment: score the sum of all estimates but the vocals too, where it is not given.
-      metrics: what is measured, of `evaluation.measures.KNOWN`.
+      metrics: what is measured, of `evaluation.metrics.measures.KNOWN`.
       sample_rate: in Hz; references, estimates and mixture are resampled to it first. None: scored
         as they are.
       mono: channels are averaged first.
@@ -57,7 +57,7 @@ class Protocol:
         with an SDR and an ISR of 0 dB; otherwise its song is not.
       shortest: everything is cut to the shortest estimate; otherwise estimates are cut or padded
         to the references.
-      reported: how scores are put together, of `evaluation.summary.AGGREGATES`; the first is the
+      reported: how scores are put together, of `evaluation.reports.summary.AGGREGATES`; the first is the
         protocol's figure.
     """
 

@@ -16,9 +16,9 @@ from typing import Any
 import numpy as np
 
 import dssgan  # noqa: F401  keeps TensorFlow quiet
-from common import chatter, shell
+from common import cli, startup
+from common.cli import UsageError
 from common.files import atomic_path
-from common.shell import Misuse
 
 CURVES = ("train/loss", "validation/si_sdr*")
 WIDTH, HEIGHT = 3.2, 2.4  # inches of a panel
@@ -39,7 +39,7 @@ def main(argv: list[str]) -> int:
     parser.add_argument("--curves", nargs="+", default=CURVES, metavar="NAME")
     options = parser.parse_args(argv)
     if options.out.suffix != ".png":
-        raise Misuse(f"{options.out}: expected a name that ends in .png")
+        raise UsageError(f"{options.out}: expected a name that ends in .png")
     draw(options.out, {run.name: read(run) for run in options.runs}, options.curves)
     print(options.out)
     return 0
@@ -51,7 +51,7 @@ def read(run: Path) -> Curves:
     Raises:
       ValueError: the run has none. OSError: it cannot be read.
     """
-    with chatter.hidden():  # TensorBoard would import it later, and say so
+    with startup.stderr_hidden():  # TensorBoard would import it later, and say so
         import tensorflow  # noqa: F401
         from tensorboard.backend.event_processing.event_accumulator import (
             TENSORS,
@@ -62,7 +62,7 @@ def read(run: Path) -> Curves:
     start = 0
     for folder in phases(run):
         events, last = EventAccumulator(str(folder), {TENSORS: 0}), 0
-        with chatter.hidden():
+        with startup.stderr_hidden():
             events.Reload()
         for name in events.Tags()["tensors"]:
             if not name.startswith(("train/", "validation/")):
@@ -137,4 +137,4 @@ def panel_of(panel: Any, pattern: str, lines: Sequence[tuple], alone: bool) -> N
 
 
 if __name__ == "__main__":
-    shell.run(main)
+    cli.run(main)

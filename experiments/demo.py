@@ -1,6 +1,6 @@
 """The whole way in a few minutes: `make demo`, or `python -m experiments.demo [--out demo]`.
 
-Trains the small separator of experiments/demo.yaml on the embedded band, scores it on songs it
+Trains the small separator of experiments/recipes/demo.yaml on the embedded band, scores it on songs it
 never heard, separates one of them into stems, and says where everything is.
 """
 
@@ -10,9 +10,9 @@ import sys
 import time
 from pathlib import Path
 
-from common import shell
+from common import cli
 from datasets import load
-from datasets.audio import write
+from datasets.audio.writing import write
 
 SONG_SECONDS = 20.0
 
@@ -21,15 +21,15 @@ def main(argv: list[str]) -> int:
     parser = argparse.ArgumentParser(prog="python -m experiments.demo", description=__doc__)
     parser.add_argument("--out", type=Path, default=Path("demo"), help="folder for all results")
     parser.add_argument(
-        "changes", nargs="*", metavar="KEY=VALUE", help="changes of experiments/demo.yaml"
+        "changes", nargs="*", metavar="KEY=VALUE", help="changes of experiments/recipes/demo.yaml"
     )
     options = parser.parse_args(argv)
     start = time.monotonic()
     run = free_name(options.out)
 
-    say("1/3  training and scoring: experiments/demo.yaml")
+    say("1/3  training and scoring: experiments/recipes/demo.yaml")
     where = [f"name={run.name}", f"tracking.folder={options.out}", f"data.cache={run}/cache"]
-    call("dssgan.train", "with", "experiments/demo.yaml", *where, *options.changes)
+    call("dssgan.train", "with", "experiments/recipes/demo.yaml", *where, *options.changes)
 
     say("2/3  separating a song it never heard")
     song = run / "song.wav"
@@ -74,4 +74,4 @@ def say(line: str) -> None:
 
 
 if __name__ == "__main__":
-    shell.run(main)
+    cli.run(main)

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from common.files import atomic_path
-from evaluation.report import number
+from evaluation.reports.tables import number
 
 
 def axes(width: float, height: float) -> tuple[Any, Callable[[Path], None]]:

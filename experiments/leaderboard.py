@@ -19,16 +19,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from common.shell import one_line
-from common.shell import run as run_command
+from common.cli import one_line
+from common.cli import run as run_command
 from evaluation.protocols import PROTOCOLS
-from evaluation.report import HEADS, WIDTH, number, table
-from experiments import compared_run
-from experiments import tracking_records as records
-from experiments.compare_baselines import shown
-from experiments.compared_run import Say
-from experiments.leaderboard_mongo import runs_in_database
-from experiments.sweep_table import shortened
+from evaluation.reports.tables import HEADS, WIDTH, number, shown, table
+from experiments.compare import run as run_module
+from experiments.compare.curves import Say
+from experiments.compare.database import runs_in_database
+from experiments.sweep.table import shortened
+from experiments.tracking import records
 
 RUN, CONFIGURATION = 24, 20  # letters of their columns on a terminal at most
 
@@ -40,7 +39,7 @@ class Entry:
     Attributes:
       uid: the run's in all its records.
       run: its name. date: of its end. configuration: what it trained.
-      summary: as `evaluation.summary.summarise` gives it, with "settings".
+      summary: as `evaluation.reports.summary.summarise` gives it, with "settings".
     """
 
     uid: str
@@ -88,14 +87,14 @@ def parse(argv: list[str]) -> argparse.Namespace:
 
 def from_files(root: Path, say: Say) -> Iterator[Entry]:
     """The runs of a folder that have scores; runs without are passed over in silence."""
-    for folder in compared_run.find([root], say):
+    for folder in run_module.find([root], say):
         try:
             record = records.read_record(folder)
-            config = compared_run.configuration(folder, lambda line: None)
+            config = run_module.configuration(folder, lambda line: None)
         except (ValueError, OSError) as error:
             say(f"{one_line(error)}; {folder} is left out")
             continue
-        for summary in compared_run.scores(folder, say).values():
+        for summary in run_module.scores(folder, say).values():
             yield Entry(
                 records.identity(folder, record),
                 folder.resolve().name,

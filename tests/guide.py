@@ -7,7 +7,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from datasets import audio, stem_container
+from datasets import audio
+from datasets.audio import stem_mp4
 from tests.datasets.conftest import noise, track_bytes
 
 ROOT = Path(__file__).parents[1]
@@ -67,7 +68,7 @@ def sandbox(folder):
         stems = song_of(100 + 10 * place)
         path = given / "MUSDB18" / f"{song}.stem.mp4"
         path.parent.mkdir(parents=True, exist_ok=True)
-        stem_container.write(path, sum(stems.values()), stems, RATE)
+        stem_mp4.write(path, sum(stems.values()), stems, RATE)
     for place, name in enumerate(("MIXTURES", "DRUMS")):
         for number in range(2):
             sound = noise(2 * RATE, 2, 200 + 10 * place + number)

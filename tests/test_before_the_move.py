@@ -72,5 +72,3 @@ def test_a_run_is_compared_and_listed(before):
     assert "small" in output and (before / "side_by_side" / "report.html").exists()
     listed = run(before, "experiments.leaderboard", "runs")
     assert "small" in listed
-
-

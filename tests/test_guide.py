@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from dssgan import train
-from dssgan.choices import check_choices
-from experiments.commandline import configure
-from tests.dssgan.nursery import command_of, free_ports, opened
+from dssgan.training.options import check_choices
+from experiments.run import train
+from experiments.run.configuration import configure
+from tests.dssgan.commands import command_of, free_ports, opened
 from tests.experiments.mongo_server import MongoServer
 from tests.experiments.sweeping import TRAIN
 from tests.guide import ROOT, blocks, commands, finite, indented, sandbox, tail
@@ -300,7 +300,7 @@ def test_commands_of_the_readme_are_understood(command, monkeypatch, tmp_path):
         monkeypatch.setattr(argparse.ArgumentParser, name, only(name))
     monkeypatch.chdir(tmp_path)
     if module == "experiments.tracking":
-        module = "experiments.tracking_sync"
+        module = "experiments.tracking.__main__"
     importlib.import_module(module)
     with pytest.raises(Parsed):
         command_of(module).main(words)

@@ -1,11 +1,11 @@
 """The separators by name: one line per system."""
 
-from dssgan.models.bandsplit import BandSplit
+from dssgan.models.bandsplit.model import BandSplit
 from dssgan.models.base import SeparatorModel
 from dssgan.models.combined import Combined
-from dssgan.models.multistage import MultiStage
-from dssgan.models.unet import UNet
-from dssgan.models.wavenet import Wavenet
+from dssgan.models.meta_tasnet.model import MultiStage
+from dssgan.models.unet.model import UNet
+from dssgan.models.wavenet.model import Wavenet
 
 SEPARATORS: dict[str, type[SeparatorModel]] = {
     "bandsplit": BandSplit,

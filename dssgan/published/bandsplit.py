@@ -13,9 +13,10 @@ from typing import Any
 
 import numpy as np
 
-from dssgan.models.bandsplit import BandSplit
-from dssgan.models.bandsplit_bands import SPLITS, band_widths
-from dssgan.published import checks, torch_file
+from dssgan.models.bandsplit.bands import SPLITS, band_widths
+from dssgan.models.bandsplit.model import BandSplit
+from dssgan.published import layer_tables
+from dssgan.published.torch_files import file
 
 TARGETS = {"v7": "vocals", "bass": "bass", "drums": "drums"}
 PARTS = 4  # real and imaginary parts of two channels
@@ -26,7 +27,7 @@ State = dict[str, np.ndarray]
 
 def bandsplit_file(path: Path, target: str | None = None) -> BandSplit:
     """Read a `.pt` or `.ckpt` file of the public program; see `from_bandsplit_rnn`."""
-    content = torch_file.load(path)
+    content = file.load(path)
     try:
         model = from_bandsplit_rnn(content, target)
     except ValueError as error:
@@ -54,14 +55,14 @@ def from_bandsplit_rnn(state: dict[str, Any], target: str | None = None) -> Band
       ValueError: a layer is missing, left over or of an unexpected shape: one line that names it,
         what was expected and what was found.
     """
-    layers = checks.layers_of(state, "model.", FORM, "file of the public BandSplitRNN")
+    layers = layer_tables.layers_of(state, "model.", FORM, "file of the public BandSplitRNN")
     split = _split(layers)
-    repeats = max(1, checks.count(layers, r"bandsequence\.bsrnn\.(\d+)\..*"))
+    repeats = max(1, layer_tables.count(layers, r"bandsequence\.bsrnn\.(\d+)\..*"))
     table = _table(_widths(split), repeats)
-    sizes = checks.sizes_of(layers, table)
-    tensors = checks.check(
+    sizes = layer_tables.sizes_of(layers, table)
+    tensors = layer_tables.check(
         layers,
-        checks.shapes(table, sizes),
+        layer_tables.shapes(table, sizes),
         "the attention variant and other systems cannot be converted",
     )
     target = target or TARGETS[split]
@@ -91,7 +92,7 @@ def _split(layers: dict[str, Any]) -> str:
         fits = isinstance(value, np.ndarray) and value.ndim == 2
         return value.shape[forms[form]] if fits else None
 
-    bands = checks.count(layers, r"bandsplit\.(?:fcs|layernorms)\.(\d+)\..*")
+    bands = layer_tables.count(layers, r"bandsplit\.(?:fcs|layernorms)\.(\d+)\..*")
     shares = {}
     for split in SPLITS:
         widths = _widths(split)
@@ -112,12 +113,12 @@ def _split(layers: dict[str, Any]) -> str:
     )
 
 
-def _table(widths: list[int], repeats: int) -> checks.Table:
+def _table(widths: list[int], repeats: int) -> layer_tables.Table:
     """Every layer of the program and what its shape is made of."""
     features, hidden, frames, mask_hidden = (
-        checks.Size((name,)) for name in ("features", "hidden", "frames", "mask_hidden")
+        layer_tables.Size((name,)) for name in ("features", "hidden", "frames", "mask_hidden")
     )
-    shapes: checks.Table = {}
+    shapes: layer_tables.Table = {}
 
     def linear(name: str, inputs, outputs) -> None:
         shapes[f"{name}.weight"], shapes[f"{name}.bias"] = (outputs, inputs), (outputs,)

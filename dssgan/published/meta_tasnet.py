@@ -9,10 +9,11 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from dssgan.models import MultiStage
-from dssgan.published import checks, torch_file
+from dssgan.models.meta_tasnet.model import MultiStage
+from dssgan.published import layer_tables
 from dssgan.published.meta_tasnet_layers import FORM, counts, table
 from dssgan.published.meta_tasnet_weights import load_stage
+from dssgan.published.torch_files import file
 
 SOURCES = ("drums", "bass", "other", "vocals")
 SYSTEM = "Meta-TasNet file"
@@ -46,7 +47,7 @@ def meta_tasnet_file(path: Path, **given: int) -> MultiStage:
     Raises:
       ValueError: as of `from_meta_tasnet`, and args that do not fit; the message names the file.
     """
-    content = torch_file.load(path)
+    content = file.load(path)
     try:
         arguments = content.get("args") if isinstance(content, dict) else None
         if not isinstance(arguments, dict | None):
@@ -81,14 +82,14 @@ def from_meta_tasnet(state: dict[str, Any], **hyperparameters) -> MultiStage:
         hyper-parameter does not fit to the layers: one line that names it, what was expected and
         what was found.
     """
-    layers = checks.layers_of(state, "module.", FORM, SYSTEM)
+    layers = layer_tables.layers_of(state, "module.", FORM, SYSTEM)
     found = counts(layers)
     expected = table(
         **found,
         sources=len(hyperparameters.get("sources", SOURCES)),
         base_rate=_whole("base_rate", hyperparameters.get("base_rate", 8000)),
     )
-    sizes = checks.sizes_of(layers, expected)
+    sizes = layer_tables.sizes_of(layers, expected)
     told = {"mels": 0} | sizes | {key: found[key] for key in ("stages", "banks", "residual_bias")}
     given = dict(hyperparameters)
     if not found["generated"]:
@@ -97,8 +98,8 @@ def from_meta_tasnet(state: dict[str, Any], **hyperparameters) -> MultiStage:
     for key, value in told.items():
         if key in given and not (isinstance(given[key], int) and given[key] == value):
             raise ValueError(f"{_called(key)} is {_short(given[key])}, but its layers have {value}")
-    tensors = checks.check(
-        layers, checks.shapes(expected, sizes), "other systems cannot be converted"
+    tensors = layer_tables.check(
+        layers, layer_tables.shapes(expected, sizes), "other systems cannot be converted"
     )
     dilations = _dilations(found["blocks"], given)
     told |= {"stride": told["filter_length"], "generated": found["generated"]}

@@ -7,7 +7,7 @@ embedding and E_2 code. Stage i has N · 2^i and L · 2^i.
 import re
 from typing import Any
 
-from dssgan.published.checks import Size, Sizes, Table, count
+from dssgan.published.layer_tables import Size, Sizes, Table, count
 
 FORM = r"stages\.\d+\.(encoder|decoder|mask|instrument_embedding)\..*"
 

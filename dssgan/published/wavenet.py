@@ -11,8 +11,8 @@ from pathlib import Path
 import h5py
 import numpy as np
 
-from dssgan.models import Wavenet
-from dssgan.published.checks import floats
+from dssgan.models.wavenet.model import Wavenet
+from dssgan.published.layer_tables import floats
 from dssgan.published.wavenet_layers import SOURCES, Layer, sizes_of
 
 # Theano turns kernels around (a convolution in the strict sense); everyone else correlates.

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import h5py
 
-from dssgan.published.checks import most
+from dssgan.published.layer_tables import most
 
 # Number of outputs → sources, the predicted ones first.
 SOURCES = {3: ("vocals", "drums", "bass", "other"), 1: ("vocals", "accompaniment")}

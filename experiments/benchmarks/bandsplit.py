@@ -15,7 +15,7 @@ On a machine that is busy with other work the processor time is the one to look 
 import argparse
 import sys
 
-from common import shell
+from common import cli
 from experiments.benchmarks.timing import best, matrix_rate
 
 FEATURES, HIDDEN = 128, 256
@@ -26,7 +26,7 @@ def lstm(shape, precision: str, train: bool, batch: int):
     """A function that runs both directions of our LSTM, and the work it does."""
     import tensorflow as tf
 
-    from dssgan.models.recurrent import direction
+    from dssgan.models.layers.lstm import direction
 
     dtype, (steps, rows) = tf.as_dtype(precision), shape
     rows *= batch
@@ -65,7 +65,7 @@ def model(precision: str, train: bool, batch: int, seconds: float):
 
     from dssgan.losses import LOSSES
     from dssgan.models import build
-    from experiments.arithmetic import macs
+    from experiments.systems.arithmetic import macs
 
     network = build("bandsplit", precision=precision)
     samples = round(seconds * network.sample_rate / network.multiple) * network.multiple
@@ -136,4 +136,4 @@ def main(argv: list[str]) -> int:
 
 
 if __name__ == "__main__":
-    shell.run(main, sys.argv[1:])
+    cli.run(main, sys.argv[1:])

@@ -19,8 +19,8 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import scipy.signal
 
-from common import shell
-from evaluation.bss_eval import METRICS, VERSIONS, bss_eval, bss_eval_all
+from common import cli
+from evaluation.metrics.bss_eval import METRICS, VERSIONS, bss_eval, bss_eval_all
 
 RATE = 44100
 SOURCES, CHANNELS = 4, 2
@@ -38,10 +38,12 @@ def main(argv: list[str]) -> int:
     parser.add_argument("--fast-bss-eval", action="store_true", help="mono v3-sources beside it")
     options = parser.parse_args(argv)
     if not options.seconds >= 1:
-        raise shell.Misuse(f"--seconds {options.seconds}: expected at least 1")
-    versions = shell.names(options.versions)
+        raise cli.UsageError(f"--seconds {options.seconds}: expected at least 1")
+    versions = cli.names(options.versions)
     if set(versions) - set(VERSIONS):
-        raise shell.Misuse(f"--versions {options.versions}: expected some of {', '.join(VERSIONS)}")
+        raise cli.UsageError(
+            f"--versions {options.versions}: expected some of {', '.join(VERSIONS)}"
+        )
     references, estimates = song(options.seconds, options.lossy)
     print(f"{options.seconds:g} s, {SOURCES} stereo stems, frames of 1 s")
     for version in versions:
@@ -168,4 +170,4 @@ def timed(function: Callable) -> tuple:
 
 
 if __name__ == "__main__":
-    shell.run(main)
+    cli.run(main)

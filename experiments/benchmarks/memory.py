@@ -24,9 +24,9 @@ from pathlib import Path
 import numpy as np
 import psutil
 
-from common.shell import run
-from datasets.audio import Writer
-from dssgan.song_files import newest_export
+from common.cli import run
+from datasets.audio.writing import Writer
+from dssgan.exports import newest_export
 
 RATE = 44100
 WARM_UP_S = 20

@@ -15,7 +15,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 
-from common import shell
+from common import cli
 
 TARGET = 5.0
 RATE, LENGTH_S, BATCH = 32000, 8.0, 12
@@ -30,7 +30,7 @@ def say(text: str) -> None:
 def songs(cache: str | None, workers: int) -> Iterator[list]:
     """Training songs of a cache at 32 kHz; None prepares songs of the band."""
     import datasets
-    from datasets.prepare import prepare
+    from datasets.cache.prepare import prepare
 
     if cache is not None:
         yield datasets.load("cache", cache, split="train", sample_rate=RATE)
@@ -46,9 +46,9 @@ def songs(cache: str | None, workers: int) -> Iterator[list]:
 
 def delivered(tracks: list, seconds: float, workers: int) -> float:
     """Audio seconds (of mixture) per second that the pipeline hands over."""
-    from datasets.augment import Augmentation
-    from datasets.sampling import PairedExcerpts
-    from dssgan import pipeline
+    from datasets.excerpts.augmentation import Augmentation
+    from datasets.excerpts.paired import PairedExcerpts
+    from dssgan.training import pipeline
 
     source = PairedExcerpts(
         tracks,
@@ -99,4 +99,4 @@ def main(argv: list[str]) -> int:
 
 
 if __name__ == "__main__":
-    shell.run(main)
+    cli.run(main)

@@ -13,14 +13,15 @@ from pathlib import Path
 
 import numpy as np
 
-from common import shell
-from datasets.track import Track, read_sources
-from dssgan.assembly import separation_options
-from dssgan.config import Config, from_dict
+from common import cli
+from datasets.sources import read_sources
+from datasets.track import Track
+from dssgan.config.schema import Config, from_dict
+from dssgan.exports import CONFIG
 from dssgan.separator import Separator
-from dssgan.song_files import CONFIG
-from evaluation import metrics
-from experiments import scoring
+from dssgan.training.build import separation_options
+from evaluation.metrics import ratios
+from experiments.run import scoring
 
 MOST_DB = 0.05
 
@@ -37,7 +38,7 @@ def parse(argv: list[str]) -> argparse.Namespace:
     parser.add_argument("--seconds", type=float, default=60.0, help="of every song; default: 60")
     options = parser.parse_args(argv)
     if not options.seconds > 0:
-        raise shell.Misuse(f"--seconds {options.seconds:g}: expected more than 0")
+        raise cli.UsageError(f"--seconds {options.seconds:g}: expected more than 0")
     return options
 
 
@@ -88,8 +89,8 @@ def scores(separator: Separator, song: Track, seconds: float) -> np.ndarray:
     stop = min(song.samples, round(seconds * song.sample_rate))
     stems = separator.separate(song.read("mixture", 0, stop), song.sample_rate, name=song.name)
     estimates = np.stack([stems[source] for source in separator.sources])
-    return metrics.sdr(read_sources(song, separator.sources, 0, stop), estimates)
+    return ratios.sdr(read_sources(song, separator.sources, 0, stop), estimates)
 
 
 if __name__ == "__main__":
-    shell.run(main)
+    cli.run(main)

@@ -16,7 +16,7 @@ import subprocess
 import sys
 import time
 
-from common import shell
+from common import cli
 from experiments.benchmarks.timing import best, matrix_rate
 
 
@@ -24,12 +24,12 @@ def measure(task: str, precision: str, seconds: float, batch: int, repeat: int) 
     """One task in this process: {"gmac_s", "matrix_gmac_s", "first_s", "peak_gb", "step_s"}."""
     import tensorflow as tf
 
-    from dssgan import optimisers
     from dssgan.losses import LOSSES
     from dssgan.models import build
-    from dssgan.state import TrainingState
-    from dssgan.steps import SupervisedStep
-    from experiments.arithmetic import multistage_rates
+    from dssgan.optimisers import rules, schedules
+    from dssgan.training.state import TrainingState
+    from dssgan.training.supervised_step import SupervisedStep
+    from experiments.systems.arithmetic import multistage_rates
 
     model = build("multistage", precision=precision)
     separation, forward = multistage_rates(model)
@@ -47,8 +47,8 @@ def measure(task: str, precision: str, seconds: float, batch: int, repeat: int) 
         work = separation * audio * batch
     else:
         references = 0.1 * tf.random.stateless_normal((batch, 4, samples, 1), (0, 3))
-        state = TrainingState(model, optimisers.build("ranger"))
-        schedule = optimisers.schedule("constant", 1e-6)
+        state = TrainingState(model, rules.build("ranger"))
+        schedule = schedules.schedule("constant", 1e-6)
         step = SupervisedStep(state, LOSSES["multistage"], schedule, clip=5.0, xla=on_gpu)
 
         def run():
@@ -106,4 +106,4 @@ def main(argv: list[str]) -> int:
 
 
 if __name__ == "__main__":
-    shell.run(main)
+    cli.run(main)

@@ -20,10 +20,11 @@ from types import ModuleType
 import av
 import numpy as np
 
-from common import shell
-from datasets import stem_container
+from common import cli
+from common.files import ROOT
+from datasets.audio import stem_mp4
 
-AUDIO = Path(__file__).resolve().parents[3] / "shared" / "audio" / "stem_mp4"
+AUDIO = ROOT.parent / "shared" / "audio" / "stem_mp4"
 
 
 def import_stempeg() -> tuple[ModuleType, list[float]]:
@@ -107,7 +108,7 @@ def main(argv: Sequence[str]) -> None:
         raise ValueError(f"no stem files in {AUDIO}; name some")
     stempeg, spent = import_stempeg()
     for file in files:
-        ours, _ = stem_container.read_all(file)
+        ours, _ = stem_mp4.read_all(file)
         theirs, _ = stempeg.read_stems(file, dtype=np.float32)
         difference = float(np.abs(ours - theirs).max())
         seconds = ours.shape[1] / 44100
@@ -115,11 +116,11 @@ def main(argv: Sequence[str]) -> None:
         print(f"largest difference {difference:.1e}")
         cases = {
             "all tracks": (
-                lambda file=file: stem_container.read_all(file),
+                lambda file=file: stem_mp4.read_all(file),
                 lambda file=file: stempeg.read_stems(file, dtype=np.float32),
             ),
             "one track": (
-                lambda file=file: stem_container.read(file, 1),
+                lambda file=file: stem_mp4.read(file, 1),
                 lambda file=file: stempeg.read_stems(file, stem_id=1, dtype=np.float32),
             ),
         }
@@ -134,4 +135,4 @@ def main(argv: Sequence[str]) -> None:
 
 
 if __name__ == "__main__":
-    shell.run(main, sys.argv[1:])
+    cli.run(main, sys.argv[1:])

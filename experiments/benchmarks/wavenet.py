@@ -19,7 +19,7 @@ import subprocess
 import sys
 import time
 
-from common import shell
+from common import cli
 from experiments.benchmarks.timing import best, matrix_rate
 
 NOMINAL = 52.4e9  # MAC per second of audio
@@ -30,12 +30,12 @@ def measure(task: str, precision: str, seconds: float, repeat: int) -> dict:
     """One task in this process; rates in GMAC/s by the clock and per processor second."""
     import tensorflow as tf
 
-    from dssgan import optimisers
     from dssgan.losses import LOSSES
     from dssgan.models import build
-    from dssgan.state import TrainingState
-    from dssgan.steps import SupervisedStep
-    from experiments.arithmetic import macs
+    from dssgan.optimisers import rules, schedules
+    from dssgan.training.state import TrainingState
+    from dssgan.training.supervised_step import SupervisedStep
+    from experiments.systems.arithmetic import macs
 
     model = build("wavenet", precision=precision)
     samples = round(seconds * model.sample_rate)
@@ -51,8 +51,8 @@ def measure(task: str, precision: str, seconds: float, repeat: int) -> dict:
 
     else:
         references = 0.1 * tf.random.stateless_normal((1, 4, samples, 1), (0, 3))
-        state = TrainingState(model, optimisers.build("adam"))
-        rate = optimisers.schedule("constant", 1e-6)
+        state = TrainingState(model, rules.build("adam"))
+        rate = schedules.schedule("constant", 1e-6)
         step = SupervisedStep(state, LOSSES["wavenet"], rate, xla=on_gpu)
         # Estimates of the middle alone, and twice as much again on the way back.
         audio = samples - 2 * model.context
@@ -117,4 +117,4 @@ def main(argv: list[str]) -> int:
 
 
 if __name__ == "__main__":
-    shell.run(main)
+    cli.run(main)

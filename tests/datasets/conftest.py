@@ -130,7 +130,7 @@ def make_band(make_midi) -> Callable[..., bytes]:
 @pytest.fixture(scope="session")
 def soundfont() -> str:
     """A sound font that is installed beside FluidSynth; skips without them, never in CI."""
-    from datasets import fluidsynth
+    from datasets.midi import fluidsynth
 
     try:
         fluidsynth.program()

@@ -3,11 +3,14 @@
 import numpy as np
 import pytest
 
-from common import shell
-from datasets import audio, legacy, load, read_sources, stem_container
+from common import cli
+from datasets import audio, load
 from datasets.__main__ import main
-from datasets.export import export
-from datasets.track import source_stems
+from datasets.audio import stem_mp4
+from datasets.legacy import songs
+from datasets.legacy.export import export
+from datasets.legacy.lists import read
+from datasets.sources import read_sources, source_stems
 
 NAMES = ("Drums", "Bass", "Synths", "Vox")
 
@@ -18,13 +21,13 @@ def stem_files(tmp_path, make_audio):
     for split, song, seed in (("train", "One", 1), ("test", "Two", 9)):
         stems = {name: make_audio(9000, 2, seed + n, 0.9) for n, name in enumerate(NAMES)}
         path = tmp_path / "ni" / split / f"{song}.stem.mp4"
-        stem_container.write(path, np.tanh(sum(stems.values())), stems, 44100)
+        stem_mp4.write(path, np.tanh(sum(stems.values())), stems, 44100)
     return tmp_path / "ni"
 
 
 def run(*arguments):
     with pytest.raises(SystemExit) as ended:
-        shell.run(main, [str(argument) for argument in arguments])
+        cli.run(main, [str(argument) for argument in arguments])
     return ended.value.code
 
 
@@ -57,7 +60,7 @@ def test_what_was_written_is_read_as_folders_and_as_the_original_s_list(stem_fil
         pair = read_sources(tracks[0], ("drums", "accompaniment"))
         assert np.array_equal(tracks[0].read(), pair[0] + pair[1])
         assert tracks[0].warnings == ()
-    lists = legacy.read(out / "dataset.pkl")
+    lists = read(out / "dataset.pkl")
     row = lists["train_sup"][0]
     assert [sample.path.rsplit("/", 1)[1] for sample in row] == [
         "mixture.wav", "accompaniment.wav", "drums.wav",
@@ -139,7 +142,7 @@ def test_channels_and_sums_are_no_files_of_their_own(tmp_path, make_audio):
     audio.write(tmp_path / "Wavfile" / "1_verse.wav", make_audio(3000), 44100)
     tracks = load("ikala", tmp_path)
     with pytest.raises(ValueError, match=r"1_verse: its mixture is not an audio file of its own"):
-        legacy.listed(tracks, sources=("accompaniment", "vocals"))
+        songs.listed(tracks, sources=("accompaniment", "vocals"))
     export(tracks, tmp_path / "out", ("vocals", "accompaniment"))
     (track,) = load("legacy", tmp_path / "out/dataset.pkl", sources=["accompaniment", "vocals"])
     assert np.array_equal(track.read("vocals"), tracks[0].read("vocals"))

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from common import shell
+from common import cli
 from datasets import load
 from datasets.__main__ import main
 
@@ -24,7 +24,7 @@ def songs(tmp_path, make_song):
 def run(capsys, *arguments):
     """Exit code, standard output, standard error of a command in this process."""
     with pytest.raises(SystemExit) as ended:
-        shell.run(main, [str(argument) for argument in arguments])
+        cli.run(main, [str(argument) for argument in arguments])
     out, error = capsys.readouterr()
     return ended.value.code, out, error
 

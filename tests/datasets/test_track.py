@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from datasets import SOURCES, Track, read_sources
-from datasets.track import bounds
+from datasets.sources import read_sources
+from datasets.track import SOURCES, Track, bounds
 
 
 class Made(Track):

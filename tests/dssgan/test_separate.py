@@ -10,11 +10,13 @@ import numpy as np
 import pytest
 import soundfile
 
-from common.shell import run
-from datasets import audio, stem_container
-from dssgan import models, separate, song_files
+from common.cli import run
+from datasets import audio
+from datasets.audio import stem_mp4
+from dssgan import models, separate
+from dssgan.exports import WEIGHTS
 from dssgan.separator import Separator
-from tests.dssgan.separator_doubles import Filter, Splitter
+from tests.dssgan.separator_stand_ins import Filter, Splitter
 
 FOUR = ("drums", "bass", "other", "vocals")
 
@@ -154,8 +156,8 @@ def test_a_stem_file_holds_the_mixture_first_and_names_its_stems(call, tmp_path)
     )
     assert code == 0 and not err and listed(tmp_path / "out") == ["take.stem.mp4"]
     path = tmp_path / "out" / "take.stem.mp4"
-    assert stem_container.stem_names(path) == FOUR
-    tracks, rate = stem_container.read_all(path)
+    assert stem_mp4.stem_names(path) == FOUR
+    tracks, rate = stem_mp4.read_all(path)
     assert rate == 44100 and tracks.shape == (5, *mixture.shape)
     heard = tracks.reshape(5, -1) @ mixture.ravel() / np.square(mixture).sum()
     assert np.allclose(heard, (1, 0.4, 0.3, 0.2, 0.1), atol=0.01)
@@ -171,8 +173,8 @@ def test_a_stem_file_with_two_stems_of_an_incomplete_separator(call, tmp_path):
     )  # fmt: skip
     assert code == 0
     path = tmp_path / "take.stem.mp4"
-    assert stem_container.stem_names(path) == ("drums", "accompaniment")
-    tracks, _ = stem_container.read_all(path)
+    assert stem_mp4.stem_names(path) == ("drums", "accompaniment")
+    tracks, _ = stem_mp4.read_all(path)
     heard = tracks.reshape(3, -1) @ mixture.ravel() / np.square(mixture).sum()
     assert np.allclose(heard, (1, 0.4, 0.6), atol=0.01)
 
@@ -403,10 +405,10 @@ def test_the_newest_export_is_the_default(call, exports, tmp_path, monkeypatch):
     for place, model in (("runs/1/best", "two"), ("demo/separator", "four")):
         (tmp_path / place).parent.mkdir(parents=True, exist_ok=True)
         shutil.copytree(exports / model, tmp_path / place)
-    os.utime(tmp_path / "runs/1/best" / song_files.WEIGHTS, (1, 1))
+    os.utime(tmp_path / "runs/1/best" / WEIGHTS, (1, 1))
     code, out, _ = call("take.wav", "-o", "out", model=None)
     assert code == 0 and "separator: demo/separator (drums, bass, other, vocals)" in out
-    os.utime(tmp_path / "demo/separator" / song_files.WEIGHTS, (0, 0))
+    os.utime(tmp_path / "demo/separator" / WEIGHTS, (0, 0))
     code, out, _ = call("take.wav", "-o", "out", model=None)
     assert code == 0 and "separator: runs/1/best (drums, accompaniment)" in out
 

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from dssgan.separation.stream import Report
 from dssgan.separator import Separator
-from dssgan.stream import Report
-from tests.dssgan.separator_doubles import Broken, Filter, Normaliser, Splitter
+from tests.dssgan.separator_stand_ins import Broken, Filter, Normaliser, Splitter
 
 FOUR = ("drums", "bass", "other", "vocals")
 RATES = (8000, 11025, 16000, 44100, 48000, 96000)

@@ -12,13 +12,13 @@ import numpy as np
 import pytest
 import yaml
 
-from common import shell
-from dssgan import train
+from common import cli
 from dssgan.losses import LOSSES
 from dssgan.models import SEPARATORS
 from dssgan.separator import Separator
-from dssgan.state import read_progress
-from tests.dssgan.doubles import TinySeparator, error
+from dssgan.training.checkpoints import read_progress
+from experiments.run import train
+from tests.dssgan.stand_ins import TinySeparator, error
 from tests.experiments.mongo_server import MongoServer
 
 ROOT = Path(__file__).parents[2]
@@ -76,7 +76,9 @@ def test_a_run_leaves_a_separator_a_record_and_curves(tmp_path, words, capsys):
     progress = read_progress(folder / "checkpoints" / "supervised" / "best.npz")
     assert record["result"] == {"validation/si_sdr": progress.best}
     assert "separator/separator.weights.h5" in record["artifacts"]
-    assert any(name == "dssgan/steps.py" for name, _ in record["experiment"]["sources"])
+    assert any(
+        name == "dssgan/training/supervised_step.py" for name, _ in record["experiment"]["sources"]
+    )
     assert any(name.startswith("tensorflow") for name in record["experiment"]["dependencies"])
     config = json.loads((folder / "config.json").read_text())
     assert config["model"] == {"name": "tiny"}
@@ -109,7 +111,9 @@ def test_a_run_is_told_to_a_database_as_well(tmp_path, words, capsys):
     assert (run["status"], run["config"]["model"]) == ("COMPLETED", {"name": "tiny"})
     assert {"train/loss", "validation/si_sdr"} <= names
     assert "separator/separator.weights.h5" in {file["name"] for file in run["artifacts"]}
-    assert {"dssgan/steps.py", "datasets/track.py"} <= {s[0] for s in run["experiment"]["sources"]}
+    assert {"dssgan/training/supervised_step.py", "datasets/track.py"} <= {
+        s[0] for s in run["experiment"]["sources"]
+    }
     assert "epoch 1/1" in run["captured_out"]
     assert "warning" not in capsys.readouterr().err
 
@@ -122,7 +126,7 @@ def test_the_same_seed_repeats_a_run_and_a_named_run_goes_on(tmp_path, words, ca
     assert train.main([*words, "name=other", "seed=1", "supervised.epochs=1"]) == 0
     assert last(one) != last(tmp_path / "runs" / "other")
 
-    with pytest.raises(shell.Misuse, match=r"begun with supervised\.epochs=2, not 3"):
+    with pytest.raises(cli.UsageError, match=r"begun with supervised\.epochs=2, not 3"):
         train.main([*words, "name=one", "supervised.epochs=3"])
     capsys.readouterr()
     assert train.main(["with", f"resume={one}", "supervised.epochs=3"]) == 0
@@ -185,7 +189,7 @@ def test_a_run_that_fails_is_recorded_and_one_folder_has_one_process(tmp_path, w
         train.main([*words, "name=mine", "data.valid=[]"])
     record = json.loads((tmp_path / "runs" / "mine" / "run.json").read_text())
     assert record["status"] == "FAILED"
-    another = pytest.raises(shell.Misuse, match="another process")
+    another = pytest.raises(cli.UsageError, match="another process")
     with train.only_one(tmp_path), another, train.only_one(tmp_path):
         pass
 
@@ -210,7 +214,7 @@ def test_a_run_that_fails_is_recorded_and_one_folder_has_one_process(tmp_path, w
 )
 def test_misuse_is_one_line_and_exit_code_two(argv, message, capsys):
     with pytest.raises(SystemExit) as ended:
-        shell.run(train.main, argv)
+        cli.run(train.main, argv)
     assert ended.value.code == 2
     said = capsys.readouterr().err
     assert message in said
@@ -232,7 +236,7 @@ from common import shell
 from dssgan import train
 from dssgan.losses import LOSSES
 from dssgan.models import SEPARATORS
-from tests.dssgan.doubles import TinySeparator, error
+from tests.dssgan.stand_ins import TinySeparator, error
 
 SEPARATORS["tiny"], LOSSES["error"] = TinySeparator, error
 shell.run(train.main, sys.argv[1:])

@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 import soundfile
 
-from common import shell
+from common import cli
 from evaluation import __main__ as command
-from evaluation import report
 from evaluation.protocols import PROTOCOLS
+from evaluation.reports import tables
 
 ROOT = Path(__file__).resolve().parents[2]
 STEMS = ("drums", "bass")
@@ -40,7 +40,7 @@ def folders(tmp_path, rng):
 def run(*argv):
     """Exit code of the command."""
     with pytest.raises(SystemExit) as done:
-        shell.run(command.main, [str(argument) for argument in argv])
+        cli.run(command.main, [str(argument) for argument in argv])
     return done.value.code
 
 
@@ -79,7 +79,7 @@ def test_every_protocol_by_name(folders, capsys, name):
     assert score(folders, "--out", out, "--protocol", name) == 0
     printed = capsys.readouterr().out
     assert max(map(len, printed.splitlines()[:-1])) <= 80
-    assert printed.startswith(report.HEADS[protocol.reported[0]])
+    assert printed.startswith(tables.HEADS[protocol.reported[0]])
     assert all(metric in printed for metric in protocol.metrics)
     text = (out / "report.md").read_text("utf-8")
     assert f"protocol {name}: " in text

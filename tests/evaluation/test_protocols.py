@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 
 from evaluation import protocols
-from evaluation.bss_eval import bss_eval
+from evaluation.metrics.bss_eval import bss_eval
 from evaluation.protocols import ACCOMPANIMENT, PROTOCOLS, Pass, members, overlaps
-from evaluation.song_score import Takes, score_song
+from evaluation.scoring.preparation import Takes
+from evaluation.scoring.song import score_song
 
 FOUR = ("drums", "bass", "other", "vocals")
 RATE = 1000

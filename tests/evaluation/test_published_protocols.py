@@ -5,10 +5,11 @@ import pytest
 import scipy.signal
 
 from evaluation import protocols
-from evaluation.measures import KNOWN
+from evaluation.metrics.measures import KNOWN
 from evaluation.protocols import ACCOMPANIMENT, PROTOCOLS
-from evaluation.song_score import Takes, score_song
-from evaluation.summary import AGGREGATES
+from evaluation.reports.summary import AGGREGATES
+from evaluation.scoring.preparation import Takes
+from evaluation.scoring.song import score_song
 
 RATE = 8000
 PAIR = ("vocals", ACCOMPANIMENT)

@@ -8,11 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from dssgan.config import from_dict
-from dssgan.typed import merge, to_dict
+from dssgan.config.mappings import merge, to_dict
+from dssgan.config.schema import from_dict
 from evaluation.protocols import PROTOCOLS
-from evaluation.summary import summarise
-from experiments import compared, compared_run
+from evaluation.reports.summary import summarise
+from experiments.compare import comparison, run
 
 START = datetime.datetime(2026, 1, 2, 12)
 METRICS = ("SDR", "ISR", "SIR", "SAR")
@@ -122,12 +122,12 @@ def make_run(
 def read(folder):
     """(run, what was told) of a run folder."""
     told = []
-    return compared_run.read(folder, told.append), told
+    return run.read(folder, told.append), told
 
 
 def comparison_of(folders, baseline=0):
     """(comparison, what was told) of run folders."""
-    runs = compared.with_names([read(folder)[0] for folder in folders])
+    runs = comparison.with_names([read(folder)[0] for folder in folders])
     told = []
     chosen = None if baseline is None else runs[baseline]
-    return compared.compare_scores(runs, chosen, None, None, told.append), told
+    return comparison.compare_scores(runs, chosen, None, None, told.append), told

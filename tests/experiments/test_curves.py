@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from common import shell
-from dssgan.logs import Logs
+from common import cli
+from dssgan.monitoring.tensorboard import TensorBoard
 from experiments import curves
 
 
@@ -13,7 +13,7 @@ def run(tmp_path):
     """Two phases; the second one was begun later, and one of its steps was done twice."""
     folder = tmp_path / "run"
     for phase, values in (("supervised", [3.0, 2.0]), ("adversarial", [5.0, 4.0])):
-        logs = Logs(folder / "tensorboard" / phase)
+        logs = TensorBoard(folder / "tensorboard" / phase)
         for step, value in enumerate(values, 1):
             logs.scalars(10 * step, {"train/loss": value, "train/share/additivity": value / 10})
         if phase == "adversarial":
@@ -57,7 +57,7 @@ def test_what_is_not_there_is_told(words, message, run, tmp_path, monkeypatch, c
     monkeypatch.chdir(tmp_path)
     words = [str(run) if word == "RUN" else word for word in words]
     with pytest.raises(SystemExit):
-        shell.run(curves.main, words)
+        cli.run(curves.main, words)
     said = capsys.readouterr().err
     assert message in said
     assert said.count("\n") == 1

@@ -5,8 +5,9 @@ import json
 
 import pytest
 
-from common import shell
-from experiments import leaderboard, tracking_sync
+from common import cli
+from experiments import leaderboard
+from experiments.tracking import __main__ as tracking
 from tests.experiments.fake_runs import make_run, scores_of, usual_scores
 from tests.experiments.mongo_server import MongoServer
 
@@ -27,7 +28,7 @@ def library(tmp_path):
 
 def run(*argv):
     with pytest.raises(SystemExit) as done:
-        shell.run(leaderboard.main, [*map(str, argv)])
+        cli.run(leaderboard.main, [*map(str, argv)])
     return done.value.code
 
 
@@ -144,7 +145,7 @@ def test_no_scores_no_board(tmp_path, capsys):
 def test_a_database_tells_the_same_as_the_files(library, server, capsys):
     assert run(library) == 0
     expected = capsys.readouterr().out
-    assert tracking_sync.sync([library], server.url) == 0
+    assert tracking.sync([library], server.url) == 0
     capsys.readouterr()
     assert run("--mongo", server.url) == 0
     assert capsys.readouterr().out == expected
@@ -159,7 +160,7 @@ def test_runs_whose_artifacts_are_gone_are_told_by_their_results(tmp_path, capsy
         folder = make_run(tmp_path / "runs" / "a", scores=scores)
         assert run(tmp_path / "runs") == 0
         expected = capsys.readouterr().out
-        assert tracking_sync.sync([folder], server.url) == 0
+        assert tracking.sync([folder], server.url) == 0
         database = server.database()
         database.runs.update_one({}, {"$set": {"artifacts": []}})
         started = datetime.datetime(2026, 1, 2)
@@ -177,7 +178,7 @@ def test_runs_whose_artifacts_are_gone_are_told_by_their_results(tmp_path, capsy
 
 
 def test_a_database_that_is_away_is_one_line(monkeypatch, capsys):
-    monkeypatch.setattr("experiments.leaderboard_mongo.PATIENCE", 0.2)
+    monkeypatch.setattr("experiments.compare.database.PATIENCE", 0.2)
     assert run("--mongo", "mongodb://me:secret@127.0.0.1:9/sacred") == 1
     (line,) = capsys.readouterr().err.splitlines()
     assert "no answer" in line and "secret" not in line

@@ -7,7 +7,8 @@ from pathlib import Path
 import numpy as np
 from sacred import SETTINGS, Experiment
 
-from experiments.tracking import RunFolder, mongo_observer
+from experiments.tracking.mongo_observer import mongo_observer
+from experiments.tracking.run_folder import RunFolder
 
 STEPS = 40
 

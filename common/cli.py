@@ -1,0 +1,75 @@
+"""Manners of the command line: one-line errors, exit codes, progress that fits 80 columns.
+
+Exit codes: 0 done, 1 failed, 2 misuse, 130 interrupted. Tracebacks only with `--debug`.
+"""
+
+import os
+import sys
+from collections.abc import Callable, Sequence
+
+from tqdm import tqdm
+
+from common.redact import redacted
+
+
+class UsageError(ValueError):
+    """The command was called wrongly: exit code 2."""
+
+
+def one_line(error: BaseException) -> str:
+    """The message of an error on one line that any terminal can print, without passwords."""
+    if isinstance(error, OSError) and error.strerror:
+        where = f"{error.filename}: " if error.filename is not None else ""
+        text = f"{where}{error.strerror}"
+        if error.errno == 28:
+            text += "; free some space or choose another folder, then run the command again"
+    else:
+        text = str(error) or type(error).__name__
+    text = redacted(" ".join(text.split()))
+    return text.encode("utf-8", "backslashreplace").decode()
+
+
+def run(main: Callable[[list[str]], int | None], argv: Sequence[str] | None = None) -> None:
+    """Run `main(argv)` and leave the process with the right exit code."""
+    argv = list(sys.argv[1:] if argv is None else argv)
+    debug = "--debug" in argv
+    argv = [argument for argument in argv if argument != "--debug"]
+    try:
+        code = main(argv) or 0
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        code = 130
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = 1
+    except Exception as error:
+        if debug:
+            raise
+        expected = isinstance(error, ValueError | OSError)
+        prefix = "error" if expected else f"error: {type(error).__name__}"
+        hint = "" if expected else " (run again with --debug for the traceback)"
+        print(f"{prefix}: {one_line(error)}{hint}", file=sys.stderr)
+        code = 2 if isinstance(error, UsageError) else 1
+    raise SystemExit(code)
+
+
+def names(text: str | None) -> tuple[str, ...] | None:
+    """Split a list of names at its commas, each name once; None stays None.
+
+    Raises:
+      Misuse: no name in it.
+    """
+    if text is None:
+        return None
+    found = tuple(dict.fromkeys(name.strip() for name in text.split(",") if name.strip()))
+    if not found:
+        raise UsageError(f"{text!r}: expected names with commas between them")
+    return found
+
+
+def progress(iterable=None, **options) -> tqdm:
+    """A tqdm bar on standard error, at most 80 columns, silent when nobody watches."""
+    options.setdefault("ncols", 80)
+    options.setdefault("disable", not sys.stderr.isatty())
+    options.setdefault("file", sys.stderr)
+    return tqdm(iterable, **options)

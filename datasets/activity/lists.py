@@ -1,0 +1,96 @@
+"""Lists of where a source plays in the songs of a cache, found once: CACHE/activity-drums.json.
+
+`python -m datasets activity CACHE --target drums` writes one; training that takes excerpts from
+active stretches reads it, and looks for itself where there is none or where a song has changed.
+"""
+
+import functools
+import json
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+from common.files import write_json
+from datasets.activity.stretches import Span
+from datasets.activity.windows import Rule, activity
+from datasets.cache.tracks import CacheTrack, load
+from datasets.track import Track
+
+FORMAT = 1
+
+
+def write_list(
+    root: Path, target: str, watch: Callable[[Sequence], Iterable] = iter, **rule
+) -> dict[str, Any]:
+    """Find where a source plays in every song of a cache, and write the list.
+
+    Args:
+      root: the cache.
+      target: a stem, or "mixture".
+      watch: wraps the list of songs, for instance in a progress bar.
+      **rule: as of `datasets.activity.windows.Rule`.
+
+    Returns:
+      What was written: "songs" is {name: {"seconds", "level", "active": [[start s, stop s], …]}}.
+
+    Raises:
+      ValueError: an option out of its range, a song that does not know the stem; not a cache.
+      OSError: a song cannot be read, the list cannot be written.
+    """
+    songs = {}
+    for track in watch(load(root)):
+        rate = track.sample_rate
+        spans = activity(track, target, **rule)
+        songs[track.name] = _facts(track, target) | {
+            "active": [[round(start / rate, 6), round(stop / rate, 6)] for start, stop in spans]
+        }
+    content = {"format": FORMAT, "target": target, "rule": vars(Rule(**rule)), "songs": songs}
+    write_json(list_path(root, target), content)
+    return content
+
+
+def list_path(root: Path, target: str) -> Path:
+    """Where the list of a source lies."""
+    return Path(root).expanduser() / f"activity-{target}.json"
+
+
+def listed(track: Track, stems: Sequence[str]) -> list[Span]:
+    """Where the sum of some stems plays, from the cache's list or, without one, from the song.
+
+    Returns:
+      (first sample, one past the last) of each stretch at the song's rate.
+
+    Raises:
+      ValueError: the list is damaged. OSError: the song cannot be read.
+    """
+    if isinstance(track, CacheTrack) and len(stems) == 1:
+        path = list_path(Path(track.path).parents[1], stems[0])
+        song = _songs(path, path.stat().st_mtime_ns).get(track.name) if path.is_file() else None
+        if song is not None and song.items() >= _facts(track, stems[0]).items():
+            rate = track.sample_rate
+            pairs = [
+                (round(a * rate), min(round(b * rate), track.samples)) for a, b in song["active"]
+            ]
+            return [(start, stop) for start, stop in pairs if start < stop]
+    return activity(track, stems)
+
+
+def _facts(track: Track, target: str) -> dict[str, Any]:
+    """What tells whether a song is still the one that was listened to, at whatever rate."""
+    level = getattr(track, "levels", {}).get(target)
+    return {"seconds": round(track.duration, 2), "level": level}
+
+
+@functools.lru_cache(maxsize=16)
+def _songs(path: Path, changed: int) -> dict[str, Any]:
+    del changed
+    try:
+        content = json.loads(path.read_text("utf-8"))
+        if content["format"] != FORMAT:
+            raise ValueError(f"format {content['format']}, expected {FORMAT}")
+        return dict(content["songs"])
+    except (ValueError, KeyError, TypeError) as error:
+        raise ValueError(
+            f"{path}: not a list of active stretches ({error}); delete it, or write it again with "
+            "python -m datasets activity"
+        ) from error

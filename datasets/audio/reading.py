@@ -1,0 +1,231 @@
+"""Audio files of any kind: probe, read whole or an excerpt, stream in blocks, resample, write.
+
+Audio is float32 (samples, channels), full scale ±1. libsndfile reads wav, flac, ogg, opus, aiff and
+their like; PyAV reads m4a, mp4 and mp3 (libsndfile's excerpts and lengths of mp3 are not exact).
+"""
+
+import contextlib
+import functools
+import os
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import soundfile
+import soxr
+
+from datasets.audio import pyav
+from datasets.audio.writing import FORMATS, Writer, write
+from datasets.track import bounds
+
+__all__ = ["EXTENSIONS", "FORMATS", "Info", "Writer", "blocks", "is_audio", "probe", "read"]
+__all__ += ["resample", "write"]
+
+EXTENSIONS = (".wav", ".flac", ".ogg", ".mp3", ".m4a", ".mp4", ".aiff", ".aif", ".opus", ".aac")
+PYAV_FIRST = (".mp3", ".m4a", ".mp4", ".aac")
+RUN_UP = {"VORBIS": 16384, "OPUS": 96000, "MPEG_LAYER_III": 65536}  # samples; others need none
+
+
+@dataclass(frozen=True)
+class Info:
+    """What is known of an audio file without decoding it.
+
+    Attributes:
+      path: the file.
+      sample_rate: in Hz.
+      channels: how many.
+      samples: length per channel.
+      format: "wav", "flac", "vorbis", "aac", … in small letters.
+      warnings: what is odd about the file, one line each, without its name.
+    """
+
+    path: str
+    sample_rate: int
+    channels: int
+    samples: int
+    format: str
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def duration(self) -> float:
+        """Length in seconds."""
+        return self.samples / self.sample_rate
+
+
+def is_audio(path: str | os.PathLike) -> bool:
+    """Whether the name says that this is an audio file (hidden files are none)."""
+    path = Path(path)
+    return path.suffix.lower() in EXTENSIONS and not path.name.startswith(".")
+
+
+def probe(path: str | os.PathLike) -> Info:
+    """Describe an audio file; of a container with several tracks, the first.
+
+    Raises:
+      OSError: the file cannot be opened.
+      ValueError: it holds no audio that can be decoded.
+    """
+    path = os.fspath(path)
+    if _by_pyav(path):
+        stream = pyav.describe(path)[0]
+        codec = stream.codec.removesuffix("float")
+        return Info(path, stream.sample_rate, stream.channels, stream.samples, codec)
+    with _sound_file(path) as file:
+        kind = file.subtype if file.format == "OGG" else file.format
+        cut = re.search(r"data : (\d+) \(should be (\d+)\)", file.extra_info)
+        warnings = ()
+        if cut and 0 < int(cut[1]) < 0xFFFF0000:  # programs that write to a pipe leave a maximum
+            warnings = (f"holds {cut[2]} of the {cut[1]} bytes that its header says: truncated",)
+        elif "lacks an end-of-stream bit" in file.extra_info:
+            warnings = ("has no last page: truncated",)
+        return Info(path, file.samplerate, file.channels, file.frames, kind.lower(), warnings)
+
+
+def read(
+    path: str | os.PathLike, start: int = 0, stop: int | None = None
+) -> tuple[np.ndarray, int]:
+    """Read a file or an excerpt of it: exactly that part of the whole, in any format.
+
+    Args:
+      path: an audio file; of a container with several tracks, the first is read.
+      start: first sample, 0 ≤ start ≤ samples.
+      stop: one past the last; None or a number beyond the end means the end.
+
+    Returns:
+      float32 (samples, channels), full scale ±1, and the sample rate in Hz.
+
+    Raises:
+      OSError: the file cannot be opened.
+      ValueError: it is damaged or truncated, holds a number that is not finite, or no audio.
+    """
+    path = os.fspath(path)
+    if _by_pyav(path):
+        stream = pyav.describe(path)[0]
+        start, stop = bounds(start, stop, stream.samples, path)
+        audio, rate = pyav.read(path, [0], start, stop)[0], stream.sample_rate
+    else:
+        with _sound_file(path) as file:
+            rate = file.samplerate
+            start, stop = bounds(start, stop, file.frames, path)
+            first = max(0, start - RUN_UP.get(file.subtype, 0))
+            if first:  # one seek in a fresh decoder: libsndfile's second one may go astray
+                file.seek(first)
+            audio = _read_frames(file, path, stop - first)[start - first :]
+    check_finite(audio, path, start, rate)
+    return audio, rate
+
+
+def blocks(path: str | os.PathLike, block: int = 65536) -> Iterator[np.ndarray]:
+    """Read a file from beginning to end in constant memory.
+
+    Yields:
+      float32 (block, channels); the last may be shorter. Together they equal `read(path)`.
+
+    Raises:
+      OSError, ValueError: as `read`, when the place is reached.
+    """
+    path = os.fspath(path)
+    position, rate = 0, probe(path).sample_rate
+    for audio in _blocks(path, block):
+        check_finite(audio, path, position, rate)
+        position += len(audio)
+        yield audio
+
+
+def _blocks(path: str, block: int) -> Iterator[np.ndarray]:
+    if _by_pyav(path):
+        yield from pyav.blocks(path, 0, block)
+        return
+    with _sound_file(path) as file:
+        for start in range(0, file.frames, block):
+            yield _read_frames(file, path, min(block, file.frames - start))
+
+
+def resample(audio: np.ndarray, from_rate: int, to_rate: int) -> np.ndarray:
+    """Change the sample rate with soxr (high quality).
+
+    Args:
+      audio: (samples, channels) or (samples,).
+      from_rate, to_rate: in Hz.
+
+    Returns:
+      float32 of exactly ceil(samples · to_rate / from_rate) samples.
+    """
+    audio = np.asarray(audio, np.float32)
+    if from_rate == to_rate:
+        return audio
+    wanted = resampled_length(len(audio), from_rate, to_rate)
+    if not len(audio):
+        return np.zeros((wanted, *audio.shape[1:]), np.float32)
+    return fit_length(soxr.resample(audio, from_rate, to_rate, quality="HQ"), wanted)
+
+
+def resampled_length(samples: int, from_rate: int, to_rate: int) -> int:
+    """Length after resampling: ceil(samples · to_rate / from_rate)."""
+    return -(-samples * to_rate // from_rate)
+
+
+def fit_length(audio: np.ndarray, samples: int) -> np.ndarray:
+    """Cut (samples, …) or fill it up with zeros at the end."""
+    if len(audio) >= samples:
+        return audio[:samples]
+    rest = np.zeros((samples - len(audio), *audio.shape[1:]), audio.dtype)
+    return np.concatenate([audio, rest])
+
+
+def check_finite(audio: np.ndarray, path: str, start: int, rate: int) -> None:
+    """Raise ValueError where a sample is NaN or infinite."""
+    flat = audio.reshape(-1)
+    with np.errstate(over="ignore"):
+        sound = np.isfinite(np.dot(flat, flat))  # fast
+    if not sound and not np.isfinite(audio).all():
+        at = start + int(np.flatnonzero(~np.isfinite(audio).all(1))[0])
+        raise ValueError(
+            f"{path}: sample {at} ({at / rate:.3f} s) is not a finite number; "
+            "export the file again or leave it out"
+        )
+
+
+def _read_frames(file: soundfile.SoundFile, path: str, frames: int) -> np.ndarray:
+    """Read exactly `frames` from where the file stands."""
+    at, rate = file.tell(), file.samplerate
+    try:
+        audio = file.read(frames, dtype="float32", always_2d=True)
+    except soundfile.LibsndfileError as error:
+        reason = str(error).split(":")[-1].strip(" .")
+        raise ValueError(f"{path}: damaged or truncated ({reason}); fetch the file again") from None
+    if len(audio) < frames:
+        raise ValueError(
+            f"{path}: ends after {(at + len(audio)) / rate:.2f} s, its header says "
+            f"{file.frames / rate:.2f} s: truncated; fetch the file again"
+        )
+    return audio
+
+
+def _by_pyav(path: str) -> bool:
+    status = os.stat(path)
+    return _needs_pyav(path, status.st_size, status.st_mtime_ns)
+
+
+@functools.lru_cache(maxsize=4096)
+def _needs_pyav(path: str, size: int, changed: int) -> bool:
+    """Whether a file is for PyAV: by its name, or because libsndfile does not know it."""
+    with open(path, "rb"):
+        pass  # raises the error that says why: absent, a folder, not permitted
+    if not size:
+        raise ValueError(f"{path}: is empty (0 bytes); fetch the file again")
+    if path.lower().endswith(PYAV_FIRST):
+        return True
+    try:
+        with soundfile.SoundFile(os.fsencode(path)) as file:
+            return file.format in ("MP3", "MPEG")
+    except soundfile.LibsndfileError:
+        return True
+
+
+@contextlib.contextmanager
+def _sound_file(path: str) -> Iterator[soundfile.SoundFile]:
+    with soundfile.SoundFile(os.fsencode(path)) as file:
+        yield file

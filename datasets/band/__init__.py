@@ -1,0 +1,1 @@
+"""The synthetic band: songs made of a seed."""

@@ -1,0 +1,1 @@
+"""Prepared caches: songs decoded and resampled once."""

@@ -1,0 +1,1 @@
+"""Excerpts for training, as pure functions of seed and number."""

@@ -1,0 +1,1 @@
+"""The original DSSGAN's dataset.pkl."""

@@ -1,0 +1,1 @@
+"""Songs rendered from MIDI files."""

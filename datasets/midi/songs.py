@@ -1,0 +1,236 @@
+"""General MIDI songs, rendered by FluidSynth into four stems.
+
+Every .mid and .midi file below a folder that has drums and other notes is a song: drums are
+channel 10, bass the General MIDI basses, "vocals" a lead part if there is one, other the rest (see
+`midi_parts`). Songs are rendered when they are read; `python -m datasets prepare midi` does that
+once. Which split a song belongs to follows from its notes alone.
+"""
+
+import os
+import warnings
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from common.cli import one_line
+from datasets.midi import file, fluidsynth, notes
+from datasets.midi.stems import STEMS, lead_channel, stem_of
+from datasets.midi.track import MidiTrack, length
+from datasets.song_files.opening import assign, root_folder
+from datasets.track import SPLITS, Track, digest
+
+SUFFIXES = (".mid", ".midi")
+FEWEST = 16  # notes of drums, and notes of other instruments, that make a song
+LONGEST = 900.0  # seconds; four stems in memory: about 1 MB per second at 32 kHz
+LEVELS = (-60.0, 0.0)  # dBFS
+
+
+def load(
+    root: str | os.PathLike | None,
+    *,
+    songs: Sequence[str] | None = None,
+    valid: float | Sequence[str] = 0.1,
+    test: float | Sequence[str] = 0.1,
+    soundfont: str | os.PathLike | Sequence[str | os.PathLike] = "FluidR3_GM",
+    sample_rate: int = 32000,
+    lead: bool = True,
+    seconds: float = LONGEST,
+    level: float = -18.0,
+    balance: tuple[float, float] | None = None,
+    seed: int = 0,
+    broken: list[str] | None = None,
+) -> list[Track]:
+    """List the songs below a folder; they are rendered when they are first read.
+
+    Args:
+      root: the folder.
+      songs: names of the songs to keep (paths within the folder, without extension).
+      valid, test: the share of the songs in these splits, or the names of the songs. A share is
+        drawn by the notes of each song, whatever other files there are.
+      soundfont: "FluidR3_GM", "TimGM6mb", the path of a .sf2 file, or several: then each song draws
+        one by `seed` and its name.
+      sample_rate: at which songs are rendered, in Hz, 8000 to 96000. FluidSynth does not filter
+        what lies above half the rate, it folds back: rendered at 16000, drums are up to 2 dB off
+        in parts of their spectrum, at 32000 and resampled by `prepare` 0.4 dB (one song measured).
+      lead: whether a lead part is told from the other instruments, as "vocals".
+      seconds: songs that last longer are cut there, 1 to 900.
+      level: loudness of each mixture in dBFS, see `midi_track.normalise`.
+      balance: lowest and highest loudness of the drums relative to the rest in dB, such as
+        (-9, 3); None keeps what the song has.
+      seed: of the draw of sound fonts.
+      broken: None, or a list that gathers what is wrong with files that cannot be read.
+
+    Returns:
+      Stereo tracks sorted by split and name; each knows its `composition` (see `MidiTrack`). Files
+      without drums, with hardly a note, or with the same music as another one are left out; a
+      warning says how many.
+
+    Raises:
+      OSError, ValueError: no such folder, no songs in it, a file that cannot be read, an option out
+        of its range, FluidSynth or a sound font that is not installed.
+    """
+    root = root_folder(root)
+    check(sample_rate, level)
+    fluidsynth.program()
+    fonts = fluidsynth.fonts(soundfont)
+    if not 1.0 <= seconds <= LONGEST:
+        raise ValueError(f"seconds={seconds}: expected 1 to {LONGEST:.0f}")
+    if balance is not None:
+        balance = tuple(map(float, balance))
+        if len(balance) != 2 or not -60.0 <= balance[0] <= balance[1] <= 60.0:
+            raise ValueError(f"balance={balance}: expected lowest and highest, −60 to 60 dB")
+    shares = {"test": _share("test", test), "valid": _share("valid", valid)}
+    if sum(shares.values()) > 1.0:
+        raise ValueError(f"valid={valid}, test={test}: expected shares whose sum is at most 1")
+    found = _scores(root, lead, seconds, broken)
+    kept, moved = assign(
+        found,
+        songs=songs,
+        valid=() if isinstance(valid, int | float) else valid,
+        test=() if isinstance(test, int | float) else test,
+    )
+    tracks = []
+    for name, score in found.items():
+        if name not in kept:
+            continue
+        missing = [stem for stem in STEMS if stem not in score.stems]
+        tracks.append(
+            MidiTrack(
+                name,
+                moved.get(name) or split_of(score.composition, shares),
+                score.path,
+                score.data,
+                score.stems,
+                font=draw(fonts, seed, name),
+                sample_rate=sample_rate,
+                stop=score.stop,
+                composition=score.composition,
+                level=level,
+                balance=balance,
+                lead=score.lead,
+                warnings=(*(f"{stem} is missing: silence" for stem in missing), *score.cut),
+            )
+        )
+    return sorted(tracks, key=lambda track: (SPLITS.index(track.split), track.name))
+
+
+class _Score(NamedTuple):
+    """A MIDI file that is a song."""
+
+    path: Path
+    data: bytes
+    composition: str
+    lead: int | None
+    stems: tuple[str, ...]
+    stop: float
+    cut: tuple[str, ...]
+
+
+def _scores(root: Path, lead: bool, seconds: float, broken: list[str] | None) -> dict[str, _Score]:
+    """The songs below a folder by their names, each piece of music once."""
+    files = midi_files(root)
+    if not files:
+        raise ValueError(f"{root}: no songs; expected .mid or .midi files in it or below it")
+    found: dict[str, _Score] = {}
+    pieces: dict[str, str] = {}
+    left_out: dict[str, list[str]] = {}
+    for path in files:
+        name = os.fspath(path.relative_to(root).with_suffix(""))
+        try:
+            data = path.read_bytes()
+            song = file.read(data)
+        except (OSError, ValueError) as error:
+            refuse(path, error, broken)
+            continue
+        played = notes.notes(song)
+        counts = Counter(note.channel == notes.DRUMS for note in played)
+        if counts[True] < FEWEST or counts[False] < FEWEST:
+            what = "drum notes" if counts[True] < FEWEST else "notes of other instruments"
+            left_out.setdefault(f"fewer than {FEWEST} {what}", []).append(name)
+            continue
+        piece = notes.composition(played)
+        if piece in pieces:
+            left_out.setdefault("the same music as another file", []).append(name)
+            continue
+        if name in found:
+            raise ValueError(f"two songs are called {name!r}; rename one")
+        pieces[piece] = name
+        channel = lead_channel(song, played) if lead else None
+        stop, cut = length(played, seconds)
+        stems = {
+            stem_of(note.channel, note.program, channel) for note in played if note.start < stop
+        }
+        found[name] = _Score(path, data, piece, channel, tuple(sorted(stems)), stop, cut)
+    if left_out:
+        reasons = "; ".join(
+            f"{len(names)} with {reason} ({names[0]}{', …' if len(names) > 1 else ''})"
+            for reason, names in left_out.items()
+        )
+        count = sum(map(len, left_out.values()))
+        text = one_line(ValueError(f"{root}: {count} of {len(files)} files left out: {reasons}"))
+        warnings.warn(text, stacklevel=4)
+    if not found:
+        raise ValueError(f"{root}: none of its {len(files)} MIDI files is a song with drums")
+    return found
+
+
+def midi_files(root: Path) -> list[Path]:
+    """The MIDI files below a folder, hidden ones aside, sorted."""
+    return sorted(
+        path
+        for path in root.rglob("*")
+        if path.suffix.lower() in SUFFIXES
+        and not any(part.startswith((".", "__MACOSX")) for part in path.relative_to(root).parts)
+        and path.is_file()
+    )
+
+
+def refuse(path: Path, error: Exception, broken: list[str] | None) -> None:
+    """Put what is wrong with a file into `broken`; ValueError where that is None."""
+    line = one_line(error if isinstance(error, OSError) else ValueError(f"{path} {error}"))
+    if broken is None:
+        raise ValueError(line) from error
+    broken.append(line)
+
+
+def split_of(composition: str, shares: dict[str, float]) -> str:
+    """The split of a piece of music: the same whatever other songs there are.
+
+    Args:
+      composition: its digest.
+      shares: of the splits "test" and "valid"; the rest is "train".
+    """
+    place = _chance("split", composition)
+    for split, share in shares.items():
+        if place < share:
+            return split
+        place -= share
+    return "train"
+
+
+def draw(choices: Sequence, seed: int, name: str) -> object:
+    """One of several, by seed and name."""
+    return choices[int(_chance(seed, name) * len(choices))]
+
+
+def check(sample_rate: int, level: float) -> None:
+    """ValueError for a sample rate or a level out of its range."""
+    lowest, highest = fluidsynth.RATES
+    if not lowest <= sample_rate <= highest:
+        raise ValueError(f"sample_rate={sample_rate}: expected {lowest} to {highest} Hz")
+    if not LEVELS[0] <= level <= LEVELS[1]:
+        raise ValueError(f"level={level}: expected {LEVELS[0]:.0f} to {LEVELS[1]:.0f} dBFS")
+
+
+def _share(name: str, value: float | Sequence[str]) -> float:
+    if not isinstance(value, int | float):
+        return 0.0
+    if not 0.0 <= value <= 1.0:
+        raise ValueError(f"{name}={value}: expected a share from 0 to 1, or names of songs")
+    return float(value)
+
+
+def _chance(*facts: object) -> float:
+    """A number from 0 to below 1 that follows from some facts."""
+    return int(digest(*facts)[:12], 16) / 16**12

@@ -1,0 +1,111 @@
+"""Metadata beside songs: YAML and JSON files, and the stems that their labels belong to."""
+
+import json
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from datasets.song_files.stem_file import StemFile, StemFiles, summed
+from datasets.track import SOURCES
+
+LARGEST = 2**24  # bytes
+_Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+
+def read(path: str | os.PathLike) -> dict[str, Any]:
+    """Read a mapping from a .json or .yaml file; nothing in it is run.
+
+    Raises:
+      OSError: the file cannot be opened.
+      ValueError: it holds something else; names the file and, where there is one, the line.
+    """
+    with open(path, "rb") as file:
+        data = file.read(LARGEST + 1)
+    if len(data) > LARGEST:
+        raise ValueError(f"{path}: larger than {LARGEST} bytes; metadata of a song is not")
+    kind = "JSON" if Path(path).suffix.lower() == ".json" else "YAML"
+    try:
+        found = json.loads(data) if kind == "JSON" else yaml.load(data, _Loader)
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        mark = getattr(error, "problem_mark", None)
+        line = mark.line + 1 if mark else getattr(error, "lineno", None)
+        where = f" (line {line})" if line else ""
+        raise ValueError(f"{path}: not {kind} that can be read{where}; fetch it again") from None
+    if not isinstance(found, dict):
+        raise ValueError(f"{path}: expected keys and values, found {type(found).__name__}")
+    return found
+
+
+def value(path: str | os.PathLike, section: Any, key: str, kind: type, what: str = "") -> Any:
+    """A value of a section of metadata.
+
+    Args:
+      path: of the file, for messages.
+      section: a mapping, or what stands in its place.
+      key: its key.
+      kind: str, dict or list.
+      what: which section this is, for messages.
+
+    Raises:
+      ValueError: it is not there, or of another kind.
+    """
+    found = section.get(key) if isinstance(section, dict) else None
+    if not isinstance(found, kind):
+        where = f"{what}: " if what else ""
+        names = {str: "a text", dict: "a section", list: "a list"}
+        raise ValueError(f"{path}: {where}no {key}, or not {names[kind]}")
+    return found
+
+
+class Grouping:
+    """Which stem a label belongs to.
+
+    Attributes:
+      stems: the stems, the one for all other labels among them.
+      sums: "accompaniment": all but the vocals, where there are vocals.
+    """
+
+    def __init__(self, mapping: Mapping[str, Sequence[str]], rest: str = "other"):
+        """Turn a mapping round.
+
+        Args:
+          mapping: stem → labels, whose case does not matter.
+          rest: the stem of labels that are not named.
+
+        Raises:
+          ValueError: no such mapping, or a label that is in two stems.
+        """
+        if not isinstance(mapping, Mapping) or any(
+            isinstance(one, str) for one in mapping.values()
+        ):
+            raise ValueError(f"mapping={mapping!r}: expected stems, each with a list of labels")
+        self._stems: dict[str, str] = {}
+        for stem, labels in mapping.items():
+            for label in labels:
+                if self._stems.setdefault(_plain(label), stem) != stem:
+                    both = f"{self._stems[_plain(label)]} and {stem}"
+                    raise ValueError(f"mapping: {label!r} cannot be both in {both}")
+        self._rest = rest
+        order = {stem: place for place, stem in enumerate(SOURCES)}
+        stems = dict.fromkeys((*mapping, rest))
+        self.stems = tuple(sorted(stems, key=lambda stem: order.get(stem, len(order))))
+        others = tuple(stem for stem in self.stems if stem != "vocals")
+        self.sums = {"accompaniment": others} if "vocals" in self.stems else {}
+
+    def __call__(self, label: str) -> str:
+        """The stem that a label belongs to."""
+        return self._stems.get(_plain(label), self._rest)
+
+    def parts(self, files: Sequence[tuple[str, Path]]) -> dict[str, StemFile | StemFiles]:
+        """Stem → what adds up to it, each file once, of (stem, file)."""
+        found: dict[str, dict[Path, None]] = {}
+        for stem, file in files:
+            found.setdefault(stem, {})[file] = None
+        return {stem: summed(list(paths)) for stem, paths in found.items()}
+
+
+def _plain(label: str) -> str:
+    return " ".join(str(label).lower().replace("_", " ").split())

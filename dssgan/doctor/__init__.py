@@ -1,0 +1,1 @@
+"""`python -m dssgan.doctor`: checks of the machine and the installation."""

@@ -1,0 +1,1 @@
+"""Band-Split RNN (Luo and Yu, 2023)."""

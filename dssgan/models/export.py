@@ -1,0 +1,178 @@
+"""An exported separator on disk: `config.json` + `separator.weights.h5`."""
+
+import hashlib
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import tensorflow as tf
+
+from common.files import atomic_path, write_json
+from dssgan import models
+from dssgan.exports import CONFIG, WEIGHTS
+from dssgan.models.base import SeparatorModel
+
+FORMAT = 1
+KEYS = {
+    "format": int,
+    "separator": str,
+    "hyperparameters": dict,
+    "sources": list,
+    "sample_rate": int,
+}
+
+
+def create_variables(model: SeparatorModel) -> SeparatorModel:
+    """Run a model once on silence, the shortest it takes, so that all its variables exist."""
+    if not model.built:
+        samples = -(-max(model.minimum, 1) // model.multiple) * model.multiple
+        model(tf.zeros((1, samples, 1)))
+    return model
+
+
+def with_precision(model: SeparatorModel, precision: str | None) -> SeparatorModel:
+    """The same separator computing in another precision; its variables are copied.
+
+    Raises:
+      ValueError: the model knows no such precision, or has no choice of precision at all.
+    """
+    create_variables(model)
+    hyperparameters = choose_precision(model.hyperparameters, precision, type(model).__name__)
+    if hyperparameters == model.hyperparameters:
+        return model
+    other = create_variables(type(model)(**hyperparameters))
+    other.set_weights(model.get_weights())
+    return other
+
+
+def choose_precision(
+    hyperparameters: dict[str, Any], precision: str | None, name: str
+) -> dict[str, Any]:
+    """Put a precision into hyperparameters; None leaves them alone.
+
+    Raises:
+      ValueError: a precision other than float32 for a model that has no such hyperparameter.
+    """
+    known = ("float32", "bfloat16", "float16")
+    if precision is not None and precision not in known:
+        raise ValueError(f"unknown precision {precision!r}: expected one of {', '.join(known)}")
+    if precision is None or ("precision" not in hyperparameters and precision == "float32"):
+        return hyperparameters
+    if "precision" not in hyperparameters:
+        raise ValueError(f"separator {name} computes in float32 only, not in {precision}")
+    return hyperparameters | {"precision": precision}
+
+
+def save(
+    model: SeparatorModel, folder: str | os.PathLike, provenance: dict[str, Any] | None = None
+) -> None:
+    """Export `model`; each of the two files is whole or absent, the configuration comes last.
+
+    Args:
+      model: one that `dssgan.models.SEPARATORS` lists.
+      folder: made if need be.
+      provenance: what a reader may want to know about the training, plain JSON values.
+
+    Raises:
+      ValueError: the model is not registered.
+      OSError: the folder cannot be written.
+    """
+    names = [name for name, kind in models.SEPARATORS.items() if kind is type(model)]
+    if not names:
+        raise ValueError(f"{type(model).__name__} is not in dssgan.models.SEPARATORS: add its line")
+    folder = Path(folder)
+    create_variables(model)
+    with atomic_path(folder / WEIGHTS, suffix=".weights.h5") as temporary:
+        model.save_weights(temporary)
+        checksum = _sha256(temporary)
+    config = {
+        "format": FORMAT,
+        "separator": names[0],
+        "hyperparameters": model.hyperparameters,
+        "sources": list(model.sources),
+        "sample_rate": model.sample_rate,
+        "weights_sha256": checksum,
+        "provenance": provenance or {},
+    }
+    write_json(folder / CONFIG, config)
+
+
+def architecture(folder: str | os.PathLike) -> tuple[str, dict[str, Any]]:
+    """Name in the registry and hyperparameters of an exported separator; errors as of `load`."""
+    config = _described(Path(folder))
+    return config["separator"], config["hyperparameters"]
+
+
+def load(folder: str | os.PathLike, precision: str | None = None) -> SeparatorModel:
+    """Load an exported separator.
+
+    Raises:
+      ValueError: a file is damaged or does not fit the other; the message names the file.
+      OSError: the folder or a file is missing or cannot be read.
+    """
+    folder = Path(folder)
+    config = _described(folder)
+    name = config["separator"]
+    try:
+        hyperparameters = choose_precision(config["hyperparameters"], precision, name)
+        model = create_variables(models.build(name, **hyperparameters))
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"{folder / CONFIG}: cannot build separator {name!r}: {error}") from error
+    for key, built in (("sources", list(model.sources)), ("sample_rate", model.sample_rate)):
+        if config[key] != built:
+            raise ValueError(
+                f"{folder / CONFIG}: {key} says {config[key]}, the hyperparameters give {built}: "
+                "export the separator again"
+            )
+    _load_weights(model, folder / WEIGHTS, config.get("weights_sha256"))
+    return model
+
+
+def _described(folder: Path) -> dict[str, Any]:
+    """The configuration of an exported separator, all of whose files are there."""
+    for path in (folder, folder / CONFIG, folder / WEIGHTS):
+        if not path.exists():
+            raise FileNotFoundError(
+                f"{path}: not found: expected the folder of an exported separator "
+                f"({CONFIG} and {WEIGHTS})"
+            )
+    return _read_config(folder / CONFIG)
+
+
+def _read_config(path: Path) -> dict[str, Any]:
+    try:
+        config = json.loads(path.read_text("utf-8"))
+    except ValueError as error:
+        raise ValueError(f"{path}: not valid JSON ({error}): export the separator again") from error
+    if not isinstance(config, dict):
+        raise ValueError(f"{path}: expected a JSON object, got {type(config).__name__}")
+    for key, kind in KEYS.items():
+        if not isinstance(config.get(key), kind):
+            raise ValueError(
+                f"{path}: expected the key {key!r} with a value of type {kind.__name__}"
+            )
+    if config["format"] != FORMAT:
+        raise ValueError(
+            f"{path}: format {config['format']}, this version reads format {FORMAT}: "
+            "use the version of dssgan that wrote it"
+        )
+    return config
+
+
+def _load_weights(model: SeparatorModel, path: Path, checksum: str | None) -> None:
+    if checksum is not None and _sha256(path) != checksum:
+        raise ValueError(
+            f"{path}: damaged or of another export (its checksum is not the one in {CONFIG}): "
+            "export or copy the separator again"
+        )
+    try:
+        model.load_weights(path)
+    except Exception as error:  # h5py and Keras raise many kinds for a bad file
+        reason = " ".join(str(error).split())[:200]
+        raise ValueError(f"{path}: these weights do not fit {CONFIG}: {reason}") from error
+
+
+def _sha256(path: str | os.PathLike) -> str:
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

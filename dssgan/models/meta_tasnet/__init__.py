@@ -1,0 +1,1 @@
+"""Meta-TasNet (Samuel, Ganeshan and Naradowsky, 2020) and Conv-TasNet."""

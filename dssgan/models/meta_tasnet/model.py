@@ -1,0 +1,269 @@
+"""Meta-TasNet: a multi-stage time-domain separator with generated extractors.
+
+Samuel, Ganeshan, Naradowsky, "Meta-learning extractors for music source separation", ICASSP 2020
+(arXiv 2002.07016). Stage i works at base_rate · 2^i; each stage hears the mixture at its own rate
+and the separated latents of the stage before. Mono by nature: channels are folded into the batch.
+"""
+
+import keras
+import tensorflow as tf
+
+from dssgan import signal
+from dssgan.models.base import SeparatorModel, fold_channels
+from dssgan.models.layers.precision import PRECISIONS
+from dssgan.models.meta_tasnet import encoder_decoder
+from dssgan.models.meta_tasnet.mask_network import MaskNetwork
+from dssgan.models.meta_tasnet.sizes import check_sizes
+
+
+class Stage(keras.layers.Layer):
+    """Encoder, mask network and decoder at one sample rate."""
+
+    def __init__(self, encoder, mask, decoder, **kwargs):
+        super().__init__(autocast=False, **kwargs)
+        self.encoder, self.mask, self.decoder = encoder, mask, decoder
+        self.built = True
+
+
+class MultiStage(SeparatorModel):
+    """The separator `multistage`; the defaults are the paper's model.
+
+    Args:
+      sources: names of the estimates.
+      stages: how many; the last one works at base_rate · 2^(stages − 1) Hz, the model's rate.
+      base_rate: sample rate of the first stage in Hz.
+      width: latent channels N of the first stage; stage i has N · 2^i.
+      filter_length: L, shortest filter in samples at the base rate. stride: W, in samples there.
+      banks: parallel filter banks of the encoder and the decoder.
+      mels: channels of the spectrogram branch; 0 without (plain encoder).
+      bottleneck, hidden, kernel, layers, stacks: B, H, P, X, R of the mask network.
+      generated: kernels generated from an embedding (True) or independent per source.
+      embedding_size, code_size: E_1 and E_2 of the generator.
+      residual_bias: biases on residual and skip convolutions.
+      dropout: share of latent channels dropped at the mask network's input in training.
+      precision: "float32", "bfloat16" or "float16" for activations and matrix products; sums,
+        norms, spectra and waveforms stay float32.
+      rates_apart: in training, stage i hears channel i of the mixture and of the references, as
+        the original does, which mixes anew for each rate; the excerpts must come that way.
+    """
+
+    scale_free = True
+    unit_variance = True
+    channels_apart = True
+
+    def __init__(
+        self,
+        *,
+        sources=("drums", "bass", "other", "vocals"),
+        stages: int = 3,
+        base_rate: int = 8000,
+        width: int = 440,
+        filter_length: int = 20,
+        stride: int = 20,
+        banks: int = 3,
+        mels: int = 256,
+        bottleneck: int = 160,
+        hidden: int = 160,
+        kernel: int = 3,
+        layers: int = 6,
+        stacks: int = 3,
+        generated: bool = True,
+        embedding_size: int = 8,
+        code_size: int = 5,
+        residual_bias: bool = False,
+        dropout: float = 0.0,
+        precision: str = "float32",
+        rates_apart: bool = False,
+        seed: int = 0,
+        name: str | None = None,
+    ):
+        super().__init__(name=name or "multistage", autocast=False)
+        self.hyperparameters = {
+            "sources": list(sources),
+            "stages": stages,
+            "base_rate": base_rate,
+            "width": width,
+            "filter_length": filter_length,
+            "stride": stride,
+            "banks": banks,
+            "mels": mels,
+            "bottleneck": bottleneck,
+            "hidden": hidden,
+            "kernel": kernel,
+            "layers": layers,
+            "stacks": stacks,
+            "generated": generated,
+            "embedding_size": embedding_size,
+            "code_size": code_size,
+            "residual_bias": residual_bias,
+            "dropout": dropout,
+            "precision": precision,
+            "rates_apart": rates_apart,
+        }
+        check_sizes(self.hyperparameters)
+        self.sources = tuple(sources)
+        self.sample_rate = base_rate * 2 ** (stages - 1)
+        self.compute = PRECISIONS[precision]
+        self.dropout_rate = dropout
+        self.dropout_seeds = keras.random.SeedGenerator(seed) if dropout else None
+        self.stages = []
+        for stage in range(stages):
+            scale, rate = 2**stage, base_rate * 2**stage
+            step = max(1, rate // 8000)
+            self.stages.append(
+                Stage(
+                    encoder_decoder.Encoder(
+                        width * scale,
+                        filter_length * scale,
+                        stride * scale,
+                        banks,
+                        mels,
+                        fft_length=1024 * step,
+                        hop=256 * step,
+                        name="encoder",
+                    ),
+                    MaskNetwork(
+                        sources=len(sources),
+                        inputs=width * scale + (width * scale // 2 if stage else 0),
+                        outputs=width * scale,
+                        bottleneck=bottleneck,
+                        hidden=hidden,
+                        kernel=kernel,
+                        layers=layers,
+                        stacks=stacks,
+                        generated=generated,
+                        embedding_size=embedding_size,
+                        code_size=code_size,
+                        residual_bias=residual_bias,
+                        name="mask",
+                    ),
+                    encoder_decoder.Decoder(
+                        width * scale, filter_length * scale, stride * scale, banks, name="decoder"
+                    ),
+                    name=f"stage_{stage}",
+                )
+            )
+        top = 2 ** (stages - 1)
+        self.multiple = stride * top
+        self.minimum = -(-(512 * max(1, base_rate // 8000) * top + 1) // self.multiple)
+        self.minimum *= self.multiple
+        reach = (kernel // 2) * stacks * (2**layers - 1) * stride + 4 * filter_length
+        self.context = top * (stages * reach + (768 * max(1, base_rate // 8000) if mels else 0))
+        self.built = True
+
+    def inference_state(self):
+        """The kernels of every stage: generated once per track, not per chunk."""
+        return [stage.mask.kernels() for stage in self.stages]
+
+    def call(self, mixture, training: bool = False):
+        """(batch, samples, channels) → (batch, sources, samples, channels), scale undefined."""
+        return self.infer(mixture, self.inference_state(), training)
+
+    def infer(self, mixture, state, training: bool = False):
+        """`call` with ready kernels."""
+        folded, unfold = fold_channels(mixture)
+        outputs = self.run_stages(
+            signal.rate_pyramid(folded, len(self.stages)), state, training, last_only=True
+        )
+        return unfold(outputs[-1]["estimates"])
+
+    def run_stages(self, mixtures, state, training: bool = False, last_only: bool = False):
+        """Chain the stages over mono mixtures at rising rates, [(batch, samples · 2^i), …].
+
+        Returns:
+          One dict per stage: "estimates" (batch, sources, samples) (with `last_only` of the last
+          stage alone), "masks" and "separated" (batch, sources, frames, N · 2^i), "latent"
+          (batch, frames, N · 2^i).
+        """
+        outputs, previous = [], None
+        for index, (stage, audio, kernels) in enumerate(zip(self.stages, mixtures, state)):
+            if audio.shape[-1] is None or audio.shape[-1] % stage.encoder.stride:
+                raise ValueError(
+                    f"multistage: {audio.shape[-1]} samples at stage {index}, expected a static "
+                    f"multiple of {stage.encoder.stride}; pad the excerpt"
+                )
+            latent = stage.encoder(audio, dtype=self.compute)
+            keep = self.draw_dropout(stage, latent, training)
+            separated = stage.mask(latent, previous, kernels, keep=keep)
+            output = {"latent": latent, "separated": separated}
+            if not last_only or index == len(self.stages) - 1:
+                output["estimates"] = stage.decoder(separated)
+            outputs.append(output)
+            previous = separated
+        return outputs
+
+    def draw_dropout(self, stage, latent, training):
+        """Whole channels of the mask input, per source, for the whole excerpt."""
+        if not (training and self.dropout_rate):
+            return None
+        shape = (latent.shape[0], stage.mask.sources, stage.mask.inputs)
+        kept = keras.random.uniform(shape, seed=self.dropout_seeds) >= self.dropout_rate
+        return tf.cast(kept, tf.float32) / (1.0 - self.dropout_rate)
+
+    def training_estimates(self, mixture, references=None, training: bool = True):
+        """Every stage's estimates, reconstruction and the latents of the references.
+
+        Returns:
+          {"estimates": (batch, sources, samples, channels), "stages": [{"mixture" (b, t),
+          "estimates" (b, sources, t), "reconstruction" (b, t), and with references "references"
+          (b, sources, t) and "reference_latents" (b, sources, frames, width)}, …]}, where b is
+          batch · channels and t the samples at the stage's rate.
+        """
+        mixtures, unfold = self.rates(mixture)
+        flat = [None] * len(self.stages)
+        if references is not None:
+            if self.hyperparameters["rates_apart"]:
+                flat, _ = self.rates(tf.reshape(references, (-1, *references.shape[2:])))
+            else:  # items in the order of the folded mixture: batch, channels, sources
+                flat = tf.reshape(tf.transpose(references, (0, 3, 1, 2)), (-1, mixture.shape[1]))
+                flat = signal.rate_pyramid(flat, len(self.stages))
+        stages = self.stage_outputs(mixtures, flat, training)
+        return {"estimates": unfold(stages[-1]["estimates"]), "stages": stages}
+
+    def rates(self, mixture):
+        """What each stage hears of (batch, samples, channels), and the way back for estimates."""
+        count = len(self.stages)
+        if not self.hyperparameters["rates_apart"]:
+            folded, unfold = fold_channels(mixture)
+            return signal.rate_pyramid(folded, count), unfold
+        if mixture.shape[-1] != count:
+            raise ValueError(
+                f"multistage: rates_apart needs one mix per stage on the channel axis ({count}), "
+                f"got {mixture.shape[-1]}; set data.augmentation.mixes={count}"
+            )
+        parts = [mixture[..., index] for index in range(count)]
+        parts = [signal.rate_pyramid(part, count - index)[0] for index, part in enumerate(parts)]
+        return parts, lambda estimates: estimates[..., None]
+
+    def stage_outputs(self, mixtures, references, training: bool = True):
+        """As `training_estimates`, from mono signals that are given rate by rate.
+
+        Args:
+          mixtures: [(batch, samples · 2^i), …].
+          references: [(batch · sources, samples · 2^i), …] or Nones.
+        """
+        outputs = self.run_stages(mixtures, self.inference_state(), training)
+        for stage, output, audio, reference in zip(self.stages, outputs, mixtures, references):
+            output["mixture"] = audio
+            output["reconstruction"] = stage.decoder(output["latent"])
+            if reference is not None:
+                latents = stage.encoder(reference, dtype=self.compute)
+                groups = (-1, len(self.sources))
+                output["references"] = tf.reshape(reference, (*groups, audio.shape[-1]))
+                output["reference_latents"] = tf.reshape(latents, (*groups, *latents.shape[1:]))
+        return outputs
+
+    def calibrate(self, mixtures) -> None:
+        """Fit mean and deviation of the log spectra to (batch, samples, channels) mixtures."""
+        if not self.hyperparameters["mels"]:
+            return
+        spectra = [[] for _ in self.stages]
+        for mixture in mixtures:
+            folded, _ = fold_channels(tf.convert_to_tensor(mixture, tf.float32))
+            for index, audio in enumerate(signal.rate_pyramid(folded, len(self.stages))):
+                log_spectrum = self.stages[index].encoder.log_spectrum(audio)
+                spectra[index].append(encoder_decoder.frame_sums(log_spectrum))
+        for stage, sums in zip(self.stages, spectra):
+            mean, std = encoder_decoder.unbiased_moments(sums)
+            stage.encoder.mean.assign(mean)
+            stage.encoder.std.assign(std)

@@ -1,0 +1,1 @@
+"""The Wavenet for source separation (Lluís, Pons and Serra, 2019)."""

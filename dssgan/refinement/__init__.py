@@ -1,0 +1,1 @@
+"""Refinement by critics and by a teacher."""

@@ -1,0 +1,112 @@
+"""What is tried of a refinement before the first phase begins."""
+
+from pathlib import Path
+from typing import Any
+
+import tensorflow as tf
+
+from dssgan import models
+from dssgan.config.rules import REFINEMENTS
+from dssgan.config.schema import Config
+from dssgan.models import export
+from dssgan.models.base import SeparatorModel
+from dssgan.refinement.build import build_judges, build_teaching, margin_samples
+from dssgan.refinement.critic_losses import (
+    CriticInputs,
+    SourceCritic,
+)
+from dssgan.training.build import (
+    build_model,
+    excerpt_samples,
+)
+
+
+def check_refinements(config: Config) -> None:
+    """Build the critics and look at where phases start, before others take their hours.
+
+    Raises:
+      ValueError: critics that cannot be built as the configuration says; a separator to start from
+        that is of another architecture. OSError: it is not there.
+    """
+    phases = [phase for phase in REFINEMENTS if phase in config.phases]
+    if not phases:
+        return
+    model = build_model(config)
+    for phase in phases:
+        init = getattr(config, phase).init
+        if init not in ("supervised", "scratch"):
+            check_start(model, init, f"{phase}.init")
+    if "self_training" in phases or config.adversarial.taught:
+        build_teaching(config)
+    if "adversarial" in phases and config.alpha:
+        margin = margin_samples(config, model)
+        trace_critics(config, model, build_judges(config, model, margin)[0], margin)
+
+
+def trace_critics(
+    config: Config, model: SeparatorModel, judges: list[SourceCritic], margin: int
+) -> None:
+    """Trace the lesson of critics that judge the separator's spectra; nothing is computed.
+
+    Such spectra have full context whatever the margin is, which crops the solo recordings.
+
+    Raises:
+      ValueError: real and generated excerpts differ in length.
+    """
+    judges = [judge for judge in judges if judge.magnitudes]
+    if not judges:
+        return
+    audio = (1, excerpt_samples(config, model), config.data.channels)
+
+    def lessons(seed: tf.Tensor) -> list[tf.Tensor]:
+        mixtures = tf.zeros(audio)
+        batch = {
+            "stems": tf.zeros((1, len(model.sources), *audio[1:])),
+            "mixtures": mixtures,
+            "solos": dict.fromkeys(model.sources, mixtures),
+        }
+        outputs = model.unpaired_estimates(mixtures)
+        heard = CriticInputs.of(
+            model.sources, outputs["estimates"], batch, margin, outputs["log_magnitudes"]
+        )
+        return [judge.learn(heard, seed)[0] for judge in judges]
+
+    traced = tf.function(lessons, autograph=False)
+    traced.get_concrete_function(tf.TensorSpec((2,), tf.int32))
+
+
+def start_from(model: SeparatorModel, folder: Any, key: str) -> None:
+    """Take over the weights of an exported separator of the same architecture.
+
+    Raises:
+      ValueError: it is of another architecture. OSError: it is not there.
+    """
+    check_start(model, folder, key)
+    model.set_weights(export.load(Path(folder).expanduser()).get_weights())
+
+
+def check_start(model: SeparatorModel, folder: Any, key: str) -> None:
+    """Compare an exported separator with `model`; its weights are not read.
+
+    Raises:
+      ValueError: it is of another architecture. OSError: it is not there.
+    """
+    try:
+        kind, hyperparameters = export.architecture(Path(folder).expanduser())
+    except FileNotFoundError as error:
+        raise FileNotFoundError(f"{key}: {error}") from error
+    if models.SEPARATORS.get(kind) is not type(model):
+        raise ValueError(
+            f"{key}: {folder} is a {kind}, the configuration asks for a {model.name}; "
+            "choose the same model.name"
+        )
+    own, other = (
+        {name: value for name, value in each.items() if name != "precision"}
+        for each in (model.hyperparameters, hyperparameters)
+    )
+    for name in sorted(own.keys() | other.keys()):
+        if own.get(name) != other.get(name):
+            raise ValueError(
+                f"{key}: {folder} has {name}={other.get(name)}, the configuration "
+                f"{own.get(name)}; the architecture must be the same"
+            )

@@ -1,0 +1,78 @@
+"""Everything a refinement resumes from: separator, critics, teacher, balance."""
+
+from collections.abc import Sequence
+
+import tensorflow as tf
+
+from dssgan.models.base import SeparatorModel
+from dssgan.optimisers.slots import Optimiser
+from dssgan.refinement.gradient_balance import Balance
+from dssgan.training.state import TrainingState
+
+
+class RefinementState(TrainingState):
+    """The state of an adversarial or a self-training phase.
+
+    Attributes:
+      critics: Keras models, in the order of their judges.
+      critic_optimiser: its rule and slots; None without critics.
+      teacher: a second separator that labels unpaired mixtures, or None.
+      balance: running norms of each term's gradient at the separator's output.
+    """
+
+    def __init__(
+        self,
+        model: SeparatorModel,
+        rule,
+        *,
+        critics: Sequence = (),
+        critic_rule=None,
+        teacher: SeparatorModel | None = None,
+        follow: bool = False,
+        average: bool = False,
+        scaled: bool = False,
+    ):
+        """See the attributes; with `follow` the teacher's weights are the running average."""
+        super().__init__(model, rule, average=average and not follow, scaled=scaled)
+        self.critics, self.teacher, self.follow = list(critics), teacher, follow
+        if follow:
+            if teacher is None:
+                raise ValueError("a teacher that follows the student: there is no teacher")
+            self.averages = [variable.value for variable in teacher.trainable_variables]
+        weights = [
+            variable.value for critic in self.critics for variable in critic.trainable_variables
+        ]
+        self.critic_optimiser = Optimiser(critic_rule, weights) if weights else None
+        self.balance = Balance()
+
+    def groups(self) -> dict[str, list[tf.Variable]]:
+        """As of `TrainingState`, and what the critics and the teacher have."""
+        teacher = []
+        if self.teacher is not None:  # one that follows has its trainable weights in the average
+            teacher = (
+                self.teacher.non_trainable_variables if self.follow else self.teacher.variables
+            )
+        optimiser = self.critic_optimiser
+        return super().groups() | {
+            "critic": [v.value for critic in self.critics for v in critic.variables],
+            "critic_optimiser": [] if optimiser is None else optimiser.variables,
+            "teacher": [variable.value for variable in teacher],
+            "balance": self.balance.variables,
+        }
+
+    def begin(self) -> None:
+        """Teacher and running average take over the weights that the phase starts from."""
+        for average, weight in zip(self.averages, self.weights):
+            average.assign(weight.numpy())
+        for slots, weight in zip(self.optimiser.slots, self.weights):
+            fresh = self.optimiser.rule.slots(tf.convert_to_tensor(weight))
+            for slot, value in zip(slots, fresh):
+                slot.assign(value)
+        if self.teacher is not None:
+            self.teacher.set_weights(self.model.get_weights())
+
+    def adopt(self) -> None:
+        """A student that did better than any before becomes the teacher."""
+        if self.teacher is not None and not self.follow:
+            with self.averaged():
+                self.teacher.set_weights(self.model.get_weights())

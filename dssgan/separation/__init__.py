@@ -1,0 +1,1 @@
+"""Whole songs in constant memory."""

@@ -1,0 +1,239 @@
+"""One separation from blocks in to blocks out: level, resampling, gains, consistency.
+
+    blocks ─ check ─ tape ─ resample ─ ÷ level ─ separator ─ × level ─ estimates
+    estimates ─ × gains ─ resample back ─ project onto the mixture ─ {source: block}
+
+What needs the whole track (level, gains) waits for it on disk; see `dssgan.separation.buffers`.
+"""
+
+import contextlib
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from itertools import chain
+from typing import Any
+
+import numpy as np
+
+from dssgan.separation.buffers import Fifo, Spool, require_space
+from dssgan.separation.level_and_gains import Gains, Level, as_gains, as_level
+from dssgan.separation.resampling import resample_blocks
+
+MOST_CHANNELS = 64
+
+
+@dataclass
+class Report:
+    """What a separation found out.
+
+    Attributes:
+      samples, sample_rate, channels: of the input.
+      level: standard deviation per channel at the model's rate, where the model wants it.
+      gains: {source: gain per channel}, where the model leaves the scale open.
+      residual_db: RMS of mixture - sum of estimates before the projection, in dBFS.
+      remaining_db: the same after it (with `consistent`; else the same number).
+      peaks: {source: largest magnitude}.
+    """
+
+    samples: int = 0
+    sample_rate: int = 0
+    channels: int = 0
+    level: np.ndarray | None = None
+    gains: dict[str, np.ndarray] | None = None
+    residual_db: float = -np.inf
+    remaining_db: float = -np.inf
+    peaks: dict[str, float] = field(default_factory=dict)
+
+
+def check_sample_rate(sample_rate: Any) -> None:
+    """Raise a ValueError unless it is a whole number of Hz that audio can have."""
+    if not 1000 <= sample_rate <= 1_536_000 or sample_rate != int(sample_rate):
+        raise ValueError(
+            f"sample rate {sample_rate}: expected a whole number of Hz, 1000 to 1536000"
+        )
+
+
+def check_audio(audio: Any, name: str) -> np.ndarray:
+    """Audio as an array of (samples, channels).
+
+    Raises:
+      ValueError: a wrong type or shape; the message says which shape was expected.
+    """
+    audio = np.asarray(audio)
+    if audio.ndim != 2:
+        hint = ": a mono signal becomes audio[:, None]" if audio.ndim == 1 else ""
+        raise ValueError(f"{name}: shape {audio.shape}, expected (samples, channels){hint}")
+    if not np.issubdtype(audio.dtype, np.floating):
+        raise ValueError(f"{name}: {audio.dtype} samples, expected floats with full scale ±1")
+    if not 1 <= audio.shape[1] <= MOST_CHANNELS:
+        raise ValueError(
+            f"{name}: {audio.shape[1]} channels, expected 1 to {MOST_CHANNELS} "
+            "(the shape is (samples, channels))"
+        )
+    return audio
+
+
+def separated_stream(
+    separator,
+    blocks: Iterable[np.ndarray],
+    rate: int,
+    asked: tuple[str, ...],
+    *,
+    level: Any,
+    gains: Any,
+    samples: int | None,
+    name: str,
+    report: Report,
+    progress: Callable[[float], object] | None,
+) -> Iterator[dict[str, np.ndarray]]:
+    """Do what `Separator.stream` promises; the arguments are its own."""
+    report.__dict__.update(vars(Report()))  # one that served before starts anew
+    blocks = iter(blocks)
+    first = next(blocks, None)
+    if first is None:
+        return
+    channels = check_audio(first, name).shape[1]
+    report.sample_rate, report.channels = rate, channels
+    blocks = _checked(chain([first], blocks), channels, rate, name, report)
+    model, sources = separator.model, separator.sources
+    wants_level = model.unit_variance and level is None
+    wants_gains = model.scale_free and gains is None
+    level = (
+        np.ones(channels) if level is None or not model.unit_variance else as_level(level, channels)
+    )
+    gains = None if gains is None else as_gains(gains, sources, channels)
+
+    with contextlib.ExitStack() as files:
+        mixture = Fifo(channels)
+        if wants_level or wants_gains:
+            if samples:
+                size = separator.spool_bytes(samples, rate, channels, wants_gains)
+                require_space(separator.spool, size, name)
+            tape = files.enter_context(Spool(channels, folder=separator.spool))
+            mixture = tape.reader()
+            blocks = _copy(blocks, tape)
+            if wants_level:
+                meter = Level(channels)
+                for block in resample_blocks(blocks, rate, model.sample_rate, channels):
+                    meter.add(block)
+                level = meter.value()
+                blocks = tape.blocks()
+        else:
+            blocks = _copy(blocks, mixture)
+        report.level = level if model.unit_variance else None
+
+        pairs = _estimates(separator, blocks, rate, level, name, progress)
+        if wants_gains:
+            spool = files.enter_context(Spool(len(sources), channels, folder=separator.spool))
+            fit = Gains(len(sources), channels)
+            for heard, estimates in pairs:
+                fit.add(heard, estimates)
+                spool.append(estimates)
+            gains = fit.value()
+            estimates = spool.blocks()
+        else:
+            estimates = (estimates for _, estimates in pairs)
+        if gains is not None:
+            report.gains = dict(zip(sources, gains))
+            scale = gains.astype(np.float32)
+            estimates = (block * scale for block in estimates)
+        yield from _restored(separator, estimates, mixture, rate, asked, report)
+
+
+def _checked(
+    blocks: Iterable[np.ndarray], channels: int, rate: int, name: str, report: Report
+) -> Iterator[np.ndarray]:
+    """float32 blocks of a constant channel count; what is not finite is reported by position."""
+    for block in blocks:
+        block = check_audio(block, name)
+        if block.shape[1] != channels:
+            raise ValueError(
+                f"{name}: a block of {block.shape[1]} channels after blocks of {channels}"
+            )
+        block = block.astype(np.float32)
+        finite = np.isfinite(block)
+        if not finite.all():
+            row, channel = np.argwhere(~finite)[0]
+            place = report.samples + int(row)
+            raise ValueError(
+                f"{name}: {block[row, channel]} at {place / rate:.3f} s (sample {place}, channel "
+                f"{channel + 1}): expected finite samples; repair or re-export the audio"
+            )
+        report.samples += len(block)
+        if len(block):
+            yield block
+
+
+def _copy(blocks: Iterable[np.ndarray], store: Fifo | Spool) -> Iterator[np.ndarray]:
+    for block in blocks:
+        store.append(block)
+        yield block
+
+
+def _estimates(
+    separator,
+    blocks: Iterable[np.ndarray],
+    rate: int,
+    level: np.ndarray,
+    name: str,
+    progress: Callable[[float], object] | None,
+) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Pairs of mixture (samples, channels) and estimates (samples, sources, channels).
+
+    Both are at the model's rate and at the level of the input.
+    """
+    channels = len(level)
+    level = level.astype(np.float32)
+    heard = Fifo(channels)
+    resampled = _copy(resample_blocks(blocks, rate, separator.sample_rate, channels), heard)
+    done = 0
+    for estimates in separator.estimates((block / level for block in resampled), channels):
+        if not np.isfinite(estimates).all():
+            raise ValueError(
+                f"{name}: the separator's output is not finite near "
+                f"{done / separator.sample_rate:.1f} s: its weights are damaged, or its precision "
+                "is too low (try float32)"
+            )
+        done += len(estimates)
+        yield heard.pop(len(estimates)), estimates * level
+        if progress is not None:
+            progress(len(estimates) / separator.sample_rate)
+
+
+def _restored(
+    separator,
+    estimates: Iterable[np.ndarray],
+    mixture: Any,
+    rate: int,
+    asked: tuple[str, ...],
+    report: Report,
+) -> Iterator[dict[str, np.ndarray]]:
+    """Back to the input's rate and length; the residual shared out; what was asked for."""
+    sources = separator.sources
+    shape = len(sources), report.channels
+    ready = Fifo(*shape)
+    flat = (block.reshape(len(block), -1) for block in estimates)
+    energy_before = energy_after = 0.0
+    count = 0
+    for block in resample_blocks(flat, separator.sample_rate, rate, shape[0] * shape[1]):
+        ready.append(block.reshape(len(block), *shape))
+        length = min(len(ready), len(mixture))
+        if not length:
+            continue
+        stems, heard = ready.pop(length), mixture.pop(length)
+        residual = heard - stems.sum(axis=1)
+        energy_before += float(np.square(residual, dtype=np.float64).sum())
+        if separator.consistent:
+            stems = stems + residual[:, None] / np.float32(len(sources))
+            residual = heard - stems.sum(axis=1)
+        energy_after += float(np.square(residual, dtype=np.float64).sum())
+        count += heard.size
+        report.residual_db = _decibel(energy_before / count)
+        report.remaining_db = _decibel(energy_after / count)
+        pieces = {source: stems[:, sources.index(source)] for source in asked}
+        for source, piece in pieces.items():
+            report.peaks[source] = max(report.peaks.get(source, 0.0), float(np.abs(piece).max()))
+        yield pieces
+
+
+def _decibel(power: float) -> float:
+    return 10 * float(np.log10(power)) if power > 0 else -np.inf

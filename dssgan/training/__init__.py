@@ -1,0 +1,1 @@
+"""What every phase of training needs."""

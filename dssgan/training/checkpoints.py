@@ -1,0 +1,50 @@
+"""The checkpoint files of a phase."""
+
+import os
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+
+from common.files import atomic_path
+from dssgan.training.state import Progress, TrainingState, _header, _open
+
+
+def read_progress(path: str | os.PathLike) -> Progress:
+    """The plain numbers of a checkpoint, without its weights."""
+    with _open(path) as archive:
+        return _header(archive, path)
+
+
+class Checkpoints:
+    """The files of one phase: `last.npz`, `best.npz`, and `step-*.npz` where more are kept."""
+
+    def __init__(self, folder: str | os.PathLike, keep: int = 1):
+        self.folder = Path(folder)
+        self.keep = keep
+        self.last = self.folder / "last.npz"
+        self.best = self.folder / "best.npz"
+
+    def save(self, state: TrainingState, best: bool = False) -> None:
+        """Save the state as the last one, and as the best one where it is."""
+        # The best one first: if the run is killed in between, the older last one makes it again.
+        state.save(self.best if best else self.last)
+        if best:
+            _duplicate(self.best, self.last)
+        if self.keep > 1:
+            _duplicate(self.last, self.folder / f"step-{state.progress.step:09d}.npz")
+            for old in self.kept()[: -self.keep]:
+                old.unlink(missing_ok=True)
+
+    def kept(self) -> Sequence[Path]:
+        """The numbered checkpoints, oldest first."""
+        return sorted(self.folder.glob("step-*.npz"))
+
+
+def _duplicate(source: Path, target: Path) -> None:
+    """A second name for a file, which costs no space; a copy where the file system has no links."""
+    with atomic_path(target) as temporary:
+        temporary.unlink()
+        try:
+            os.link(source, temporary)
+        except OSError:
+            shutil.copyfile(source, temporary)

@@ -1,0 +1,157 @@
+"""Everything a resume needs, in one object and one file."""
+
+import contextlib
+import dataclasses
+import json
+import os
+import zipfile
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from common.files import atomic_path
+from dssgan.optimisers.slots import Optimiser
+
+FORMAT = 1
+FIRST_LOSS_SCALE = 2.0**15
+
+
+@dataclasses.dataclass
+class Progress:
+    """Where a phase stands; plain numbers.
+
+    Attributes:
+      phase: its name.
+      step: updates done; the next batch of the excerpt stream has this index.
+      epoch: epochs done, validation included.
+      best: best validation score so far, None before the first.
+      best_epoch: the epoch that reached it.
+      waited: validations since then.
+      seconds: time spent training, over all sessions.
+      finished: the phase came to its end.
+    """
+
+    phase: str = "supervised"
+    step: int = 0
+    epoch: int = 0
+    best: float | None = None
+    best_epoch: int = 0
+    waited: int = 0
+    seconds: float = 0.0
+    finished: bool = False
+
+
+class TrainingState:
+    """Weights, optimiser, running average, loss scale and progress of a phase.
+
+    Build it within the strategy's scope, after the model has its weights.
+
+    Attributes:
+      model: a dssgan.models.base.SeparatorModel.
+      optimiser: its rule and slots.
+      averages: running averages of the trainable weights; empty where there are none.
+      loss_scale: factor of the loss and updates since it changed; empty unless in float16.
+      progress: the plain numbers.
+    """
+
+    def __init__(self, model, rule, *, average: bool = False, scaled: bool = False):
+        self.model = model
+        self.weights = [variable.value for variable in model.trainable_variables]
+        self.optimiser = Optimiser(rule, self.weights)
+        self.averages = [
+            tf.Variable(tf.convert_to_tensor(weight), trainable=False)
+            for weight in (self.weights if average else ())
+        ]
+        self.loss_scale = [
+            tf.Variable(first, trainable=False)
+            for first in ((FIRST_LOSS_SCALE, 0.0) if scaled else ())
+        ]
+        self.progress = Progress()
+
+    def variables(self) -> dict[str, Any]:
+        """Every variable under a name that is its own and always the same.
+
+        Keras counts up the names of its layers within a process, so the variables are numbered in
+        the order of the model. Random states of layers (dropout) are among them.
+        """
+        return {
+            f"{group}/{place:05d}": variable
+            for group, variables in self.groups().items()
+            for place, variable in enumerate(variables)
+        }
+
+    def groups(self) -> dict[str, list[tf.Variable]]:
+        """The variables by what they belong to."""
+        return {
+            "model": [variable.value for variable in self.model.variables],
+            "optimiser": self.optimiser.variables,
+            "average": self.averages,
+            "loss_scale": self.loss_scale,
+        }
+
+    def save(self, path: str | os.PathLike) -> None:
+        """Write the state to `path` (.npz) atomically."""
+        arrays = {name: variable.numpy() for name, variable in self.variables().items()}
+        header = {"format": FORMAT, "progress": dataclasses.asdict(self.progress)}
+        with atomic_path(path, suffix=".npz") as temporary, open(temporary, "wb") as file:
+            np.savez(file, header=np.array(json.dumps(header)), **arrays)
+
+    def restore(self, path: str | os.PathLike) -> None:
+        """Take over the state that `save` wrote.
+
+        Raises:
+          ValueError: the file is no checkpoint, or one of another model or optimiser.
+          OSError: it cannot be read.
+        """
+        variables = self.variables()
+        with _open(path) as archive:
+            progress = _header(archive, path)
+            known = set(archive.files) - {"header"}
+            for name in sorted(known ^ set(variables)):
+                where = "has" if name in known else "lacks"
+                raise ValueError(
+                    f"{path}: the checkpoint {where} {name}: it belongs to another model or "
+                    "optimiser; resume with the configuration it was made with"
+                )
+            for name, variable in variables.items():
+                array = archive[name]
+                if array.shape != tuple(variable.shape):
+                    raise ValueError(
+                        f"{path}: {name} has shape {array.shape}, expected "
+                        f"{tuple(variable.shape)}: resume with the configuration it was made with"
+                    )
+                variable.assign(array)
+        self.progress = progress
+
+    @contextlib.contextmanager
+    def averaged(self) -> Iterator[None]:
+        """Within the block the model has the averaged weights, where there are any."""
+        kept = [weight.numpy() for weight in self.weights] if self.averages else []
+        for weight, average in zip(self.weights, self.averages):
+            weight.assign(average.numpy())
+        try:
+            yield
+        finally:
+            for weight, value in zip(self.weights, kept):
+                weight.assign(value)
+
+
+def _open(path: str | os.PathLike) -> Any:
+    try:
+        return np.load(path, allow_pickle=False)
+    except (ValueError, zipfile.BadZipFile, EOFError) as error:
+        raise ValueError(f"{path}: not a checkpoint of this project ({error})") from error
+
+
+def _header(archive: Any, path: str | os.PathLike) -> Progress:
+    try:
+        header = json.loads(str(archive["header"]))
+        if header["format"] != FORMAT:
+            raise ValueError(
+                f"{path}: checkpoint format {header['format']}, this version reads {FORMAT}"
+            )
+        return Progress(**header["progress"])
+    except (KeyError, TypeError, AttributeError, json.JSONDecodeError) as error:
+        raise ValueError(f"{path}: not a checkpoint of this project ({error!r})") from error

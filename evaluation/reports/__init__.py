@@ -1,0 +1,1 @@
+"""Summaries, tables, pictures and the page."""

@@ -1,0 +1,243 @@
+"""References and estimates in folders: one folder per song, one audio file per stem."""
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import soundfile
+
+from evaluation.protocols import ACCOMPANIMENT, Protocol, members
+from evaluation.scoring.preparation import Takes
+from evaluation.scoring.runner import digest
+from evaluation.scoring.tasks import ScoringTask
+
+STANDARD = ("drums", "bass", "other", "vocals")
+SUFFIXES = (".wav", ".flac", ".ogg", ".opus", ".mp3", ".aif", ".aiff")
+MIXTURE = "mixture"
+#: What stands behind the name of the song in flat folders: of iKala's and of Bach10's scripts.
+BEHIND = ("voice", "music", "bassoon", "clarinet", "saxophone", "saxphone", "violin")
+#: What other programs call a target (SiSEC's scripts, Demucs, DeepConvSep, the original DSSGAN).
+ALIASES = {"others": "other", "voice": "vocals", "saxphone": "saxophone", "mix": MIXTURE}
+ALIASES |= dict.fromkeys(("acc", "music", "no_vocals"), ACCOMPANIMENT)
+ALIASES |= {f"no_{stem}": ACCOMPANIMENT for stem in STANDARD}
+
+Files = dict[str, Path]
+
+
+def pair_songs(
+    references: str | os.PathLike,
+    estimates: str | os.PathLike,
+    protocol: Protocol,
+    *,
+    targets: Sequence[str] | None = None,
+    split: str = "test",
+) -> tuple[list[ScoringTask], int]:
+    """Find the songs that have estimates, and their references.
+
+    Both folders hold song folders (at any depth, such as test/SONG) or are one song themselves; or
+    files that are named after song and stem, such as SONG-voice.wav. Songs meet by their path below
+    the folder, or else by their name.
+
+    Args:
+      references, estimates: the two folders.
+      protocol: decides which stems are read.
+      targets: what to score; None: every stem that any estimated song has.
+      split: folder name of the scores of songs that are not in a split folder.
+
+    Returns:
+      (songs, number of reference songs without estimates).
+
+    Raises:
+      ValueError: no such folder, or no audio in it.
+    """
+    stems, found = song_folders(references), song_folders(estimates)
+    if targets is None:
+        targets = tuple(dict.fromkeys(name for files in found.values() for name in files))
+        order = {name: place for place, name in enumerate(STANDARD)}
+        targets = tuple(sorted(targets, key=lambda name: order.get(name, len(order))))
+    if not targets:
+        raise ValueError(f"{estimates}: only mixtures in it; expected drums.wav and the like")
+    by_name: dict[str, list[Path]] = {}
+    for path in stems:
+        by_name.setdefault(path.name, []).append(path)
+    songs, matched = [], set()
+    for path, files in found.items():
+        same = [path] if path in stems else by_name.get(path.name, [])
+        if len(stems) == len(found) == 1:
+            same = list(stems)
+        match = same[0] if len(same) == 1 else None
+        matched.add(match)
+        name = path.name or getattr(match, "name", "") or Path(os.path.abspath(references)).name
+        parents = path.parts[:-1] or (match or path).parts[:-1]
+        mixture = None
+        if protocol.needs_mixture() and match is not None:
+            mixture = mixture_file(Path(references, match))
+        pair = _Pair(stems.get(match, {}), files, tuple(targets), protocol, mixture)
+        songs.append(
+            ScoringTask(
+                name,
+                parents[-1] if parents else split,
+                pair.identity(),
+                pair.takes,
+                portable=True,
+                references=os.path.join(os.path.abspath(references), match or path),
+            )
+        )
+    return songs, len(set(stems) - matched)
+
+
+def song_folders(root: str | os.PathLike) -> dict[Path, Files]:
+    """List the songs at or below `root`: {path below root: {stem: file}}."""
+    root = Path(root)
+    if not root.is_dir():
+        raise ValueError(f"{root}: no such folder")
+    found: dict[Path, Files] = {}
+    for folder, below, names in os.walk(root):
+        below.sort(key=os.fsencode)
+        for suffix in SUFFIXES:  # in order of preference
+            for name in sorted(names, key=os.fsencode):
+                if Path(name).suffix.lower() == suffix and not name.startswith("."):
+                    song, stem = song_and_stem(Path(folder, name))
+                    files = found.setdefault(song.relative_to(root), {})
+                    files.setdefault(stem, Path(folder, name))
+    for files in found.values():
+        files.pop(MIXTURE, None)
+    songs = {song: files for song, files in found.items() if files}
+    if not songs:
+        raise ValueError(
+            f"{root}: no songs; expected SONG/drums.wav and the like in it ({', '.join(SUFFIXES)})"
+        )
+    return songs
+
+
+def mixture_file(folder: Path) -> Path | None:
+    """The file of the mixture in a song's folder, if there is one."""
+    if not folder.is_dir():  # songs of flat folders have none
+        return None
+    found = [
+        file
+        for file in folder.iterdir()
+        if file.suffix.lower() in SUFFIXES
+        and not file.name.startswith(".")
+        and stem_name(file.name) == MIXTURE
+    ]
+    return min(found, key=lambda file: SUFFIXES.index(file.suffix.lower()), default=None)
+
+
+def song_and_stem(file: Path) -> tuple[Path, str]:
+    """What song a file belongs to and which stem it holds, by its folder and its name.
+
+    SONG/drums.wav, SONG-voice.wav and SONG/SONG-violin.wav all belong to SONG.
+    """
+    song, _, stem = file.stem.rpartition("-")
+    if not song or stem.lower() not in BEHIND:
+        return file.parent, stem_name(file.name)
+    place = file.parent if file.parent.name == song else file.parent / song
+    return place, stem_name(stem)
+
+
+def stem_name(file: str) -> str:
+    """The stem that a file holds, by its name: "mixture_others.wav" → "other"."""
+    name = Path(file).stem.lower()
+    name = name.removeprefix("mixture_") or name
+    return ALIASES.get(name, name)
+
+
+def read(path: Path) -> tuple[np.ndarray, int]:
+    """Read an audio file: float32 (samples, channels) and its rate in Hz.
+
+    Raises:
+      ValueError: not audio, or damaged; names the file.
+      OSError: it cannot be opened.
+    """
+    with open(path, "rb"):  # the system's own words when it cannot be opened
+        pass
+    try:
+        # As bytes, so that names that are not UTF-8 work.
+        return soundfile.read(os.fsencode(path), dtype="float32", always_2d=True)
+    except (soundfile.SoundFileError, RuntimeError) as error:
+        reason = str(error).rsplit(": ", 1)[-1].strip()
+        raise ValueError(
+            f"{path}: cannot be read as audio ({reason}); expected one of {', '.join(SUFFIXES)}"
+        ) from error
+
+
+@dataclass(frozen=True)
+class _Pair:
+    """The files of one song."""
+
+    references: Files
+    estimates: Files
+    targets: tuple[str, ...]
+    protocol: Protocol
+    mixture: Path | None = None
+
+    def identity(self) -> str:
+        """Digest of the names, sizes and times of the files."""
+        facts = list(self.targets)
+        mixture = [self.mixture] if self.mixture else []
+        for file in (*self.references.values(), *self.estimates.values(), *mixture):
+            status = file.stat()
+            facts.append(f"{file.name} {status.st_size} {status.st_mtime_ns}")
+        return digest(*facts)
+
+    def takes(self) -> Takes:
+        """Read what the targets need; errors as of `score_song`."""
+        if not self.references:
+            raise ValueError("no reference folder of this name, or more than one")
+        absent = [
+            target
+            for target in self.targets
+            if target in STANDARD and target not in (*self.references, *self.estimates)
+        ]
+        targets = [target for target in self.targets if target not in absent]
+        if self.protocol.adds_accompaniment and ACCOMPANIMENT not in self.estimates:
+            targets = [target for target in targets if target != ACCOMPANIMENT]  # becomes a sum
+        missing = [target for target in targets if target not in self.estimates]
+        if missing and not self.protocol.silence_counts:
+            folder, known = _content(self.estimates)
+            raise ValueError(f"{folder}: no estimate of {missing[0]}, only {known}")
+        names = self.protocol.names(targets)
+        parts = [part for name in names for part in members(name, names, tuple(self.references))]
+        unknown = [part for part in parts if part not in (*self.references, *STANDARD)]
+        if unknown:
+            folder, known = _content(self.references)
+            raise ValueError(f"{folder}: no reference of {unknown[0]}, only {known}")
+        here = [part for part in dict.fromkeys(parts) if part in self.references]
+        stems, rate = _read_all(self.references, here)
+        given = [target for target in targets if target not in missing]
+        estimates, estimates_rate = _read_all(self.estimates, given)
+        takes = Takes(stems, estimates, rate, estimates_rate or rate)
+        if self.mixture:
+            takes.mixture, mixture_rate = read(self.mixture)
+            if mixture_rate != rate:
+                raise ValueError(
+                    f"{self.mixture}: at {mixture_rate} Hz, references at {rate} Hz: resample it"
+                )
+        takes.warnings += [f"no estimate of {target}: counts as silence" for target in missing]
+        takes.warnings += [f"neither reference nor estimate of {target}" for target in absent]
+        for part in dict.fromkeys(parts):
+            if part not in stems and stems:
+                takes.warnings.append(f"no reference of {part}: taken for silence")
+                stems[part] = np.zeros_like(next(iter(stems.values())))
+        longest = max(stems.values(), key=len, default=np.zeros((0, 1)))
+        estimates |= {target: np.zeros_like(longest) for target in missing}
+        return takes
+
+
+def _content(files: Files) -> tuple[Path, str]:
+    return next(iter(files.values())).parent, ", ".join(files)
+
+
+def _read_all(files: Files, stems: Sequence[str]) -> tuple[dict[str, np.ndarray], int]:
+    """Read some stems of one rate."""
+    audio, rates = {}, {}
+    for stem in stems:
+        audio[stem], rate = read(files[stem])
+        rates.setdefault(rate, files[stem].name)
+    if len(rates) > 1:
+        named = ", ".join(f"{name} at {rate} Hz" for rate, name in rates.items())
+        raise ValueError(f"{_content(files)[0]}: files of different rates ({named}): resample them")
+    return audio, next(iter(rates), 0)

@@ -1,0 +1,190 @@
+"""What becomes of a song's audio before it is scored: rates, lengths, channels, silence."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from evaluation.protocols import ACCOMPANIMENT, Protocol, members, overlaps
+from evaluation.scoring.conversions import as_channels, conversion, fit
+
+
+@dataclass
+class Takes:
+    """Audio of one song.
+
+    Attributes:
+      stems: {stem: (samples, channels)}: all stems of the song; a target's reference is one of
+        them or a sum of several.
+      estimates: {target: (samples, channels)}.
+      sample_rate: of the stems in Hz.
+      estimates_rate: of the estimates in Hz.
+      warnings: what a reader of the scores should know, one line each.
+      mixture: (samples, channels) at the rate of the stems; None: the sum of the references, where
+        a protocol needs one.
+    """
+
+    stems: Mapping[str, np.ndarray]
+    estimates: Mapping[str, np.ndarray]
+    sample_rate: int
+    estimates_rate: int
+    warnings: list[str] = field(default_factory=list)
+    mixture: np.ndarray | None = None
+
+
+@dataclass
+class Prepared:
+    """Audio of one song as its protocol wants it.
+
+    Attributes:
+      references, estimates: {target: (samples, channels)}, of equal shapes.
+      mixture: (samples, channels), where the protocol looks at it.
+      names: the targets in their order.
+      overlapping: whether the accompaniment contains stems that are targets themselves.
+      sample_rate: in Hz.
+      warnings: what a reader of the scores should know, one line each.
+    """
+
+    references: dict[str, np.ndarray]
+    estimates: dict[str, np.ndarray]
+    mixture: np.ndarray | None
+    names: tuple[str, ...]
+    overlapping: bool
+    sample_rate: int
+    warnings: list[str]
+
+    @property
+    def samples(self) -> int:
+        """Length of the scored audio."""
+        return len(next(iter(self.references.values())))
+
+    def beside(self, other: "Prepared") -> bool:
+        """Whether both are scored against the very same references."""
+
+        def same(first: np.ndarray | None, second: np.ndarray | None) -> bool:
+            return first is second or np.array_equal(first, second)
+
+        return (
+            list(self.references) == list(other.references)
+            and (self.sample_rate, self.overlapping) == (other.sample_rate, other.overlapping)
+            and all(same(self.references[name], other.references[name]) for name in self.references)
+            and same(self.mixture, other.mixture)
+        )
+
+
+def prepare(takes: Takes, protocol: Protocol) -> Prepared:
+    """Make references and estimates comparable, as `evaluation.scoring.song.score_song` tells.
+
+    Raises:
+      ValueError: audio that cannot be scored, on one line.
+    """
+    _check(takes)
+    takes = _converted(takes, protocol)
+    if takes.estimates_rate != takes.sample_rate:
+        raise ValueError(
+            f"estimates at {takes.estimates_rate} Hz, references at {takes.sample_rate} Hz: "
+            "resample one of them"
+        )
+    warnings = list(takes.warnings)
+    samples = max(len(audio) for audio in takes.stems.values())
+    if protocol.shortest:
+        samples = min(samples, *map(len, takes.estimates.values()))
+    estimates = {
+        name: fit(audio, samples, f"estimate of {name}", warnings)
+        for name, audio in takes.estimates.items()
+    }
+    names = protocol.names(estimates)
+    if ACCOMPANIMENT in names and ACCOMPANIMENT not in estimates:
+        estimates[ACCOMPANIMENT] = sum(
+            audio for name, audio in estimates.items() if name != "vocals"
+        )
+    if samples < protocol.filter_length and protocol.version != "energies":
+        raise ValueError(
+            f"only {samples} samples long: BSS Eval needs {protocol.filter_length} or more"
+        )
+    references = {
+        name: sum(fit(takes.stems[stem], samples, stem, warnings) for stem in parts)
+        for name in names
+        if (parts := members(name, names, tuple(takes.stems)))
+    }
+    mixture = _mixture(takes, references, samples, warnings) if protocol.needs_mixture() else None
+    fitted = _fitted(references, estimates, protocol, warnings)
+    overlapping = overlaps(names, tuple(takes.stems))
+    rate = takes.sample_rate
+    return Prepared(references, fitted, mixture, names, overlapping, rate, warnings)
+
+
+def _check(takes: Takes) -> None:
+    if not takes.stems or not takes.estimates:
+        raise ValueError("nothing to score: no references or no estimates")
+    mixture = {} if takes.mixture is None else {"mixture": takes.mixture}
+    for role, some in (
+        ("reference ", takes.stems),
+        ("estimate of ", takes.estimates),
+        ("", mixture),
+    ):
+        for name, audio in some.items():
+            if audio.ndim != 2:
+                raise ValueError(f"{role}{name}: shape {audio.shape}, not (samples, channels)")
+            if not audio.size:
+                raise ValueError(f"{role}{name} is empty")
+            if not np.isfinite(audio.sum(dtype=np.float64)):
+                raise ValueError(f"{role}{name} contains NaN or infinite samples")
+    widths = {audio.shape[1] for audio in takes.stems.values()}
+    if len(widths) > 1:
+        raise ValueError(f"references with {sorted(widths)} channels: expected the same in all")
+
+
+def _converted(takes: Takes, protocol: Protocol) -> Takes:
+    """Everything at the protocol's rate, in as many channels as it wants."""
+    if protocol.sample_rate is None and not protocol.mono:
+        return takes
+    convert = conversion(protocol.mono, protocol.sample_rate)
+    rates = takes.sample_rate, takes.estimates_rate
+    return replace(
+        takes,
+        stems={name: convert(audio, rates[0]) for name, audio in takes.stems.items()},
+        estimates={name: convert(audio, rates[1]) for name, audio in takes.estimates.items()},
+        mixture=None if takes.mixture is None else convert(takes.mixture, rates[0]),
+        sample_rate=protocol.sample_rate or rates[0],
+        estimates_rate=protocol.sample_rate or rates[1],
+    )
+
+
+def _mixture(
+    takes: Takes, references: Mapping[str, np.ndarray], samples: int, warnings: list[str]
+) -> np.ndarray:
+    channels = next(iter(references.values())).shape[1]
+    if takes.mixture is None:
+        warnings.append("no mixture: the sum of the references takes its place")
+        return sum(references.values())
+    return fit(
+        as_channels(takes.mixture, channels, "mixture", warnings), samples, "mixture", warnings
+    )
+
+
+def _fitted(
+    references: dict[str, np.ndarray],
+    estimates: Mapping[str, np.ndarray],
+    protocol: Protocol,
+    warnings: list[str],
+) -> dict[str, np.ndarray]:
+    """Estimates in the form of their references; takes silent references out, or raises."""
+    channels = next(iter(references.values())).shape[1]
+    fitted = {}
+    for name in list(references):
+        if not references[name].any() and protocol.silent != "score":
+            if protocol.silent == "skip":
+                warnings.append(f"reference {name} is silent: not scored")
+                del references[name]
+                continue
+            warnings.append(f"reference {name} is silent: noise takes its place")
+        fitted[name] = as_channels(estimates[name], channels, f"estimate of {name}", warnings)
+        scored = protocol.silence_counts or protocol.version == "energies"
+        if not fitted[name].any() and not scored:
+            raise ValueError(
+                f"the estimate of {name} is silent: BSS Eval does not define its score"
+            )
+    if not references:
+        raise ValueError("all references are silent: nothing to score")
+    return fitted

@@ -1,0 +1,212 @@
+"""Score many songs: one file each, resumable, in parallel; a failing song stops no other."""
+
+import contextlib
+import errno
+import hashlib
+import os
+import sys
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+from typing import Protocol as Shape
+
+import numpy as np
+
+from common.cli import one_line, progress
+from common.files import write_json
+from evaluation.protocols import Protocol, find, members
+from evaluation.reports.summary import SUMMARY, printable, summarise
+from evaluation.scoring.executors import Executors, local
+from evaluation.scoring.preparation import Takes
+from evaluation.scoring.song import map_estimates
+from evaluation.scoring.tasks import ScoringTask, scored
+
+Separate = Callable[[np.ndarray, int], Mapping[str, np.ndarray]]
+
+
+class Track(Shape):
+    """What the runner asks of a song; `datasets.track.Track` has it."""
+
+    name: str
+    split: str
+    sample_rate: int
+    stems: tuple[str, ...]
+
+    def read(self, stem: str = "mixture") -> np.ndarray:
+        """Read float32 (samples, channels)."""
+
+
+def evaluate(
+    separate: Separate,
+    tracks: Iterable[Track],
+    protocol: str | Protocol = "musdb18",
+    folder: str | os.PathLike = "scores",
+    *,
+    sources: Sequence[str] | None = None,
+    identity: str = "",
+    workers: int = 1,
+    pool: Executors | None = None,
+    tell: Callable[[str], Any] | None = None,
+) -> dict:
+    """Separate and score songs.
+
+    Args:
+      separate: (mixture (samples, channels), sample_rate) → {source: (samples, channels)}.
+      tracks: songs with `name`, `split`, `sample_rate`, `stems` and `read`.
+      protocol: name or `Protocol`.
+      folder: where the scores go: SPLIT/SONG.json, and summary.json.
+      sources: targets; None: what `separate` gives. "accompaniment" is made up where missing.
+      identity: says which separator this is; a song is scored again when it changes.
+      workers: songs that are scored at once (in threads; separation stays in the caller's).
+      pool: as of `run_all`.
+      tell: takes one line per failing song; None prints to standard error.
+
+    Returns:
+      As `run`.
+    """
+
+    def takes(track: Track) -> Takes:
+        mixture = track.read("mixture")
+        estimates = dict(separate(mixture, track.sample_rate))
+        if sources is not None:
+            estimates = map_estimates(estimates, sources, mixture)
+        stems = needed_stems(track, tuple(estimates), find(protocol))
+        beside = mixture if find(protocol).needs_mixture() else None
+        rate = track.sample_rate
+        return Takes(stems, estimates, rate, rate, mixture=beside)
+
+    songs = [
+        ScoringTask(
+            track.name, track.split, track_identity(track, identity, sources), _bind(takes, track)
+        )
+        for track in tracks
+    ]
+    folder = Path(folder)
+    return run_all({folder: songs}, protocol, workers=workers, pool=pool, tell=tell)[folder]
+
+
+def needed_stems(track: Track, targets: Sequence[str], protocol: Protocol) -> dict:
+    """Read the stems that the references of these targets are made of."""
+    names = protocol.names(targets)
+    stems = (*track.stems, *getattr(track, "missing", ()))  # what is missing reads as silence
+    parts = [part for name in names for part in members(name, names, stems)]
+    # The names of the other stems decide what the accompaniment is.
+    return {part: track.read(part) for part in dict.fromkeys(parts)}
+
+
+def track_identity(track: Track, identity: str, sources: Sequence[str] | None) -> str:
+    """Digest what a track's scores depend on."""
+    fingerprint = getattr(track, "fingerprint", None)
+    own = fingerprint() if callable(fingerprint) else f"{track.sample_rate} {track.stems}"
+    return digest(identity, own, *(sources or ()))
+
+
+def export_identity(folder: str | os.PathLike) -> str:
+    """Digest of an exported separator's two files, read block by block.
+
+    Raises:
+      ValueError: `folder` is not one.
+      OSError: a file cannot be read.
+    """
+    found = []
+    for name in ("config.json", "separator.weights.h5"):
+        path = Path(folder) / name
+        if not path.is_file():
+            raise ValueError(f"{folder}: not an exported separator (no {name})")
+        with open(path, "rb") as file:
+            found.append(hashlib.file_digest(file, "sha256").hexdigest())
+    return digest(*found)
+
+
+def digest(*facts: str) -> str:
+    """SHA-256 of some texts in hexadecimal."""
+    return hashlib.sha256(repr(facts).encode("utf-8", "surrogateescape")).hexdigest()
+
+
+def run(
+    songs: Sequence[ScoringTask],
+    protocol: str | Protocol,
+    folder: str | os.PathLike,
+    *,
+    workers: int = 1,
+    tell: Callable[[str], Any] | None = None,
+) -> dict:
+    """Score songs and write SPLIT/SONG.json and summary.json to `folder`.
+
+    `run_all` with one folder; returns its summary.
+    """
+    return run_all({Path(folder): songs}, protocol, workers=workers, tell=tell)[Path(folder)]
+
+
+def run_all(
+    contests: Mapping[Path, Sequence[ScoringTask]],
+    protocol: str | Protocol,
+    *,
+    workers: int = 1,
+    pool: Executors | None = None,
+    tell: Callable[[str], Any] | None = None,
+) -> dict[Path, dict]:
+    """Score the songs of one or several separators.
+
+    A song that has been scored with the same protocol and identity is taken as it is, so an
+    interrupted run goes on where it stopped. Older scores of a song are removed when it is scored
+    again.
+
+    Args:
+      contests: {folder: songs}; SPLIT/SONG.json and summary.json go to the folder.
+      protocol: name or `Protocol`.
+      workers: songs that are scored at once, on this machine.
+      pool: where they are scored; None: `workers` on this machine.
+      tell: takes one line per failing song; None prints to standard error.
+
+    Returns:
+      For every folder what `evaluation.reports.summary.summarise` gives, with "settings", and "failed":
+      {song: message}.
+
+    Raises:
+      ValueError: an unknown protocol, two songs of one name, no songs, fewer than one worker.
+      OSError: the disk is full or a folder cannot be written.
+    """
+    chosen = find(protocol)
+    files: dict[Path, tuple[Path, ScoringTask]] = {}
+    for folder, songs in contests.items():
+        if not songs:
+            raise ValueError("no songs to score")
+        for song in songs:
+            path = folder / song.split / f"{song.name.replace(os.sep, '_')}.json"
+            if path in files:
+                raise ValueError(f"two songs would be written to {path}: rename one of them")
+            files[path] = folder, song
+    pool = pool or local(workers, all(song.portable for _, song in files.values()))
+    tell = tell or (lambda line: print(line, file=sys.stderr))
+    done: dict[Path, dict] = {folder: {} for folder in contests}
+    failed: dict[Path, dict] = {folder: {} for folder in contests}
+    bar = progress(total=len(files), unit="song", desc="scores")
+    with contextlib.closing(bar):
+        songs = {path: song for path, (_, song) in files.items()}
+        for path, result in scored(songs, chosen, pool):
+            folder, song = files[path]
+            name = printable(song.name)
+            if isinstance(result, Exception):
+                if isinstance(result, OSError) and result.errno in (errno.ENOSPC, errno.EROFS):
+                    raise result
+                failed[folder][name] = one_line(result)
+                where = f"{folder.name}, " if len(contests) > 1 else ""
+                bar.clear()
+                tell(f"{where}{name}: {failed[folder][name]}")
+            else:
+                done[folder][name] = result
+            bar.update()
+    results = {}
+    for folder, scores in done.items():
+        table = summarise(dict(sorted(scores.items())), chosen.reported)
+        summary = {"settings": chosen.settings(), **table}
+        if failed[folder]:
+            summary["failed"] = failed[folder]
+        write_json(folder / SUMMARY, summary)
+        results[folder] = {"failed": {}, **summary}
+    return results
+
+
+def _bind(function: Callable, *arguments: Any) -> Callable[[], Any]:
+    return lambda: function(*arguments)

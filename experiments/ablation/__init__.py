@@ -1,0 +1,1 @@
+"""What each idea of refinement is worth."""

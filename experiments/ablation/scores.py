@@ -1,0 +1,74 @@
+"""Scores of the ablation that outlive its runs: experiments/results/ablation.json."""
+
+import json
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from common.files import ROOT, locked, write_json
+
+FILE = ROOT / "experiments" / "results" / "ablation.json"
+PROTOCOL = "BSS Eval v4, median over frames of 1 s"
+
+
+def read() -> dict[str, Any]:
+    """What is on record.
+
+    Returns:
+      {"protocol", "arms": {name: {"title", "weights": {"alpha", "beta"}, "seeds": {seed: {song:
+      {source: {metric: dB}}}}, "fingerprints": {seed: of the configuration}}}, "sweep": the same
+      for its points, "songs": {role: names}}.
+    """
+    empty = {"protocol": PROTOCOL, "songs": {}, "arms": {}, "sweep": {}}
+    return empty | json.loads(FILE.read_bytes()) if FILE.exists() else empty
+
+
+def scored(arm: Any, seed: int, group: str = "arms") -> bool:
+    """Whether an arm has scores with a seed, in its run or on record with this configuration."""
+    return _songs(read()[group], arm, seed) is not None
+
+
+def gather(
+    arms: Iterable[Any],
+    seeds: Sequence[int],
+    group: str = "arms",
+    songs: dict[str, list[str]] | None = None,
+) -> dict[str, Any]:
+    """Put the scores of finished runs on record beside those whose runs are gone.
+
+    Scores of a configuration that is no longer the plan's are dropped.
+
+    Args:
+      songs: the names of each role; None keeps those on record.
+
+    Returns:
+      What `read` returns.
+    """
+    FILE.parent.mkdir(parents=True, exist_ok=True)
+    with locked(FILE.parent):
+        record = read()
+        found = {}
+        for arm in arms:
+            scores = {seed: _songs(record[group], arm, seed) for seed in seeds}
+            known = {str(seed): value for seed, value in scores.items() if value is not None}
+            if known:
+                found[arm.name] = {
+                    "title": arm.title,
+                    "weights": {name: arm.keys.get(name, 0.0) for name in ("alpha", "beta")},
+                    "seeds": known,
+                    "fingerprints": {seed: arm.fingerprint(int(seed)) for seed in known},
+                }
+        new = record | {group: found} | ({"songs": songs} if songs else {})
+        if new != record:
+            write_json(FILE, new)
+    return new
+
+
+def _songs(known: dict[str, Any], arm: Any, seed: int) -> dict[str, Any] | None:
+    """Of the run, else of the record, made with the configuration that the plan has today."""
+    today, mark = arm.fingerprint(seed), arm.mark(seed)
+    if arm.summary(seed).exists() and mark.exists() and mark.read_text("utf-8") == today:
+        return json.loads(arm.summary(seed).read_bytes())["songs"]
+    entry = known.get(arm.name, {})
+    if entry.get("fingerprints", {}).get(str(seed)) == today:
+        return entry["seeds"][str(seed)]
+    return None

@@ -1,0 +1,63 @@
+"""A run on this machine, or as one of several that train together."""
+
+import sys
+from pathlib import Path
+from typing import Any
+
+from common.cli import UsageError
+from common.interrupts import Interrupted, immediate
+from dssgan import __version__
+from dssgan.config.changes import decisive
+from dssgan.config.schema import Config
+from dssgan.distributed.cluster import Cluster
+from dssgan.distributed.discovery import wanted_cluster
+from experiments.run.machine import prepare_machine
+
+
+def workers_of(config: Config) -> Cluster | None:
+    """The workers that train together, where the configuration asks for several machines.
+
+    Raises:
+      Misuse: TF_CONFIG or SLURM say something else.
+    """
+    try:
+        return wanted_cluster(config.compute.strategy, config.compute.workers)
+    except ValueError as error:
+        raise UsageError(str(error)) from error
+
+
+def assist(config: Config, cluster: Cluster) -> int:
+    """Be one of the workers that write nothing; returns the exit code."""
+    prepare_machine(config)
+    from dssgan.phases import sequence
+
+    place = Path(config.tracking.folder) / (config.name or "run")
+    with immediate():
+        try:
+            sequence.run_phases(build_run(config, place, cluster, say=lambda line: None))
+        except Interrupted as stop:
+            print(f"worker {cluster.index}: {stop}", file=sys.stderr)
+            return stop.code
+    print(f"worker {cluster.index}: done")
+    return 0
+
+
+def build_run(config: Config, folder: Path, cluster: Cluster | None, **options: Any) -> Any:
+    """The run of a configuration, on this machine or together with others."""
+    from dssgan.distributed.team import Team, assemble
+    from dssgan.phases import run
+    from experiments.run import scoring
+    from experiments.songs import training_data
+
+    team = Team()
+    if cluster:
+        told = {"version": __version__, **decisive(config)}
+        team = assemble(cluster, told, seconds=config.compute.wait)
+    return run.Run(
+        config,
+        folder,
+        lambda model: training_data.for_training(config, model, options.get("say", print)),
+        lambda separator: scoring.test_scores(config, separator, folder / "scores"),
+        team=team,
+        **options,
+    )

@@ -1,0 +1,86 @@
+"""Configuration files: YAML in which 1e-3 is a number."""
+
+import ast
+import os
+import re
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from common.cli import UsageError
+from common.files import ROOT
+from dssgan.config.mappings import to_dict
+from dssgan.config.schema import Config
+
+RECIPES = ROOT / "experiments" / "recipes"
+WORDS = {"true": True, "false": False, "null": None}
+
+
+class _Loader(yaml.SafeLoader):
+    """YAML in which 1e-3 is a number."""
+
+
+_Loader.yaml_implicit_resolvers = {
+    first: [pair for pair in pairs if pair[0] != "tag:yaml.org,2002:float"]
+    for first, pairs in yaml.SafeLoader.yaml_implicit_resolvers.items()
+}
+
+
+_Loader.add_implicit_resolver(
+    "tag:yaml.org,2002:float",
+    re.compile(r"^[-+]?(\d+\.\d*([eE][-+]?\d+)?|\.\d+([eE][-+]?\d+)?|\d+[eE][-+]?\d+)$"),
+    list("-+0123456789."),
+)
+
+
+def read_yaml(path: str | os.PathLike) -> dict[str, Any]:
+    """Read a configuration file.
+
+    Raises:
+      Misuse: it is not there, cannot be read, or holds no keys.
+    """
+    path = Path(path)
+    if path.suffix not in (".yaml", ".yml"):
+        hint = "name=value" if "." not in path.name else "a .yaml file"
+        raise UsageError(f"{path}: expected {hint} after 'with'")
+    try:
+        values = yaml.load(path.read_text("utf-8"), _Loader)
+    except FileNotFoundError:
+        known = ", ".join(sorted(file.name for file in RECIPES.glob("*.yaml")))
+        raise UsageError(f"{path}: no such configuration (in experiments/: {known})") from None
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise UsageError(f"{path}: cannot be read: {error}") from error
+    if values is None:
+        return {}
+    if not isinstance(values, dict):
+        raise UsageError(f"{path}: expected keys and values, such as 'seed: 1'")
+    return values
+
+
+def literal(text: str) -> Any:
+    """A value from the command line: a Python literal, a YAML list or section, a word or a text."""
+    if text in WORDS:
+        return WORDS[text]
+    try:
+        return ast.literal_eval(text)
+    except (ValueError, SyntaxError, MemoryError, RecursionError):
+        pass
+    if text.startswith(("[", "{")):
+        try:
+            return yaml.load(text, _Loader)
+        except yaml.YAMLError as error:
+            raise UsageError(f"{text}: not a list or section: {error}") from error
+    return text
+
+
+def nested(key: str, value: Any) -> dict[str, Any]:
+    """Turn a dotted key into sections: ("a.b", 1) → {"a": {"b": 1}}."""
+    for part in reversed(key.split(".")):
+        value = {part: value}
+    return value
+
+
+def dump(config: Config) -> str:
+    """A configuration as YAML that `with` reads again."""
+    return yaml.safe_dump(to_dict(config), sort_keys=False, allow_unicode=True)

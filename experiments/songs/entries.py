@@ -1,0 +1,78 @@
+"""Which songs a configuration names."""
+
+import contextlib
+from collections.abc import Callable, Iterator, Sequence
+
+import datasets
+from common.suggest import nearest
+from datasets.cache.prepare import Unreadable
+from datasets.splits import deal_splits
+from datasets.track import Track
+from dssgan.config.rules import REFINEMENTS
+from dssgan.config.schema import Config, Dataset
+
+Say = Callable[[str], None]
+
+
+def entries(config: Config) -> list[tuple[str, Dataset]]:
+    """(dotted key, dataset) of every dataset of paired songs of a configuration."""
+    also = [(f"data.also[{place}]", entry) for place, entry in enumerate(config.data.also)]
+    return [("data", config.data), *also]
+
+
+def unpaired_entries(config: Config) -> list[tuple[str, Dataset]]:
+    """(dotted key, dataset) of unpaired mixtures and solo recordings, where a phase uses them."""
+    if not set(config.phases) & set(REFINEMENTS):
+        return []
+    return [
+        (f"unpaired.{kind}[{place}]", entry)
+        for kind in ("mixtures", "solos")
+        for place, entry in enumerate(getattr(config.unpaired, kind))
+    ]
+
+
+def readable(where: str, entry: Dataset) -> list[Track]:
+    """The songs of a dataset; a file that cannot be read is told by its list, not passed over."""
+    found, broken = datasets.load_readable(entry.name, entry.root, **entry.options)
+    with unreadable_told(where):
+        if broken:
+            raise Unreadable(f"{len(broken)} files cannot be read, the first: {broken[0]}")
+    return found
+
+
+@contextlib.contextmanager
+def unreadable_told(where: str) -> Iterator[None]:
+    """Name the list that a file stands in, and what to do."""
+    try:
+        yield
+    except Unreadable as error:
+        raise ValueError(
+            f"{where}: {error}; repair them, or take them out of the folder"
+        ) from error
+
+
+def select(tracks: Sequence[Track], entry: Dataset, split: str, where: str) -> list[Track]:
+    """The songs of a split: those that are named, else the dataset's own that are named nowhere.
+
+    Raises:
+      ValueError: a song is named that is not there, or named for two splits; shares that cannot be.
+    """
+    named = {part: getattr(entry, part) for part in ("train", "valid", "test")}
+    known = {track.name: track for track in tracks}
+    taken: dict[str, str] = {}
+    for part, names in named.items():
+        for name in names or ():
+            if name not in known:
+                some = ", ".join(sorted(known)[:8])
+                raise ValueError(f"{where}.{part}: no song {name!r}{nearest(name, known)} ({some})")
+            if name in taken:
+                raise ValueError(f"{where}: {name!r} is in both {taken[name]} and {part}")
+            taken[name] = part
+    if named[split] is not None:
+        chosen = [known[name] for name in named[split]]
+    else:
+        own = deal_splits(tracks, entry.shares)
+        chosen = [t for t in tracks if own[t.name] == split and t.name not in taken]
+    if split != "train":
+        return chosen
+    return chosen[entry.skip :][: entry.first or None]

@@ -1,0 +1,107 @@
+"""Songs for a run: what it trains on, what it is validated with, and what tests it."""
+
+import functools
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from datasets.excerpts.augmentation import Augmentation
+from datasets.excerpts.joined import PairedAndUnpaired
+from datasets.excerpts.paired import PairedExcerpts
+from datasets.sources import read_sources
+from datasets.track import Track
+from dssgan.config.mappings import to_dict
+from dssgan.config.schema import Config
+from dssgan.training.build import excerpt_samples
+from dssgan.training.data import TrainingData
+from evaluation.metrics import ratios
+from experiments.songs.caches import prepared
+from experiments.songs.entries import Say, entries
+from experiments.songs.unpaired import unpaired_excerpts, unpaired_lists
+
+METRICS = {"si_sdr": ratios.si_sdr, "sdr": ratios.sdr, "usdr": ratios.usdr}
+TRAINING, CALIBRATION = 0, 1  # streams of excerpts
+STREAMS = {"self_training": (2, 3), "adversarial": (4, 5)}  # paired and unpaired
+
+
+def augmentation(config: Config) -> Augmentation:
+    """How excerpts are varied."""
+    values = {
+        key: tuple(value) if isinstance(value, list) else value
+        for key, value in to_dict(config.data.augmentation).items()
+    }
+    try:
+        return Augmentation(**values)
+    except ValueError as error:
+        raise ValueError(f"data.augmentation: {error}") from error
+
+
+def for_training(config: Config, model: Any, say: Say = print) -> TrainingData:
+    """Prepare the songs at the model's rate and cut excerpts from them.
+
+    Args:
+      say: prints a line on every unpaired list.
+
+    Raises:
+      ValueError: a list of songs that no excerpts can be drawn from.
+    """
+    training, weights, validation = [], [], []
+    for where, entry in entries(config):
+        train, valid = prepared(config, where, entry, model.sample_rate)
+        total = sum(track.samples for track in train)
+        training += train
+        weights += [entry.weight * track.samples / total for track in train]
+        validation += valid
+    if not training:
+        raise ValueError("data: no songs to train on; name some with data.train=[…]")
+
+    def excerpts(stream: int) -> PairedExcerpts:
+        return PairedExcerpts(
+            training,
+            config.sources,
+            samples=excerpt_samples(config, model),
+            batch_size=config.data.batch,
+            channels=config.data.channels,
+            seed=config.seed,
+            augmentation=augmentation(config),
+            stream=stream,
+            weights=weights,
+        )
+
+    @functools.cache
+    def lists() -> dict[str, list[Track]]:
+        return unpaired_lists(config, model, training, say)
+
+    @functools.cache
+    def refinement(phase: str) -> PairedAndUnpaired:
+        paired, free = STREAMS[phase]
+        return PairedAndUnpaired(
+            excerpts(paired), unpaired_excerpts(config, model, training, lists(), free)
+        )
+
+    metric = METRICS.get(config.validation.metric)
+    if metric is not None and not validation:
+        raise ValueError(
+            "data: no songs to validate with; name some with data.valid=[…], or keep the last "
+            "weights with validation.metric=none"
+        )
+    if config.validation.songs:
+        validation = validation[: config.validation.songs]
+    songs = [PairedSong(track, config.sources) for track in validation]
+    for phase in STREAMS:
+        if phase in config.phases:  # what is wrong with its lists is told before any training
+            refinement(phase)
+    return TrainingData(excerpts(TRAINING), excerpts(CALIBRATION), songs, metric, refinement)
+
+
+class PairedSong:
+    """A whole song with the sources of a configuration."""
+
+    def __init__(self, track: Track, sources: Sequence[str]):
+        self.name, self.sample_rate = track.name, track.sample_rate
+        self._track, self._sources = track, tuple(sources)
+
+    def references(self) -> np.ndarray:
+        """float32 (sources, samples, channels)."""
+        return read_sources(self._track, self._sources)

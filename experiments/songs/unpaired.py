@@ -1,0 +1,100 @@
+"""Unpaired lists of a configuration: mixtures and solo recordings."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from datasets.activity.lists import listed
+from datasets.excerpts.levels import usual_levels
+from datasets.excerpts.recordings import check_recordings
+from datasets.excerpts.unpaired import UnpairedExcerpts
+from datasets.track import Track
+from dssgan.config.schema import Config
+from dssgan.training.build import excerpt_samples
+from experiments.songs.caches import prepared
+from experiments.songs.entries import Say, unpaired_entries
+
+
+def unpaired_lists(
+    config: Config, model: Any, paired: Sequence[Track], say: Say
+) -> dict[str, list[Track]]:
+    """The recordings of "mixtures" and of each source.
+
+    Where the configuration names no mixtures, or no solo recordings of a source, the paired songs
+    give them: drawn apart from one another they are unpaired as well.
+    """
+    found: dict[str, list[Track]] = {}
+    for where, entry in unpaired_entries(config):
+        kind = "mixtures" if where.startswith("unpaired.mixtures") else entry.source
+        tracks = prepared(config, where, entry, model.sample_rate, mixture=kind == "mixtures")[0]
+        if not tracks:
+            raise ValueError(
+                f"{where}: no songs for training in {entry.root or entry.name}; name some with "
+                f"{where}.train=[…], or take the entry out"
+            )
+        named = None if kind == "mixtures" else config.sources
+        silent = check_recordings(where, tracks, kind, named)
+        say(described(where, tracks, silent, config, model))
+        found.setdefault(kind, []).extend(tracks)
+    for kind in ("mixtures", *config.sources):
+        if kind not in found:
+            what = "mixtures" if kind == "mixtures" else f"solos of {kind}"
+            say(f"unpaired: no {what} named; they come from the {len(paired)} paired songs")
+            found[kind] = list(paired)
+    return found
+
+
+def described(
+    where: str, tracks: Sequence[Track], silent: Sequence[str], config: Config, model: Any
+) -> str:
+    """A line on a list of recordings: how much it is, and what becomes of those that differ."""
+    minutes = sum(track.duration for track in tracks) / 60.0
+    parts = [f"{where}: {len(tracks)} recordings, {minutes:.1f} min"]
+    if len(tracks) < config.data.batch:
+        parts.append(f"fewer than a batch of {config.data.batch}: batches repeat them")
+    short = sum(track.samples < excerpt_samples(config, model) for track in tracks)
+    if short:
+        ways = {"loop": "looped (unpaired.short=pad sets them in silence)"}
+        ways["pad"] = "set in silence (unpaired.short=loop repeats them)"
+        parts.append(f"{short} shorter than an excerpt: {ways[config.unpaired.short]}")
+    rates = Counter(track.original_rate for track in tracks)
+    if len(rates) > 1:
+        counts = ", ".join(f"{count} of {rate} Hz" for rate, count in sorted(rates.items()))
+        parts.append(f"{counts}, resampled to {model.sample_rate}")
+    mono = sum(track.channels == 1 for track in tracks)
+    if 0 < mono < len(tracks):
+        ways = {1: "left or right is heard of these", 2: "mono is heard on both sides"}
+        stereo = len(tracks) - mono
+        parts.append(f"{mono} mono, {stereo} stereo: {ways[config.data.channels]}")
+    if silent:
+        parts.append(f"{len(silent)} silent, such as {silent[0]}")
+    return "; ".join(parts)
+
+
+def unpaired_excerpts(
+    config: Config,
+    model: Any,
+    paired: Sequence[Track],
+    lists: Mapping[str, Sequence[Track]],
+    stream: int,
+) -> UnpairedExcerpts:
+    """Excerpts of the recordings that `unpaired_lists` found."""
+    unpaired, normalise = config.unpaired, config.data.augmentation.normalise
+    return UnpairedExcerpts(
+        lists["mixtures"],
+        {source: lists[source] for source in config.sources},
+        samples=excerpt_samples(config, model),
+        batch_size=config.data.batch,
+        channels=config.data.channels,
+        seed=config.seed,
+        stream=stream,
+        gain=unpaired.gain,
+        swap=config.data.augmentation.swap,
+        polarity=unpaired.polarity,
+        normalise=normalise,
+        short=unpaired.short,
+        active_share=unpaired.active_share,
+        levels=usual_levels(paired, config.sources) if normalise == "track" else None,
+        sources=config.sources,
+        intervals=listed if unpaired.active_only else None,
+    )

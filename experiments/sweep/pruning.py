@@ -1,0 +1,34 @@
+"""Which points of a sweep are not worth being trained to their end."""
+
+import statistics
+from collections.abc import Sequence
+
+from experiments.sweep.run_state import Curve
+
+
+def hopeless(curve: Curve, peers: Sequence[Curve], others: int, patience: int) -> str:
+    """Why a point is given up; "" while there is hope.
+
+    After the median stopping rule of Google Vizier (Golovin et al. 2017, section 3.2.2), with the
+    others' best scores in place of their means: the best score up to an update is below the median
+    of the best that the others had up to the same update.
+
+    Args:
+      curve: (update, score) of the point.
+      peers: of the others; those that did not come so far do not count.
+      others: so many must count.
+      patience: validations that the point has at least.
+    """
+    if len(curve) <= patience:
+        return ""
+    update = curve[-1][0]
+    bests = [
+        max(score for step, score in peer if step <= update)
+        for peer in peers
+        if peer and peer[0][0] <= update <= peer[-1][0]
+    ]
+    best = max(score for _, score in curve)
+    if len(bests) < others or best >= statistics.median(bests):
+        return ""
+    middle = statistics.median(bests)
+    return f"{best:.2f} after {update} updates, median of {len(bests)} others {middle:.2f}"

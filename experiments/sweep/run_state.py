@@ -1,0 +1,125 @@
+"""What the folder of a run tells about it: whether it is finished, its scores, its last words."""
+
+import contextlib
+import json
+import math
+import re
+from pathlib import Path
+from typing import Any
+
+from common.files import write_json
+from experiments.sweep.guard import LOG, STOP
+from experiments.tracking.records import read_curves
+
+TAIL = 65536  # bytes of a log that are looked at
+EPOCH = re.compile(r"^epoch (\d+)/(\d+) ", re.MULTILINE)
+PRUNED, PAUSED = "pruned", "paused"
+
+Curve = list[tuple[int, float]]
+
+
+def finished(folder: Path) -> bool:
+    """Whether a run is done: it has its test scores, or its record says so."""
+    if (folder / "scores" / "summary.json").exists():
+        return True
+    record = _read(folder / "run.json")
+    return record.get("status") == "COMPLETED" and isinstance(record.get("result"), dict)
+
+
+def scores(folder: Path) -> dict[str, float]:
+    """The figures of a finished run: {"SDR/drums": dB, …, "validation/si_sdr": dB}.
+
+    What is missing or damaged is left out.
+    """
+    found = {}
+    summary = _read(folder / "scores" / "summary.json")
+    how = (summary.get("reported") or ["median"])[0]
+    for source, row in (summary.get(how) or {}).items():
+        found |= {f"{metric}/{source}": value for metric, value in row.items()}
+    for name, (_, values) in _validations(folder).items():
+        found[name] = max(filter(_is_number, values), default=math.nan)
+    result = _read(folder / "run.json").get("result")
+    found |= result if isinstance(result, dict) else {}
+    return {name: float(value) for name, value in found.items() if _is_number(value)}
+
+
+def curve(folder: Path, metric: str) -> Curve:
+    """Validation scores of a run so far, as (updates since its beginning, score).
+
+    Updates are counted on from phase to phase. A validation that was done again after a resume
+    counts once.
+    """
+    steps, values = _validations(folder).get(metric, ((), ()))
+    found: Curve = []
+    before = begun = 0  # updates before this phase, and in `found` when it began
+    for step, value in zip(steps, values):
+        if not _is_number(value):
+            continue
+        known = dict(found[begun:])
+        if found and before + step <= found[-1][0]:
+            if known.get(before + step) == value:
+                continue
+            before, begun = found[-1][0], len(found)
+        found.append((before + step, float(value)))
+    return found
+
+
+def last_line(folder: Path) -> str:
+    """The last line of a run's log; "" where there is none."""
+    return _tail(folder).strip().rpartition("\n")[2].strip()
+
+
+def epoch(folder: Path) -> tuple[int, int]:
+    """(epochs done, epochs in all) of the phase that a run is in; (0, 0) when it does not say."""
+    lines = EPOCH.findall(_tail(folder))
+    return (int(lines[-1][0]), int(lines[-1][1])) if lines else (0, 0)
+
+
+def stop(folder: Path, reason: str, why: str = "") -> None:
+    """Ask the run to save and end; `reason` is PRUNED or PAUSED."""
+    write_json(folder / STOP, {"reason": reason, "why": why})
+
+
+def stopped(folder: Path) -> dict[str, str]:
+    """{"reason", "why"} of a run that was asked to end; empty for others."""
+    return _read(folder / STOP)
+
+
+def let_run(folder: Path) -> None:
+    """Take the request to end back."""
+    (folder / STOP).unlink(missing_ok=True)
+
+
+def _validations(folder: Path) -> dict[str, tuple[list[int], list[float]]]:
+    """{metric: (updates, scores)} of all validations; empty where the record is damaged."""
+    found: dict[str, tuple[list[int], list[float]]] = {}
+    with contextlib.suppress(OSError, ValueError):
+        for entry, _ in read_curves(folder, lambda line: None):
+            for name, points in entry.items():
+                if name.startswith("validation/"):
+                    steps, values = found.setdefault(name, ([], []))
+                    steps += points["steps"]
+                    values += points["values"]
+    return found
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and math.isfinite(value)
+
+
+def _read(path: Path) -> dict[str, Any]:
+    """A JSON object; empty where there is none."""
+    try:
+        found = json.loads(path.read_bytes())
+    except (OSError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def _tail(folder: Path) -> str:
+    try:
+        with open(folder / LOG, "rb") as file:
+            file.seek(max(0, file.seek(0, 2) - TAIL))
+            return file.read().decode("utf-8", "replace")
+    except OSError:
+        return ""

@@ -1,0 +1,1 @@
+"""Every system with one budget, and untrained methods."""

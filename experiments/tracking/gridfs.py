@@ -1,0 +1,98 @@
+"""The files of a run, sources and artifacts, and their way into a database's GridFS."""
+
+import functools
+import hashlib
+import mimetypes
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from experiments.tracking import records
+from experiments.tracking.documents import is_cut, object_id
+
+
+def files_of(
+    folder: Path, record: dict[str, Any], uid: str, say: Callable[[str], None]
+) -> dict[Any, dict[str, Any]]:
+    """The files of a run by their ids in the database, which follow from name and content.
+
+    A log that is too long for the run's document is one of them as soon as the run has ended.
+
+    Args:
+      uid: the run's; artifacts belong to it, sources to all runs that have the same ones.
+      say: is told of files that are not there, or that do not belong to the run.
+
+    Returns:
+      {id: {"name", "path", "kind": "source" or "artifact", "sha256"}}.
+    """
+    named = []
+    sources = record["experiment"].get("sources")
+    for source in sources if isinstance(sources, list) else []:
+        if isinstance(source, list) and len(source) == 2:
+            named.append((folder.parent / str(source[1]), folder.parent, str(source[0]), "source"))
+    artifacts = record.get("artifacts")
+    for name in artifacts if isinstance(artifacts, list) else []:
+        named.append((folder / str(name), folder, str(name), "artifact"))
+    if record["status"] != "RUNNING" and is_cut(folder):
+        named.append((folder / records.LOG, folder, records.LOG, "artifact"))
+    found = {}
+    for path, within, name, kind in named:
+        try:
+            if not path.resolve().is_relative_to(within.resolve()):
+                raise OSError("it lies outside the runs")
+            digest = _checksum(path, path.stat().st_size, path.stat().st_mtime_ns)
+        except OSError as error:
+            say(f"{path}: {error.strerror or error}; this {kind} is left out")
+            continue
+        key = object_id(f"{kind} {uid if kind == 'artifact' else ''} {name} {digest}")
+        found[key] = {"name": name, "path": path, "kind": kind, "sha256": digest}
+    return found
+
+
+def send_files(database: Any, uid: str, files: dict[Any, dict[str, Any]]) -> None:
+    """Upload the files that the database lacks; remove artifacts that were written anew since.
+
+    Raises:
+      OSError: a file cannot be read.
+      Exception: one of pymongo's kinds.
+    """
+    import gridfs
+
+    bucket = gridfs.GridFSBucket(database)
+    there = {}
+    for file in database["fs.files"].find({"_id": {"$in": list(files)}}):
+        there[file["_id"]] = (file["length"], (file.get("metadata") or {}).get("sha256"))
+    for key, file in files.items():
+        if there.get(key) == (file["path"].stat().st_size, file["sha256"]):
+            continue
+        _remove(bucket, key)  # half of it, from a delivery that was broken off
+        owner = uid if file["kind"] == "artifact" else None
+        kind = mimetypes.guess_type(file["name"])[0] or "application/octet-stream"
+        told = {"sha256": file["sha256"], "run": owner, "contentType": kind}
+        where = f"{file['kind']}://{owner or 'all'}/{file['name']}"
+        with open(file["path"], "rb") as data:
+            bucket.upload_from_stream_with_id(key, where, data, metadata=told)
+    for old in list(database["fs.files"].find({"metadata.run": uid}, {"_id": 1})):
+        if old["_id"] not in files:
+            _remove(bucket, old["_id"])
+
+
+def _remove(bucket: Any, key: Any) -> None:
+    import gridfs
+    import pymongo.errors as errors
+
+    try:
+        bucket.delete(key)
+    except gridfs.NoFile:
+        pass
+    except errors.OperationFailure as error:
+        if "not found" not in str(error):
+            raise
+
+
+@functools.lru_cache(maxsize=4096)
+def _checksum(path: Path, size: int, changed: int) -> str:
+    """SHA-256 of a file, read once for as long as its size and its time stay the same."""
+    del size, changed
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

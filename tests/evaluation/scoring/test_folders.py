@@ -1,0 +1,135 @@
+"""Estimates as the programs of the published systems leave them on disk."""
+
+import json
+
+import numpy as np
+import pytest
+import soundfile
+
+from evaluation.protocols import PROTOCOLS, Protocol
+from evaluation.scoring import runner
+from evaluation.scoring.folders import pair_songs, song_folders
+
+RATE, SAMPLES = 8000, 6000
+STEMS = ("drums", "bass", "other", "vocals")
+#: The protocol of DSD100 with short frames and filters.
+DSD100 = Protocol(
+    **PROTOCOLS["dsd100"].settings() | {"window_s": 0.5, "hop_s": 0.25, "filter_length": 16}
+)
+
+
+def write(path, audio):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    soundfile.write(path, audio, RATE, subtype="FLOAT")
+    return audio
+
+
+@pytest.fixture
+def folders(tmp_path, rng):
+    """References of one song, and estimates of it as DeepConvSep's scripts name them."""
+    for stem in STEMS:
+        audio = write(tmp_path / f"ref/Song/{stem}.wav", 0.1 * rng.standard_normal((SAMPLES, 2)))
+        name = "others" if stem == "other" else stem
+        estimate = 0.8 * audio + 0.02 * rng.standard_normal(audio.shape)
+        write(tmp_path / f"est/Song/mixture_{name}.wav", estimate)
+    return tmp_path
+
+
+def scored(folders, out, protocol, **options):
+    """{target: {metric: (frames,)}}, warnings and the summary of the only song."""
+    songs, _ = pair_songs(folders / "ref", folders / "est", protocol, **options)
+    summary = runner.run(songs, protocol, folders / out, tell=pytest.fail)
+    (song,) = (folders / out).glob("test/*.json")
+    found = json.loads(song.read_text())
+    table = {
+        target["name"]: {
+            metric: np.array([frame["metrics"][metric] for frame in target["frames"]], float)
+            for metric in ("SDR", "ISR", "SIR", "SAR")
+        }
+        for target in found["targets"]
+    }
+    return table, found["warnings"], summary
+
+
+def test_a_missing_estimate_counts_as_zeros_in_the_protocol_of_dsd100(folders):
+    """What its script makes of zeros: all is distortion, 0 dB; the others stay what they were."""
+    whole, warnings, _ = scored(folders, "whole", DSD100)
+    assert warnings == []
+    file = folders / "est/Song/mixture_bass.wav"
+    silent = np.zeros_like(soundfile.read(file)[0])
+    file.unlink()
+    found, warnings, summary = scored(folders, "missing", DSD100, targets=STEMS)
+    assert warnings == ["no estimate of bass: counts as silence"]
+    for target in ("drums", "other", "vocals"):
+        for metric, values in whole[target].items():
+            np.testing.assert_allclose(found[target][metric], values, atol=1e-4)
+    assert (found["bass"]["SDR"] == 0).all() and (found["bass"]["ISR"] == 0).all()
+    assert np.isnan(found["bass"]["SIR"]).all() and np.isnan(found["bass"]["SAR"]).all()
+    # The accompaniment is the sum of the other two, which lacks the bass.
+    assert (found["accompaniment"]["SDR"] < whole["accompaniment"]["SDR"] - 3).all()
+    assert summary["median"]["bass"]["SDR"] == 0
+    write(file, silent)  # a file of zeros is the same
+    again, warnings, _ = scored(folders, "zeros", DSD100)
+    assert warnings == []
+    np.testing.assert_equal(again, found)
+
+
+def test_only_that_protocol_takes_a_missing_estimate_for_zeros(folders):
+    (folders / "est/Song/mixture_bass.wav").unlink()
+    told = []
+    songs, _ = pair_songs(folders / "ref", folders / "est", PROTOCOLS["musdb18"], targets=STEMS)
+    runner.run(songs, "musdb18", folders / "out", tell=told.append)
+    assert "no estimate of bass, only drums, other, vocals" in told[0]
+
+
+def test_a_frame_without_a_reference_has_no_score_of_silence_either(folders):
+    path = folders / "ref/Song/drums.wav"
+    audio = soundfile.read(path)[0]
+    audio[:4000] = 0
+    write(path, audio)
+    (folders / "est/Song/mixture_bass.wav").unlink()
+    found, _, _ = scored(folders, "out", DSD100, targets=STEMS)
+    assert np.isnan(found["bass"]["SDR"]).tolist() == [True, False]
+
+
+def test_flat_folders_of_ikala(tmp_path, rng):
+    """output/METHOD/ID-voice.wav beside the songs of `python -m datasets export ikala`."""
+    for song in ("10161_chorus", "21025_verse"):
+        for stem, name in (("vocals", "voice"), ("accompaniment", "music")):
+            audio = write(tmp_path / f"ref/test/{song}/{stem}.wav", rng.random((SAMPLES, 1)))
+            write(tmp_path / f"est/{song}-{name}.wav", 0.9 * audio)
+    write(tmp_path / "ref/test/21025_verse/mixture.wav", rng.random((SAMPLES, 1)))
+    songs, without = pair_songs(tmp_path / "ref", tmp_path / "est", PROTOCOLS["ikala"])
+    assert [(song.name, song.split) for song in songs] == [
+        ("10161_chorus", "test"),
+        ("21025_verse", "test"),
+    ]
+    assert without == 0
+    takes = songs[1].takes()
+    assert list(takes.stems) == list(takes.estimates) == ["vocals", "accompaniment"]
+    for stem in takes.stems:
+        np.testing.assert_allclose(takes.estimates[stem], 0.9 * takes.stems[stem], atol=1e-6)
+    assert takes.mixture is not None and songs[0].takes().mixture is None
+
+
+def test_flat_folders_of_bach10(tmp_path, rng):
+    """METHOD/PIECE-violin.wav beside Sources/PIECE/PIECE-violin.wav."""
+    pieces = ("01-AchGottundHerr", "02-AchLiebenChristen")
+    for piece in pieces:
+        for name in ("bassoon", "clarinet", "saxphone", "violin"):
+            audio = rng.random((SAMPLES, 1))
+            write(tmp_path / f"ref/Sources/{piece}/{piece}-{name}.wav", audio)
+            write(tmp_path / f"est/{piece}-{name}.wav", audio)
+    songs, without = pair_songs(tmp_path / "ref", tmp_path / "est", PROTOCOLS["bach10"])
+    assert [song.name for song in songs] == list(pieces) and without == 0
+    takes = songs[0].takes()
+    assert set(takes.estimates) == {"bassoon", "clarinet", "saxophone", "violin"}
+    np.testing.assert_array_equal(takes.estimates["violin"], takes.stems["violin"])
+
+
+def test_names_that_only_look_like_it_are_stems(tmp_path, rng):
+    for name in ("lead-guitar", "voice", "Song-mix"):
+        write(tmp_path / f"Song/{name}.wav", rng.random((9, 1)))
+    assert {str(path): set(files) for path, files in song_folders(tmp_path).items()} == {
+        "Song": {"lead-guitar", "vocals", "song-mix"}
+    }
