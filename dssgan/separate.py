@@ -39,7 +39,7 @@ def parse(argv: list[str]) -> argparse.Namespace:
     """Read the command line.
 
     Raises:
-      Misuse: values that do not go together.
+      UsageError: values that do not go together.
     """
     parser = argparse.ArgumentParser(prog="python -m dssgan.separate", description=__doc__)
     add = parser.add_argument
@@ -124,7 +124,7 @@ def load(folder: str | os.PathLike, options: argparse.Namespace):
         batch_size=options.batch,
         consistent=False if options.no_consistent else None,
         precision=options.precision,
-        spool=options.out,
+        temporary_folder=options.out,
     )
 
 
@@ -132,7 +132,7 @@ def stem_names(separator, options: argparse.Namespace) -> tuple[str, ...]:
     """Names of the stems to write.
 
     Raises:
-      Misuse: a source that the separator does not have.
+      UsageError: a source that the separator does not have.
     """
     asked = options.sources if options.two_stems is None else options.two_stems
     if asked is None:
@@ -167,7 +167,7 @@ def separate_song(
     names = ("mixture", *plan) if container else tuple(plan)
     asked = tuple(name for name in plan if name in separator.sources)
     floats = options.format == "wav" and options.bits == "32f"
-    size = separator.spool_bytes(info.samples, info.sample_rate, info.channels)
+    size = separator.temporary_bytes(info.samples, info.sample_rate, info.channels)
     size += 0 if floats else 4 * info.samples * info.channels * len(names)
     require_space(options.out, size, os.fspath(song.path))
     report = Report()

@@ -15,6 +15,7 @@ import tensorflow as tf
 
 from dssgan.models import export
 from dssgan.models.base import SeparatorModel
+from dssgan.separation.buffers import require_space
 from dssgan.separation.overlap_add import fade_window, overlap_add, shifted_average, split_chunks
 from dssgan.separation.resampling import resampled_length
 from dssgan.separation.stream import Report, check_audio, check_sample_rate, separated_stream
@@ -40,8 +41,7 @@ class Separator:
       consistent: share what the estimates leave of the mixture between them, so that they add up
         to it. None: where the sources are all that is in a song.
       precision: "float32", "bfloat16" or "float16"; None keeps the model's own.
-      jit_compile: compile with XLA; None: on a GPU.
-      spool: folder for temporary files of songs whose level or gains must be known first; None is
+      temporary_folder: of temporary files of songs whose level or gains must be known first; None is
         the system's temporary folder.
 
     Raises:
@@ -58,8 +58,7 @@ class Separator:
         batch_size: int | None = None,
         consistent: bool | None = None,
         precision: str | None = None,
-        jit_compile: bool | None = None,
-        spool: str | os.PathLike | None = None,
+        temporary_folder: str | os.PathLike | None = None,
     ):
         if segment is not None and not 0 < segment < 3600:
             raise ValueError(f"segment is {segment} s: expected more than 0 and less than an hour")
@@ -75,7 +74,7 @@ class Separator:
         self.model = export.with_precision(model, precision)
         self.batch_size = int(batch_size or (4 if gpu else 1))
         self.consistent = self.complete if consistent is None else bool(consistent)
-        self.spool = spool
+        self.temporary_folder = temporary_folder
         if segment is None:
             large = self.model.count_params() >= LARGE
             segment = LARGE_SEGMENT_S if large else SEGMENT_S
@@ -91,8 +90,7 @@ class Separator:
         self._one_channel = model.channels_apart and not gpu
         self._window = fade_window(self.segment, self.hop, model.context)
         self.traces = 0
-        jit_compile = gpu if jit_compile is None else jit_compile
-        self._function = tf.function(self._trace, jit_compile=jit_compile, autograph=False)
+        self._function = tf.function(self._trace, jit_compile=gpu, autograph=False)
         self._graphs: dict[int, Callable] = {}
 
     @classmethod
@@ -129,14 +127,15 @@ class Separator:
         """Longest delay in seconds of `stream` in a single pass; resampling adds 0.05 to 0.2 s."""
         return self.segment * self.batch_size / self.sample_rate
 
-    def spool_bytes(
-        self, samples: int, sample_rate: int, channels: int, gains: bool | None = None
+    def temporary_bytes(
+        self, samples: int, sample_rate: int, channels: int, recover: bool = True
     ) -> int:
-        """Size of the temporary files for so much audio; 0 for a model that needs none.
+        """Size in bytes of the temporary files for so much audio; 0 for a model that needs none.
 
-        `gains` says whether gains are to be recovered; None: as the model wants.
+        Args:
+          recover: recover gains where the model leaves the scale open.
         """
-        gains = self.model.scale_free if gains is None else gains
+        gains = self.model.scale_free and recover
         if not (gains or self.model.unit_variance):
             return 0
         rows = len(self.sources) * resampled_length(samples, sample_rate, self.sample_rate)
@@ -166,7 +165,9 @@ class Separator:
         """
         audio = check_audio(audio, options.get("name", "mixture"))
         blocks = (audio[start : start + FEED] for start in range(0, len(audio), FEED))
-        stream = self.stream(blocks, sample_rate, sources, samples=len(audio), **options)
+        size = self.temporary_bytes(len(audio), sample_rate, audio.shape[1], "gains" not in options)
+        require_space(self.temporary_folder, size, options.get("name", "mixture"))
+        stream = self.stream(blocks, sample_rate, sources, **options)
         stems = {source: np.empty(audio.shape, np.float32) for source in self._asked(sources)}
         place = 0
         for pieces in stream:
@@ -184,7 +185,6 @@ class Separator:
         *,
         level: Any = None,
         gains: Any = None,
-        samples: int | None = None,
         name: str = "mixture",
         report: Report | None = None,
         progress: Callable[[float], object] | None = None,
@@ -202,7 +202,6 @@ class Separator:
           sources: the ones to yield; None yields all.
           level: standard deviation of the track at the model's rate, one number or one per channel.
           gains: {source: one number or one per channel}, or (sources, channels).
-          samples: length in all if known; free disk is then checked before the work starts.
           name: what to call the audio in messages.
           report: filled in as far as the stream went.
           progress: called with the seconds that were newly separated.
@@ -222,9 +221,7 @@ class Separator:
             blocks,
             int(sample_rate),
             asked,
-            level=level,
-            gains=gains,
-            samples=samples,
+            known=(level, gains),
             name=name,
             report=Report() if report is None else report,
             progress=progress,

@@ -2,8 +2,8 @@
 
   python -m dssgan.train                                              a small one on the band
   python -m dssgan.train with data.name=musdb18 data.root=MUSDB18     the published recipe
-  python -m dssgan.train with experiments/recipes/drums_small.yaml seed=2     one key changed
-  python -m dssgan.train print_config with experiments/recipes/demo.yaml      every key and its value
+  python -m dssgan.train with drums_small seed=2     one key changed
+  python -m dssgan.train print_config with demo      every key and its value
   python -m dssgan.train with resume=runs/demo-1                      go on where a run stopped
   python -m dssgan.train with FILE.yaml compute.strategy=workers      be one of several machines
 

@@ -54,7 +54,7 @@ def merge(base: Mapping, update: Mapping, path: str = "") -> dict[str, Any]:
       base, update: nested keys. path: where both stand in the whole, for messages.
 
     Raises:
-      Misuse: a position beyond the end of a list.
+      UsageError: a position beyond the end of a list.
     """
     result = dict(base)
     for key, value in update.items():

@@ -14,7 +14,7 @@ class Critic(keras.Model):
     """A Keras model that scores how real excerpts sound: high for real, low for generated.
 
     Judging has two halves. `represent` has no weights and turns audio into what the critic looks
-    at; `judge` holds the weights and scores it. The gradient penalty is taken between the two.
+    at; `score` holds the weights and scores it. The gradient penalty is taken between the two.
 
     Attributes:
       sample_rate: in Hz; the audio must come at this rate.
@@ -81,17 +81,17 @@ class Critic(keras.Model):
             )
 
     @property
-    def width_seen(self) -> int:
+    def input_channels(self) -> int:
         """Channels of the audio that `call` expects."""
         return self.channels
 
     def check_audio(self, audio: tf.Tensor) -> tf.Tensor:
-        """`audio` as float32; ValueError unless it is (batch, samples, `width_seen`)."""
+        """`audio` as float32; ValueError unless it is (batch, samples, `input_channels`)."""
         audio = tf.convert_to_tensor(audio)
-        if audio.shape.rank != 3 or audio.shape[-1] != self.width_seen:
+        if audio.shape.rank != 3 or audio.shape[-1] != self.input_channels:
             raise ValueError(
                 f"{self.kind}: audio of shape {tuple(audio.shape)}, expected (batch, samples, "
-                f"{self.width_seen})"
+                f"{self.input_channels})"
             )
         self.check_length(audio.shape[1])
         return tf.cast(audio, tf.float32)
@@ -100,7 +100,7 @@ class Critic(keras.Model):
         """What is judged: (batch, samples, channels) → float32 (batch, …), or a list of them."""
         raise NotImplementedError
 
-    def judge(
+    def score(
         self, representation: Any, training: bool = False, precise: bool = False
     ) -> tuple[tf.Tensor, list[tf.Tensor]]:
         """Score what `represent` returned.
@@ -117,8 +117,8 @@ class Critic(keras.Model):
         raise NotImplementedError
 
     def call(self, audio: tf.Tensor, training: bool = False):
-        """(batch, samples, channels) → what `judge` returns."""
-        return self.judge(self.represent(audio), training=training)
+        """(batch, samples, channels) → what `score` returns."""
+        return self.score(self.represent(audio), training=training)
 
 
 def beside(mixture: tf.Tensor, stems: tf.Tensor) -> tf.Tensor:

@@ -72,7 +72,7 @@ class Dependency(WindowedCritic):
         return self.channels * (1 + 3 * self.hyperparameters["estimates"])
 
     @property
-    def width_seen(self) -> int:
+    def input_channels(self) -> int:
         """Channels of mixture and estimates side by side."""
         return self.channels * (1 + self.hyperparameters["estimates"])
 
@@ -90,7 +90,7 @@ class Dependency(WindowedCritic):
         # The floors keep gradients finite where a bin is silent.
         length = tf.sqrt(tf.square(real) + tf.square(imaginary) + FLOOR)
         real, imaginary = real / length, imaginary / length
-        for first in range(self.channels, self.width_seen, self.channels):
+        for first in range(self.channels, self.input_channels, self.channels):
             estimate = spectra[:, first : first + self.channels]
             own_real, own_imaginary = tf.math.real(estimate), tf.math.imag(estimate)
             along = own_real * real + own_imaginary * imaginary

@@ -1,15 +1,13 @@
 """Several machines as one: what the workers of a run agree on, and who writes.
 
-Every worker runs the same program on its part of each batch. The chief alone writes files; it tells
-the others where a phase begins, they tell it their validation scores, and all of them stop at the
-same update.
+Every worker runs the same program on its part of each batch. The chief alone writes files; it
+sends the others the state that a phase begins with, they send it their validation scores, and all
+of them stop at the same update.
 """
 
 import collections
 import contextlib
-import dataclasses
 import faulthandler
-import json
 import os
 import re
 import signal
@@ -22,7 +20,6 @@ import tensorflow as tf
 from common import startup
 from dssgan.distributed.cluster import Cluster
 from dssgan.distributed.rendezvous import rendezvous
-from dssgan.training.state import Progress, TrainingState
 
 LAG = 2  # updates; whether to stop is asked without waiting for the device
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
@@ -79,14 +76,14 @@ class Team:
         if self.chief:
             self.wait()
 
-    def told(self, data: bytes) -> bytes:
-        """What the chief gives, for all of them."""
+    def broadcast(self, data: bytes) -> bytes:
+        """The chief's `data`, on all workers."""
         if self.count == 1:
             return data
         size = int(self.totals(np.array([len(data) * self.chief], np.int64))[0])
-        return self._copied(data, size)
+        return self.copy(data, size)
 
-    def _copied(self, data: bytes, size: int) -> bytes:
+    def copy(self, data: bytes, size: int) -> bytes:
         """The chief's `data`, whose size all workers know."""
         whole = np.zeros(-(-size // 8), np.int64)  # sums of whole numbers keep every bit
         if self.chief:
@@ -94,18 +91,6 @@ class Team:
         step = CHUNK // 8
         parts = [self.totals(whole[at : at + step]) for at in range(0, len(whole), step)]
         return np.concatenate([whole[:0], *parts]).tobytes()[:size]
-
-    def share(self, state: TrainingState) -> None:
-        """All workers take over the chief's state, bit by bit."""
-        if self.count == 1:
-            return
-        for variable in state.variables().values():
-            value = variable.numpy()
-            told = self._copied(value.tobytes(), value.nbytes)
-            if not self.chief:
-                variable.assign(np.frombuffer(told, value.dtype).reshape(value.shape))
-        progress = json.dumps(dataclasses.asdict(state.progress)).encode()
-        state.progress = Progress(**json.loads(self.told(progress)))
 
     def stop_at_once(self, number: int | None) -> int | None:
         """The signal that asked any of the workers to stop; waits for all of them."""
@@ -142,24 +127,24 @@ class Team:
 
 def assemble(
     cluster: Cluster,
-    told: Mapping[str, Any],
+    settings: Mapping[str, Any],
     *,
     seconds: float,
-    say: Callable[[str], None] = print,
+    log: Callable[[str], None] = print,
 ) -> Team:
     """Meet the other workers and form a strategy with them, before TensorFlow computes anything.
 
     Args:
-      told: what must be the same on all workers.
+      settings: what must be the same on all workers.
       seconds: to wait for the others.
 
     Raises:
-      ValueError, OSError: as of `dssgan.distributed.rendezvous.rendezvous`; TensorFlow cannot use the own port.
+      ValueError, OSError: as of `rendezvous`; TensorFlow cannot use the own port.
     """
     with startup.stderr_hidden():
         gpus = len(tf.config.list_physical_devices("GPU"))
     machine = {"TensorFlow": tf.__version__, "GPUs of a worker": gpus}
-    rendezvous(cluster, {**machine, **told}, seconds=seconds, say=say)
+    rendezvous(cluster, {**machine, **settings}, seconds=seconds, log=log)
     os.environ["TF_CONFIG"] = cluster.tf_config()
     # TensorFlow holds Python's lock while it waits: only a thread without it can give up.
     faulthandler.dump_traceback_later(max(seconds, 60.0), exit=True)
@@ -172,13 +157,13 @@ def assemble(
     finally:
         faulthandler.cancel_dump_traceback_later()
     team = Team(cluster, strategy)
-    say(f"worker {team.index} of {team.count}, {strategy.num_replicas_in_sync} devices in all")
+    log(f"worker {team.index} of {team.count}, {strategy.num_replicas_in_sync} devices in all")
     return team
 
 
 @contextlib.contextmanager
-def losses_told(team: Team) -> Iterator[None]:
-    """Within the block a worker that is gone is told in one line.
+def clear_losses(team: Team) -> Iterator[None]:
+    """Within the block a worker that is gone is reported in one line.
 
     Raises:
       Lost: in place of what TensorFlow raises.

@@ -45,8 +45,8 @@ class StepResults:
         loss = values.get("loss", values.get("critic/loss"))
         norm = values.get("gradient_norm", values.get("critic/gradient_norm", 0.0))
         scale = values.get("loss_scale")
-        bearable = math.isfinite(norm) if scale is None else scale >= SMALLEST_LOSS_SCALE
-        if math.isfinite(loss) and bearable:
+        acceptable = math.isfinite(norm) if scale is None else scale >= SMALLEST_LOSS_SCALE
+        if math.isfinite(loss) and acceptable:
             return
         names = list(dict.fromkeys(map(str, self.source.batch(index)["names"])))
         raise NonFiniteLoss(

@@ -26,13 +26,6 @@ class TensorBoard:
             for name, value in values.items():
                 tf.summary.scalar(name, value)
 
-    def text(self, name: str, text: str) -> None:
-        """A remark, such as the configuration."""
-        if self._writer is None:
-            return
-        with self._writer.as_default(0):
-            tf.summary.text(name, text)
-
     def sounds(
         self, step: int, name: str, sounds: Mapping[str, np.ndarray], sample_rate: int
     ) -> None:

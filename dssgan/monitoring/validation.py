@@ -43,18 +43,36 @@ class Scores:
     mean: float
 
 
+@dataclasses.dataclass(frozen=True)
+class Examples:
+    """What of a validation is pictured and can be listened to.
+
+    Attributes:
+      songs: how many; 0 has none.
+      seconds: length of each.
+      every: at the first so many validations, and at every so-many-th after them (sound fills
+        disks); mixture and references once.
+    """
+
+    songs: int = 1
+    seconds: float = 8.0
+    every: int = 10
+
+    def due(self, done: int) -> bool:
+        """Whether they are wanted after `done` validations."""
+        return done < self.every or done % self.every == 0
+
+
 class Validator:
     """Separates songs and scores the estimates.
 
     Args:
-      separator: wraps the model in training; it hears the weights of the moment.
+      separator: wraps the model in training; it has the weights of the moment.
       songs: mixtures are the sums of their stems.
       metric: (references, estimates), both (sources, samples, channels) → (sources,), higher is
         better; NaN leaves a silent source out.
       decisive: sources whose mean decides; empty means all.
-      examples: so many songs are pictured and heard, at the first `listen_every` validations and
-        every `listen_every`-th after them (sound fills disks); mixture and references once.
-      seconds: length of that.
+      examples: of which songs there are pictures and sound.
       team: the workers that train together; each takes its share of the songs.
     """
 
@@ -65,19 +83,16 @@ class Validator:
         metric: Metric,
         *,
         decisive: Sequence[str] = (),
-        examples: int = 1,
-        seconds: float = 8.0,
-        listen_every: int = 10,
+        examples: Examples = Examples(),  # noqa: B008 immutable
         team: Team | None = None,
     ):
         self.separator, self.songs, self.metric = separator, list(songs), metric
         self.decisive = tuple(decisive) or tuple(separator.sources)
-        self.examples, self.seconds = examples, seconds
-        self.listen_every, self._done = listen_every, 0
+        self.examples, self._done = examples, 0
         self.team = team or Team()
 
     def __call__(
-        self, step: int, logs: TensorBoard, check: Callable[[], None] = lambda: None
+        self, step: int, board: TensorBoard, check: Callable[[], None] = lambda: None
     ) -> Scores:
         """Score the present weights; `check` is called after each song (of every worker) and may
         raise.
@@ -86,12 +101,12 @@ class Validator:
           ValueError: no song has a score for the decisive sources.
         """
         table = np.zeros((len(self.songs), len(self.separator.sources)))
-        due = self._done < self.listen_every or self._done % self.listen_every == 0
+        due = self.examples.due(self._done)
         for turn, first in enumerate(range(0, len(self.songs), self.team.count)):
             place = first + self.team.index
             if place < len(self.songs):
-                shown = due and turn < self.examples
-                table[place] = self._separated(self.songs[place], step, logs if shown else None)
+                shown = due and turn < self.examples.songs
+                table[place] = self._separated(self.songs[place], step, board if shown else None)
             check()
         self._done += 1
         table = self.team.totals(table)  # zero where another worker scored, NaN where nobody can
@@ -107,14 +122,14 @@ class Validator:
             )
         return Scores(means, float(np.mean(decisive)))
 
-    def _separated(self, song: Song, step: int, logs: TensorBoard | None) -> np.ndarray:
-        """Scores of one song, which is pictured where there are logs."""
+    def _separated(self, song: Song, step: int, board: TensorBoard | None) -> np.ndarray:
+        """Scores of one song, which is pictured where there is a board."""
         references = song.references()
         mixture = references.sum(axis=0)
         stems = self.separator.separate(mixture, song.sample_rate, name=song.name)
         estimates = np.stack([stems[source] for source in self.separator.sources])
-        if logs is not None:
-            self._show(step, logs, song, mixture, references, estimates)
+        if board is not None:
+            self._show(step, board, song, mixture, references, estimates)
         return self._score(references, estimates)
 
     def _score(self, references: np.ndarray, estimates: np.ndarray) -> np.ndarray:
@@ -122,8 +137,8 @@ class Validator:
         scores = np.clip(np.asarray(self.metric(references, estimates), np.float64), *LIMITS)
         return np.where(references.any(axis=(1, 2)), scores, np.nan)
 
-    def _show(self, step, logs, song, mixture, references, estimates) -> None:
-        length = round(self.seconds * song.sample_rate)
+    def _show(self, step, board, song, mixture, references, estimates) -> None:
+        length = round(self.examples.seconds * song.sample_rate)
         start = max(0, (len(mixture) - length) // 2)  # songs often begin with silence
         window = slice(start, start + length)
         first = self._done == 0
@@ -132,4 +147,4 @@ class Validator:
             if first:
                 sounds[f"{source}/reference"] = reference[window]
             sounds[f"{source}/estimate"] = estimate[window]
-        logs.sounds(step, song.name, sounds, song.sample_rate)
+        board.sounds(step, song.name, sounds, song.sample_rate)

@@ -10,7 +10,7 @@ import tensorflow as tf
 
 from dssgan.optimisers.slots import Optimiser
 
-LONGEST_CALM = 2000.0  # updates without an overflow after which the loss scale doubles
+STEPS_TO_DOUBLE = 2000.0  # updates without an overflow after which the loss scale doubles
 
 
 class Update:
@@ -85,14 +85,16 @@ class Update:
         return [(variable, tf.where(finite, new, old)) for variable, old, new in changes]
 
     def _rescale(self, finite: tf.Tensor) -> list:
-        """The loss scale halves after an overflow and doubles after a long calm."""
+        """The loss scale halves after an overflow and doubles after many updates without one."""
         if not self.loss_scale:
             return []
-        scale, calm = (tf.convert_to_tensor(variable) for variable in self.loss_scale)
-        rise = calm + 1.0 >= LONGEST_CALM
+        scale, steps_since_overflow = (
+            tf.convert_to_tensor(variable) for variable in self.loss_scale
+        )
+        rise = steps_since_overflow + 1.0 >= STEPS_TO_DOUBLE
         new_scale = tf.where(finite, tf.where(rise, scale * 2.0, scale), scale * 0.5)
-        new_calm = tf.where(finite & ~rise, calm + 1.0, 0.0)
-        return list(zip(self.loss_scale, (new_scale, new_calm)))
+        new_steps = tf.where(finite & ~rise, steps_since_overflow + 1.0, 0.0)
+        return list(zip(self.loss_scale, (new_scale, new_steps)))
 
 
 def replica_means(values: Any, replicas: int) -> Any:

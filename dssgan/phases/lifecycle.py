@@ -1,59 +1,43 @@
-"""What every phase does: check, restore, calibrate, train, export."""
+"""What every phase does: check, restore or start, train, export."""
 
 import contextlib
 import dataclasses
 import json
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
-from dssgan import __version__, models
+from dssgan import __version__
 from dssgan.config.mappings import to_dict
 from dssgan.exports import CONFIG, WEIGHTS
-from dssgan.monitoring.tensorboard import TensorBoard
+from dssgan.models.base import SeparatorModel
+from dssgan.phases.phase import Phase
 from dssgan.phases.run import Run
 from dssgan.separator import Separator
-from dssgan.training.build import build_loop
-from dssgan.training.checkpoints import Checkpoints, read_progress
+from dssgan.training.build import build_batches, build_validator
+from dssgan.training.checkpoints import read_progress
 from dssgan.training.data import TrainingData
+from dssgan.training.loop import Loop
 from dssgan.training.pipeline import calibration_mixtures
-from dssgan.training.state import TrainingState
 
 
-def train(
-    run: Run,
-    phase: str,
-    step: Any,
-    state: TrainingState,
-    source: Any,
-    material: TrainingData,
-    **options,
-) -> dict[str, float]:
-    """Run the loop of a phase, export its best separator and return its score."""
-    config, checkpoints = run.config, run.checkpoints(phase)
-    curves = config.tracking.tensorboard and run.team.chief
-    logs = TensorBoard(run.folder / "tensorboard" / phase if curves else None)
-    try:
-        build_loop(
-            config,
-            run.strategy,
-            step,
-            state,
-            source,
-            material,
-            checkpoints,
-            logs,
-            record=run.record,
-            say=run.say,
-            team=run.team,
-            **options,
-        ).run()
-    finally:
-        logs.close()
+def train(run: Run, phase: Phase) -> dict[str, float]:
+    """Train a phase to its end, export its best separator and return its score.
+
+    A phase that had begun goes on where it stopped; one that begins calls `phase.on_start`.
+    """
+    config, checkpoints = run.config, run.checkpoints(phase.name)
+    if run.team.chief and not restored(run, phase):
+        phase.on_start()
+    phase.state.share(run.team)
+    describe(run, phase)
+    batches = build_batches(config, phase.excerpts, phase.inputs_of, run.strategy)
+    validator = build_validator(config, phase.state.model, phase.data, run.team)
+    with contextlib.closing(run.tensorboard(phase.name)) as board:
+        Loop(run, phase, batches, validator, board).run()
     if not run.team.chief:
         return {}
-    export(run, phase, state, checkpoints)
+    export(run, phase)
     progress = read_progress(checkpoints.best)
     if progress.best is None:
         return {}
@@ -61,7 +45,14 @@ def train(
 
 
 def check_batch(run: Run, parts: int) -> None:
-    """ValueError unless every device gets as many excerpts as any other."""
+    """Check that every device gets as many excerpts as any other.
+
+    Args:
+      parts: that the excerpts of a device are worked through in.
+
+    Raises:
+      ValueError: the batch cannot be cut like that.
+    """
     parts *= run.strategy.num_replicas_in_sync
     if run.config.data.batch % parts:
         raise ValueError(
@@ -70,48 +61,51 @@ def check_batch(run: Run, parts: int) -> None:
         )
 
 
-def restored(run: Run, phase: str, state: TrainingState, checkpoints: Checkpoints) -> bool:
-    """Whether the phase had begun; then it goes on where it stopped."""
-    if not checkpoints.last.exists():
-        state.progress.phase = phase
+def restored(run: Run, phase: Phase) -> bool:
+    """Whether the phase had begun; then its state is that of its last checkpoint."""
+    last = run.checkpoints(phase.name).last
+    if not last.exists():
+        phase.state.progress.phase = phase.name
         return False
-    state.restore(checkpoints.last)
-    run.say(f"{phase}: going on at step {state.progress.step}")
+    phase.state.restore(last)
+    run.log(f"{phase.name}: going on at step {phase.state.progress.step}")
     return True
 
 
-def calibrate(run: Run, phase: str, model: models.SeparatorModel, material: TrainingData) -> None:
+def calibrate(run: Run, name: str, model: SeparatorModel, data: TrainingData) -> None:
     """Fit the input statistics of a new model."""
-    run.say(f"{phase}: fitting input statistics to {run.config.supervised.calibration} excerpts")
-    model.calibrate(calibration_mixtures(run.config, material.calibration))
+    run.log(f"{name}: fitting input statistics to {run.config.supervised.calibration} excerpts")
+    model.calibrate(calibration_mixtures(run.config, data.calibration))
 
 
-def describe(run: Run, phase: str, model: models.SeparatorModel) -> None:
-    """Say what is going to be trained, and how to watch it."""
-    config, section = run.config, getattr(run.config, phase)
+def describe(run: Run, phase: Phase) -> None:
+    """Log what is going to be trained, and how to watch it."""
+    config, section, model = run.config, getattr(run.config, phase.name), phase.state.model
     weights = sum(int(np.prod(variable.shape)) for variable in model.trainable_variables)
-    run.say(
-        f"{phase}: {config.model.name}, {weights:,} weights, {model.sample_rate} Hz; "
+    run.log(
+        f"{phase.name}: {config.model.name}, {weights:,} weights, {model.sample_rate} Hz; "
         f"{section.epochs} epochs of {section.steps} steps"
     )
     if config.tracking.tensorboard:
-        run.say(f"curves and sound: tensorboard --logdir {run.folder / 'tensorboard'}")
+        run.log(f"curves and sound: tensorboard --logdir {run.folder / 'tensorboard'}")
+    if phase.summary:
+        run.log(phase.summary)
 
 
-def export(run: Run, phase: str, state: TrainingState, checkpoints: Checkpoints) -> None:
+def export(run: Run, phase: Phase) -> None:
     """Export the best separator of a phase, unless that has been done."""
-    state.restore(checkpoints.best)
-    progress, folder = dataclasses.asdict(state.progress), run.exported_by(phase)
+    state, folder = phase.state, run.exported_by(phase.name)
+    state.restore(run.checkpoints(phase.name).best)
     provenance = {
         "dssgan": __version__,
         "run": run.folder.name,
-        "progress": progress,
+        "progress": dataclasses.asdict(state.progress),
         "configuration": to_dict(run.config) | {"tracking": {}},
     }
     if _provenance(folder) != provenance:
         with state.averaged():
             Separator(state.model).save(folder, provenance)
-    run.say(f"separator of epoch {state.progress.epoch}: {folder}")
+    run.log(f"separator of epoch {state.progress.epoch}: {folder}")
 
 
 def _provenance(exported: Path) -> dict | None:

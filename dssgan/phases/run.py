@@ -1,4 +1,4 @@
-"""One run: its folder, its devices, and what every phase of it does before and after training."""
+"""One run: its configuration, its folder, its devices, and where its phases leave what they made."""
 
 import dataclasses
 import functools
@@ -7,9 +7,9 @@ from pathlib import Path
 
 import tensorflow as tf
 
-from dssgan import models
 from dssgan.config.schema import Config
 from dssgan.distributed.team import Team
+from dssgan.monitoring.tensorboard import TensorBoard
 from dssgan.training.checkpoints import Checkpoints
 from dssgan.training.data import TrainingData
 
@@ -21,19 +21,19 @@ class Run:
     Attributes:
       config: what was asked for.
       folder: the run folder.
-      material: model → its `Material`.
+      training_data: (sample rate in Hz, samples of an excerpt) → `TrainingData`.
       score: folder of an exported separator → scores of the test songs.
       record: (name, value, step) of figures worth keeping.
-      say: prints a line.
+      log: prints a line.
       team: the workers that train together.
     """
 
     config: Config
     folder: Path
-    material: Callable[[models.SeparatorModel], TrainingData]
+    training_data: Callable[[int, int], TrainingData]
     score: Callable[[Path], dict[str, float]]
     record: Callable[[str, float, int], None] = lambda name, value, step: None
-    say: Callable[[str], None] = print
+    log: Callable[[str], None] = print
     team: Team = dataclasses.field(default_factory=Team)
 
     @property
@@ -52,8 +52,13 @@ class Run:
         return self.exported_by([name for name in before if name != "test"][-1])
 
     def checkpoints(self, phase: str) -> Checkpoints:
-        """The files of a phase."""
+        """The checkpoint files of a phase."""
         return Checkpoints(self.folder / "checkpoints" / phase, self.config.checkpoint.keep)
+
+    def tensorboard(self, phase: str) -> TensorBoard:
+        """Where the curves of a phase go; nowhere unless this worker is the chief."""
+        wanted = self.config.tracking.tensorboard and self.team.chief
+        return TensorBoard(self.folder / "tensorboard" / phase if wanted else None)
 
     @functools.cached_property
     def strategy(self) -> tf.distribute.Strategy:

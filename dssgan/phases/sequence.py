@@ -1,18 +1,25 @@
-"""The story of a run: a separator is trained in phases, then scored."""
+"""A separator is trained in phases, then scored: what a run does, in order."""
 
 import functools
 from collections.abc import Callable
 
-from common.cli import UsageError
-from dssgan.distributed.team import losses_told
+from dssgan.distributed.team import clear_losses
 from dssgan.exports import CONFIG
-from dssgan.phases.lifecycle import calibrate, check_batch, describe, restored, train
+from dssgan.models.base import SeparatorModel
+from dssgan.phases.lifecycle import calibrate, check_batch, train
+from dssgan.phases.phase import Phase
 from dssgan.phases.run import Run
-from dssgan.refinement import build
-from dssgan.refinement.checks import check_refinements, start_from
+from dssgan.refinement.build import build_refinement, describe
+from dssgan.refinement.checks import start_from
 from dssgan.refinement.critic_health import CriticHealth
 from dssgan.refinement.samples import Samples
-from dssgan.training.build import build_model, build_rule, build_supervised_step
+from dssgan.training.build import (
+    build_model,
+    build_rule,
+    build_supervised_step,
+    excerpt_samples,
+)
+from dssgan.training.data import TrainingData
 from dssgan.training.state import TrainingState
 
 
@@ -20,17 +27,10 @@ def run_phases(run: Run) -> dict[str, float]:
     """Run the phases in order; what is done already is not done again.
 
     Returns:
-      The scores.
-
-    Raises:
-      Misuse: a phase that cannot be, told before the first one.
+      The scores: of the last validation and, with a test, {"SDR/drums": dB, …}.
     """
-    try:
-        check_refinements(run.config)
-    except (ValueError, FileNotFoundError) as error:
-        raise UsageError(str(error)) from error
     scores: dict[str, float] = {}
-    with losses_told(run.team):
+    with clear_losses(run.team):
         for phase in run.config.phases:
             scores |= PHASES[phase](run)
         run.team.wait()
@@ -39,7 +39,7 @@ def run_phases(run: Run) -> dict[str, float]:
 
 def supervised(run: Run) -> dict[str, float]:
     """Train on paired songs and export the best separator."""
-    config = run.config
+    config, section = run.config, run.config.supervised
     check_batch(run, config.optimiser.accumulate)
     with run.strategy.scope():
         model = build_model(config)
@@ -50,73 +50,70 @@ def supervised(run: Run) -> dict[str, float]:
             scaled=model.hyperparameters.get("precision") == "float16",
         )
         step = build_supervised_step(config, run.strategy, state)
-    with run.team.chief_first():
-        material = run.material(model)
-    checkpoints = run.checkpoints("supervised")
-    if run.team.chief and not restored(run, "supervised", state, checkpoints):
-        calibrate(run, "supervised", model, material)
-    run.team.share(state)
-    describe(run, "supervised", model)
-    section = config.supervised
-    return train(
-        run,
+    samples = excerpt_samples(config, model)
+    data = load_data(run, model, samples)
+    phase = Phase(
         "supervised",
         step,
         state,
-        material.source,
-        material,
-        take=lambda batch: batch["stems"],
+        data,
+        data.paired,
+        inputs=("stems",),
         epochs=section.epochs,
         steps=section.steps,
+        seconds=config.data.batch * samples / model.sample_rate,
+        on_start=lambda: calibrate(run, "supervised", model, data),
     )
+    return train(run, phase)
 
 
-def refine(run: Run, phase: str) -> dict[str, float]:
+def refine(run: Run, name: str) -> dict[str, float]:
     """Refine a separator by critics, by a teacher or by both, and export the best one."""
-    config = run.config
+    config, section = run.config, getattr(run.config, name)
     check_batch(run, 1)
     with run.strategy.scope():
         model = build_model(config)
-        step, state = build.build_refinement(config, phase, run.strategy, model)
-    with run.team.chief_first():
-        material = run.material(model)
-    checkpoints = run.checkpoints(phase)
-    section = getattr(config, phase)
-    if run.team.chief and not restored(run, phase, state, checkpoints):
+        samples = excerpt_samples(config, model)
+        step, state = build_refinement(config, name, run.strategy, model, samples)
+    data = load_data(run, model, samples)
+    excerpts = data.refinement(name)
+
+    def start() -> None:
         if section.init == "scratch":
-            calibrate(run, phase, model, material)
+            calibrate(run, name, model, data)
         else:
-            start = run.exported_before(phase) if section.init == "supervised" else section.init
-            start_from(model, start, f"{phase}.init")
-            run.say(f"{phase}: starting from {start}")
+            origin = run.exported_before(name) if section.init == "supervised" else section.init
+            start_from(model, origin, f"{name}.init")
+            run.log(f"{name}: starting from {origin}")
         state.begin()
-    run.team.share(state)
-    source = material.refinement(phase)
-    describe(run, phase, model)
-    run.say(build.describe(phase, config, step))
-    parts = ("stems", "mixtures", "solos")
-    return train(
-        run,
-        phase,
+
+    phase = Phase(
+        name,
         step,
         state,
-        source,
-        material,
-        take=lambda batch: {name: batch[name] for name in parts},
+        data,
+        excerpts,
+        inputs=("stems", "mixtures", "solos"),
         epochs=section.epochs,
-        steps=section.steps * step.cycle,
-        ahead=step.critic_warmup,
-        validate_first=section.init != "scratch",
-        adopt=state.adopt,
-        show=Samples(model, source, config.tracking.listen_every, config.tracking.examples > 0),
-        observe=CriticHealth(
-            [judge.name for judge in step.judges], [pair.name for pair in step.pairs]
-        ),
+        steps=section.steps * step.turns.cycle,
+        seconds=config.data.batch * samples / model.sample_rate,
+        warmup=step.turns.warmup,
+        score_first=section.init != "scratch",
+        summary=describe(name, config, step),
+        on_start=start,
+        on_epoch=Samples(model, excerpts, config.tracking),
+        on_point=CriticHealth.of(step.terms.critics),
+        on_better=state.adopt,
     )
+    return train(run, phase)
 
 
 def test(run: Run) -> dict[str, float]:
-    """Score the exported separator on the test songs; on several machines the chief does."""
+    """Score the exported separator on the test songs; on several machines the chief does.
+
+    Raises:
+      ValueError: no phase has exported a separator.
+    """
     if not run.team.chief:
         return {}
     if not (run.exported / CONFIG).exists():
@@ -126,9 +123,18 @@ def test(run: Run) -> dict[str, float]:
     return run.score(run.exported)
 
 
+def load_data(run: Run, model: SeparatorModel, samples: int) -> TrainingData:
+    """The songs of a run at the model's rate, in excerpts of so many samples.
+
+    On several machines the chief prepares them before the others look.
+    """
+    with run.team.chief_first():
+        return run.training_data(model.sample_rate, samples)
+
+
 PHASES: dict[str, Callable[[Run], dict[str, float]]] = {
     "supervised": supervised,
-    "self_training": functools.partial(refine, phase="self_training"),
-    "adversarial": functools.partial(refine, phase="adversarial"),
+    "self_training": functools.partial(refine, name="self_training"),
+    "adversarial": functools.partial(refine, name="adversarial"),
     "test": test,
 }

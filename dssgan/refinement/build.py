@@ -9,126 +9,148 @@ from dssgan import critics
 from dssgan.config.schema import Config, Critic
 from dssgan.losses.adversarial import OBJECTIVES
 from dssgan.models.base import SeparatorModel
-from dssgan.refinement.critic_losses import (
-    DependencyCritics,
-    SourceCritic,
-    critics_of,
-)
+from dssgan.optimisers.update import Update
+from dssgan.refinement.critic_losses import CriticSet, DependencyCritics, SourceCritic
+from dssgan.refinement.loss_terms import LossTerms
 from dssgan.refinement.state import RefinementState
-from dssgan.refinement.step import RefinementStep
+from dssgan.refinement.step import RefinementStep, Turns
 from dssgan.refinement.teacher import PseudoLabels
 from dssgan.training.build import (
     build_loss,
     build_model,
     build_rule,
     build_schedule,
+    build_update,
     compiled,
-    excerpt_samples,
 )
 from dssgan.training.options import critic_options
 
 
 def build_refinement(
-    config: Config, phase: str, strategy: tf.distribute.Strategy, model: SeparatorModel
+    config: Config,
+    phase: str,
+    strategy: tf.distribute.Strategy,
+    model: SeparatorModel,
+    samples: int,
 ) -> tuple[RefinementStep, RefinementState]:
-    """The update of a refinement phase and what it changes; call it within the strategy's scope."""
-    adversarial, teaching = config.adversarial, config.self_training
+    """The update of a refinement phase and what it changes; call it within the strategy's scope.
+
+    Args:
+      phase: "self_training" or "adversarial".
+      samples: of a training excerpt.
+    """
+    adversarial, self_training = config.adversarial, config.self_training
     critical = phase == "adversarial"
-    margin = margin_samples(config, model) if critical else 0
-    judges, pairs = build_judges(config, model, margin) if critical and config.alpha else ([], [])
     taught = phase == "self_training" or adversarial.taught
-    follow = taught and teaching.teacher == "average"
+    follow = taught and self_training.teacher == "average"
+    critic_set = build_critics(config, model, samples) if critical else CriticSet()
     state = RefinementState(
         model,
         build_rule(config.optimiser),
-        critics=critics_of(judges, pairs),
+        critics=critic_set.models,
         critic_rule=build_rule(adversarial.critic_optimiser),
         teacher=build_model(config) if taught else None,
         follow=follow,
         average=config.optimiser.average > 0,
         scaled=model.hyperparameters.get("precision") == "float16",
     )
-    section = getattr(config, phase)
-    step = RefinementStep(
-        state,
+    terms = LossTerms(
+        model,
         build_loss(config),
-        build_schedule(section.schedule),
         alpha=config.alpha if critical else 0.0,
         beta=config.beta if critical else 0.0,
         balance=adversarial.balance and critical,
-        judges=judges,
-        pairs=pairs,
-        critic_schedule=build_schedule(adversarial.critic_schedule),
-        critic_steps=adversarial.critic_steps,
-        critic_warmup=adversarial.critic_warmup,
-        critic_clip=adversarial.critic_optimiser.clip,
+        critics=critic_set,
         matching=adversarial.matching,
-        teaching=build_teaching(config) if taught else None,
-        margin=margin,
-        seed=config.seed,
-        clip=config.optimiser.clip,
-        average=teaching.decay if follow else config.optimiser.average,
-        xla=compiled(config),
+        pseudo_labels=build_pseudo_labels(config) if taught else None,
+    )
+    average = self_training.decay if follow else None
+    step = RefinementStep(
+        state,
+        terms,
+        build_update(config.optimiser, getattr(config, phase).schedule, state, average),
+        build_critic_update(config, state) if terms.adversarial else None,
+        Turns(adversarial.critic_steps, adversarial.critic_warmup),
         strategy=strategy,
+        xla=compiled(config),
+        seed=config.seed,
     )
     return step, state
 
 
-def build_teaching(config: Config) -> PseudoLabels:
+def build_critic_update(config: Config, state: RefinementState) -> Update:
+    """The change of the critics' weights."""
+    adversarial = config.adversarial
+    return Update(
+        state.critic_optimiser,
+        build_schedule(adversarial.critic_schedule),
+        clip=adversarial.critic_optimiser.clip,
+    )
+
+
+def build_pseudo_labels(config: Config) -> PseudoLabels:
     """How a teacher's labels become songs.
 
     Raises:
       ValueError: a share is to be left out that is less than one song.
     """
     names = ("weight", "threshold_db", "drop", "solo_share", "gain_db")
-    teaching = PseudoLabels(**{name: getattr(config.self_training, name) for name in names})
+    labels = PseudoLabels(**{name: getattr(config.self_training, name) for name in names})
     songs = config.data.batch // tf.distribute.get_strategy().num_replicas_in_sync
-    if teaching.drop and not int(teaching.drop * songs):
+    if labels.drop and not int(labels.drop * songs):
         raise ValueError(
-            f"self_training.drop={teaching.drop:g} leaves out none of the {songs} songs of a batch "
+            f"self_training.drop={labels.drop:g} leaves out none of the {songs} songs of a batch "
             f"on a device; expected {1.0 / songs:.3g} or more, a larger data.batch, or 0"
         )
-    return teaching
+    return labels
 
 
-def build_judges(
-    config: Config, model: SeparatorModel, margin: int
-) -> tuple[list[SourceCritic], list[DependencyCritics]]:
+def build_critics(config: Config, model: SeparatorModel, samples: int) -> CriticSet:
     """The critics of a configuration with their first weights, which follow from the seed.
+
+    Args:
+      samples: of a training excerpt.
+
+    Returns:
+      No critics where alpha is 0.
 
     Raises:
       ValueError: a critic cannot be built like that, or the excerpts are too short for it.
     """
-    samples = excerpt_samples(config, model) - 2 * margin
-    judges, pairs, seeds = [], [], itertools.count(config.seed + 1)
+    margin = margin_samples(config, model, samples)
+    if not config.alpha:
+        return CriticSet(margin=margin)
+    sources, dependency, seeds = [], [], itertools.count(config.seed + 1)
     for place, entry in enumerate(config.adversarial.critics):
 
         def critic(where=f"adversarial.critics[{place}]", entry=entry) -> critics.Critic:
-            return build_critic(where, entry, config, model, samples, next(seeds))
+            seen = samples - 2 * margin
+            return build_critic(where, entry, config, model, seen, next(seeds))
 
-        objective = OBJECTIVES[entry.objective]
+        settings = (OBJECTIVES[entry.objective], entry.penalty, entry.weight)
         if critics.CRITICS[entry.name].partner:
-            pairs.append(
-                DependencyCritics(
-                    entry.name, critic(), critic(), objective, entry.penalty, entry.weight
-                )
-            )
+            dependency.append(DependencyCritics(entry.name, critic(), critic(), *settings))
             continue
         for source in entry.sources or config.sources:
             index = config.sources.index(source)
-            judge = SourceCritic(
-                f"{entry.name}/{source}", critic(), index, objective, entry.penalty, entry.weight
-            )
-            spectra = judge.critic.log_magnitudes_of
-            judge.magnitudes = spectra is not None and spectra == model.log_magnitudes_of
-            judges.append(judge)
-    return judges, pairs
+            found = SourceCritic(f"{entry.name}/{source}", critic(), index, *settings)
+            spectra = found.critic.log_magnitudes_of
+            found.magnitudes = spectra is not None and spectra == model.log_magnitudes_of
+            sources.append(found)
+    return CriticSet(sources, dependency, margin)
 
 
 def build_critic(
     where: str, entry: Critic, config: Config, model: SeparatorModel, samples: int, seed: int
 ) -> critics.Critic:
-    """One critic that hears `samples` samples; ValueError, which starts with `where`."""
+    """One critic of excerpts of `samples` samples.
+
+    Args:
+      where: dotted key of `entry`, with which every message starts.
+
+    Raises:
+      ValueError: it cannot be built like that.
+    """
     options = critic_options(entry, where)
     kind = critics.CRITICS[entry.name]
     devices = tf.distribute.get_strategy().num_replicas_in_sync
@@ -156,18 +178,17 @@ def build_critic(
         ) from error
 
 
-def margin_samples(config: Config, model: SeparatorModel) -> int:
-    """Samples at both ends of an excerpt that critics do not hear.
+def margin_samples(config: Config, model: SeparatorModel, samples: int) -> int:
+    """Samples at both ends of an excerpt of `samples` samples that critics do not receive.
 
     Raises:
       ValueError: nothing would be left.
     """
-    samples = excerpt_samples(config, model)
     if config.adversarial.margin is None:
         if 2 * model.context >= samples:
             context = model.context / model.sample_rate
             raise ValueError(
-                f"data.seconds={config.data.seconds:g}: critics would hear nothing, because the "
+                f"data.seconds={config.data.seconds:g}: critics would receive nothing, because the "
                 f"separator lacks context within {context:.2f} s of both ends; expected more than "
                 f"{2 * context:.2f} s, or a shorter adversarial.margin than {context:.2f} s"
             )
@@ -185,12 +206,12 @@ def margin_samples(config: Config, model: SeparatorModel) -> int:
 def describe(phase: str, config: Config, step: RefinementStep) -> str:
     """What refines the separator, in a line."""
     parts = []
-    if step.critic_steps:
-        names = [judge.name for judge in (*step.judges, *step.pairs)]
+    if step.turns.critic_steps:
+        names = [entry.name for entry in step.terms.critics]
         size = sum(int(np.prod(v.shape)) for c in step.state.critics for v in c.trainable_variables)
         parts.append(f"critics {', '.join(names)} ({size:,} weights)")
     if phase == "adversarial":
         parts.append(f"alpha={config.alpha:g}, beta={config.beta:g}")
-    if step.teaching:
+    if step.terms.pseudo_labels:
         parts.append(f"teacher: {config.self_training.teacher}")
     return f"{phase}: {'; '.join(parts)}"

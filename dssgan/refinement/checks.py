@@ -10,15 +10,9 @@ from dssgan.config.rules import REFINEMENTS
 from dssgan.config.schema import Config
 from dssgan.models import export
 from dssgan.models.base import SeparatorModel
-from dssgan.refinement.build import build_judges, build_teaching, margin_samples
-from dssgan.refinement.critic_losses import (
-    CriticInputs,
-    SourceCritic,
-)
-from dssgan.training.build import (
-    build_model,
-    excerpt_samples,
-)
+from dssgan.refinement.build import build_critics, build_pseudo_labels
+from dssgan.refinement.critic_losses import CriticSet
+from dssgan.training.build import build_model, excerpt_samples
 
 
 def check_refinements(config: Config) -> None:
@@ -37,28 +31,29 @@ def check_refinements(config: Config) -> None:
         if init not in ("supervised", "scratch"):
             check_start(model, init, f"{phase}.init")
     if "self_training" in phases or config.adversarial.taught:
-        build_teaching(config)
+        build_pseudo_labels(config)
     if "adversarial" in phases and config.alpha:
-        margin = margin_samples(config, model)
-        trace_critics(config, model, build_judges(config, model, margin)[0], margin)
+        samples = excerpt_samples(config, model)
+        trace_critics(config, model, build_critics(config, model, samples), samples)
 
 
-def trace_critics(
-    config: Config, model: SeparatorModel, judges: list[SourceCritic], margin: int
-) -> None:
-    """Trace the lesson of critics that judge the separator's spectra; nothing is computed.
+def trace_critics(config: Config, model: SeparatorModel, critics: CriticSet, samples: int) -> None:
+    """Trace the losses of critics that score the separator's spectra; nothing is computed.
 
     Such spectra have full context whatever the margin is, which crops the solo recordings.
+
+    Args:
+      samples: of a training excerpt.
 
     Raises:
       ValueError: real and generated excerpts differ in length.
     """
-    judges = [judge for judge in judges if judge.magnitudes]
-    if not judges:
+    of_spectra = [entry for entry in critics.sources if entry.magnitudes]
+    if not of_spectra:
         return
-    audio = (1, excerpt_samples(config, model), config.data.channels)
+    audio = (1, samples, config.data.channels)
 
-    def lessons(seed: tf.Tensor) -> list[tf.Tensor]:
+    def losses(seed: tf.Tensor) -> list[tf.Tensor]:
         mixtures = tf.zeros(audio)
         batch = {
             "stems": tf.zeros((1, len(model.sources), *audio[1:])),
@@ -66,12 +61,12 @@ def trace_critics(
             "solos": dict.fromkeys(model.sources, mixtures),
         }
         outputs = model.unpaired_estimates(mixtures)
-        heard = CriticInputs.of(
-            model.sources, outputs["estimates"], batch, margin, outputs["log_magnitudes"]
+        inputs = critics.inputs(
+            model.sources, outputs["estimates"], batch, outputs["log_magnitudes"]
         )
-        return [judge.learn(heard, seed)[0] for judge in judges]
+        return [entry.loss(inputs, seed)[0] for entry in of_spectra]
 
-    traced = tf.function(lessons, autograph=False)
+    traced = tf.function(losses, autograph=False)
     traced.get_concrete_function(tf.TensorSpec((2,), tf.int32))
 
 

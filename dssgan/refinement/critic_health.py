@@ -4,6 +4,8 @@ import collections
 import statistics
 from collections.abc import Sequence
 
+from dssgan.refinement.critic_losses import CriticSet
+
 STUCK = 20  # points of a curve that make a critic's accuracy suspicious
 # Single points of a critic that guesses scatter by some hundredths, with small batches by a tenth.
 CHANCE, CLEAR, WILD, CERTAIN = 0.02, 0.05, 0.25, 0.98
@@ -13,25 +15,33 @@ class CriticHealth:
     """Notices critics whose accuracy has been stuck at chance or at certainty for long.
 
     Args:
-      judges, pairs: names of the critics of single sources and of dependency critics.
-      patience: points of a curve that are a stretch worth a remark.
+      sources, dependency: names of the critics of single sources and of dependency critics.
+      patience: points of a curve that are worth a warning.
     """
 
-    def __init__(self, judges: Sequence[str], pairs: Sequence[str] = (), patience: int = STUCK):
+    def __init__(
+        self, sources: Sequence[str], dependency: Sequence[str] = (), patience: int = STUCK
+    ):
         self.patience = patience
-        self._marginal = tuple(judges)
-        halves = [f"{name}/{which}" for name in pairs for which in ("real", "generated")]
-        names = (*judges, *halves)
+        self._marginal = tuple(sources)
+        halves = [f"{name}/{which}" for name in dependency for which in ("real", "generated")]
+        names = (*sources, *halves)
         self._points = {name: collections.deque(maxlen=patience) for name in names}
-        self._told: set[tuple[str, bool]] = set()
+        self._warned: set[tuple[str, bool]] = set()
+
+    @classmethod
+    def of(cls, critics: CriticSet) -> "CriticHealth":
+        """Of all critics of a phase."""
+        names = ([entry.name for entry in kind] for kind in (critics.sources, critics.dependency))
+        return cls(*names)
 
     def __call__(self, step: int, means: dict[str, float]) -> str:
-        """A remark with a hint, once per stretch, or nothing.
+        """A warning with a hint, once until the critic recovers, or nothing.
 
         Args:
           means: of the metrics since the last point, named as their curves.
         """
-        remarks = []
+        warnings = []
         for name, points in self._points.items():
             accuracy = means.get(f"train/critic/{name}/accuracy")
             if accuracy is None:
@@ -44,13 +54,13 @@ class CriticHealth:
                 (True, min(points) > CERTAIN, accuracy <= CERTAIN),
             ):
                 if over:
-                    self._told.discard((name, certain))
-                elif stuck and len(points) == self.patience and (name, certain) not in self._told:
-                    self._told.add((name, certain))
-                    remarks.append(self._remark(name, step, certain))
-        return "; ".join(remarks)
+                    self._warned.discard((name, certain))
+                elif stuck and len(points) == self.patience and (name, certain) not in self._warned:
+                    self._warned.add((name, certain))
+                    warnings.append(self._warning(name, step, certain))
+        return "; ".join(warnings)
 
-    def _remark(self, name: str, step: int, certain: bool) -> str:
+    def _warning(self, name: str, step: int, certain: bool) -> str:
         marginal = name in self._marginal
         if certain:
             what = "real from generated" if marginal else "songs from shuffled stems"

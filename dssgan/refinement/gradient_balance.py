@@ -11,11 +11,11 @@ NORM_DECAY = 0.99
 TINY = 1e-20
 
 
-class Balance:
+class GradientBalance:
     """Running norms of the terms' gradients at the separator's output, and what follows from them.
 
     With them every term but the supervised one is divided by its norm and multiplied by the
-    supervised one, so that a weight of 1 pulls as hard as the paired songs do: the balancer of
+    supervised one, so that a weight of 1 counts as much as the paired songs do: the balancer of
     EnCodec (Défossez et al., arXiv 2210.13438, section 3.4), with the supervised loss as the
     reference instead of a fixed norm, and with geometric means of the norms. Norms of SI-SDR and of
     critics have long tails: a quiet excerpt or a young critic can weigh a thousand times as much as
@@ -56,7 +56,7 @@ class Balance:
             before = tf.math.log(tf.maximum(old, TINY))
             mean = tf.exp(before + follow * (tf.math.log(tf.maximum(norm, TINY)) - before))
             mean = tf.where(old > 0.0, mean, norm)
-            # A term that pulls at nothing at the moment says nothing about its usual norm.
+            # A term without a gradient at the moment says nothing about its usual norm.
             smooth[name] = tf.where(finite & (norm > TINY), mean, old)
             changes.append((variable, smooth[name]))
         assign([*changes, (self.counted, counted + tf.cast(finite, tf.float32))])
@@ -69,14 +69,16 @@ class Balance:
 
 
 def weighed(
-    pulls: Mapping[str, Sequence[tf.Tensor]], factors: Mapping[str, tf.Tensor]
+    gradients: Mapping[str, Sequence[tf.Tensor]], factors: Mapping[str, tf.Tensor]
 ) -> list[tf.Tensor]:
     """The sum of all terms' gradients, each multiplied by its factor.
 
     Args:
-      pulls: term → gradients at the same tensors. factors: term → scalar.
+      gradients: term → gradients at the same tensors. factors: term → scalar.
     """
     return [
-        tf.add_n([tf.cast(factors[name], part.dtype) * part for name, part in zip(pulls, parts)])
-        for parts in zip(*pulls.values())
+        tf.add_n(
+            [tf.cast(factors[name], part.dtype) * part for name, part in zip(gradients, parts)]
+        )
+        for parts in zip(*gradients.values())
     ]

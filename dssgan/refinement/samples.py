@@ -4,6 +4,7 @@ from typing import Any
 
 import tensorflow as tf
 
+from dssgan.config.schema import Tracking
 from dssgan.models.base import SeparatorModel
 from dssgan.monitoring.tensorboard import TensorBoard
 from dssgan.refinement.scale import scaled
@@ -12,17 +13,19 @@ from dssgan.refinement.scale import scaled
 class Samples:
     """Sound and spectrogram of real solos and of what the separator makes of unpaired mixtures."""
 
-    def __init__(self, model: SeparatorModel, source: Any, every: int, wanted: bool):
-        self.model, self.source, self.every, self.wanted = model, source, every, wanted
+    def __init__(self, model: SeparatorModel, excerpts: Any, tracking: Tracking):
+        """Of the first excerpt of `excerpts`, as often as `tracking` says."""
+        self.model, self.excerpts = model, excerpts
+        self.every, self.wanted = tracking.listen_every, tracking.examples > 0
         self._done = 0
 
-    def __call__(self, step: int, logs: TensorBoard) -> None:
+    def __call__(self, step: int, board: TensorBoard) -> None:
         """Show the first excerpt of the first batch."""
         due = self._done < self.every or self._done % self.every == 0
         self._done += 1
-        if not (self.wanted and due and logs.folder):
+        if not (self.wanted and due and board.folder):
             return
-        batch = self.source.batch(0)
+        batch = self.excerpts.batch(0)
         mixture = batch["mixtures"][:1]
         estimates = self.model(tf.constant(mixture), training=False)
         estimates = scaled(self.model, estimates, mixture).numpy()[0]
@@ -31,4 +34,4 @@ class Samples:
             sounds[f"{source}/generated"] = estimate
             if source in batch["solos"]:
                 sounds[f"{source}/real"] = batch["solos"][source][0]
-        logs.sounds(step, "unpaired", sounds, self.model.sample_rate)
+        board.sounds(step, "unpaired", sounds, self.model.sample_rate)

@@ -6,7 +6,7 @@ import tensorflow as tf
 
 from dssgan.models.base import SeparatorModel
 from dssgan.optimisers.slots import Optimiser
-from dssgan.refinement.gradient_balance import Balance
+from dssgan.refinement.gradient_balance import GradientBalance
 from dssgan.training.state import TrainingState
 
 
@@ -14,7 +14,7 @@ class RefinementState(TrainingState):
     """The state of an adversarial or a self-training phase.
 
     Attributes:
-      critics: Keras models, in the order of their judges.
+      critics: Keras models, in the order of their `CriticSet`.
       critic_optimiser: its rule and slots; None without critics.
       teacher: a second separator that labels unpaired mixtures, or None.
       balance: running norms of each term's gradient at the separator's output.
@@ -43,7 +43,7 @@ class RefinementState(TrainingState):
             variable.value for critic in self.critics for variable in critic.trainable_variables
         ]
         self.critic_optimiser = Optimiser(critic_rule, weights) if weights else None
-        self.balance = Balance()
+        self.balance = GradientBalance()
 
     def groups(self) -> dict[str, list[tf.Variable]]:
         """As of `TrainingState`, and what the critics and the teacher have."""

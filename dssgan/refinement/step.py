@@ -6,97 +6,76 @@ of a teacher's labels. Every term is differentiated to the separator's output fi
 weighed, and then through the separator once for all.
 """
 
-from collections.abc import Callable, Sequence
+import dataclasses
+from collections.abc import Callable
 from typing import Any
 
 import tensorflow as tf
 
 from dssgan.optimisers.update import Update, plain_gradients, replica_means
-from dssgan.refinement.critic_losses import CriticInputs, DependencyCritics, SourceCritic
 from dssgan.refinement.gradient_balance import weighed
-from dssgan.refinement.loss_terms import Metrics, Terms, estimated
+from dssgan.refinement.loss_terms import LossTerms, Metrics, estimated
 from dssgan.refinement.scale import scaled
 from dssgan.refinement.state import RefinementState
-from dssgan.refinement.teacher import PseudoLabels
-from dssgan.training.supervised_step import Loss
+
+
+@dataclasses.dataclass(frozen=True)
+class Turns:
+    """Whose update it is: first `warmup` of the critics, then `critic_steps` and one, in turn.
+
+    Attributes:
+      critic_steps: updates of the critics before each one of the separator.
+      warmup: updates of the critics before the separator's first.
+    """
+
+    critic_steps: int = 0
+    warmup: int = 0
+
+    @property
+    def cycle(self) -> int:
+        """Calls of the step for one update of the separator."""
+        return self.critic_steps + 1
+
+    def is_critic(self, step: int) -> bool:
+        """Whether update number `step` is one of the critics."""
+        if step < self.warmup:
+            return True
+        return (step - self.warmup) % self.cycle < self.critic_steps
+
+    def separator_updates(self, step: tf.Tensor) -> tf.Tensor:
+        """Updates of the separator before update number `step` of either kind."""
+        return tf.maximum(step - self.warmup, 0) // self.cycle
 
 
 class RefinementStep:
-    """Updates of critics and separator in turn: `critic_steps` of the former, one of the latter.
-
-    Without critics (no judges, or alpha = 0) every update is one of the separator.
+    """Updates of critics and separator in turn.
 
     Args:
       state: what is updated.
-      loss: the supervised loss, see dssgan.losses.
-      schedule: update of the separator → learning rate. critic_schedule: update of the critics →
-        theirs.
-      alpha, beta: weights of the adversarial and of the additivity loss. With `balance` they are
-        shares of the gradient at the separator's output, see dssgan.refinement.gradient_balance.
-      judges, pairs: critics of single sources, and of the estimates beside their mixture.
-      critic_steps: updates of the critics before each one of the separator.
-      critic_warmup: updates of the critics before the separator moves for the first time.
-      matching: weight of feature matching, on songs whose stems are known.
-      teaching: how to use state.teacher; None without one.
-      margin: samples at both ends of an excerpt that critics do not hear, because the separator
-        lacked context there.
-      seed: for what is drawn in the step (penalty, shuffling, new songs).
-      clip, average, xla, strategy: as of `dssgan.training.supervised_step.SupervisedStep`.
+      terms: the separator's loss, its critics among them.
+      update: changes the separator's weights along their gradients.
+      critic_update: likewise those of the critics; None without.
+      turns: whose update it is; without critics in the loss every one is the separator's.
+      strategy: the tf.distribute strategy the state was built under.
+      xla: compile the step.
+      seed: for what is drawn in the step (penalty, shuffling, pseudo-labelled songs).
     """
 
     def __init__(
         self,
         state: RefinementState,
-        loss: Loss,
-        schedule: Callable[[tf.Tensor], tf.Tensor],
+        terms: LossTerms,
+        update: Update,
+        critic_update: Update | None = None,
+        turns: Turns = Turns(),  # noqa: B008 immutable
         *,
-        alpha: float = 0.0,
-        beta: float = 0.0,
-        balance: bool = False,
-        judges: Sequence[SourceCritic] = (),
-        pairs: Sequence[DependencyCritics] = (),
-        critic_schedule: Callable[[tf.Tensor], tf.Tensor] | None = None,
-        critic_steps: int = 0,
-        critic_warmup: int = 0,
-        critic_clip: float = 0.0,
-        matching: float = 0.0,
-        teaching: PseudoLabels | None = None,
-        margin: int = 0,
-        seed: int = 0,
-        clip: float = 0.0,
-        average: float = 0.0,
-        xla: bool = False,
         strategy: tf.distribute.Strategy | None = None,
+        xla: bool = False,
+        seed: int = 0,
     ):
-        self.state, self.seed, self.margin, self.balance = state, seed, margin, balance
-        self.judges, self.pairs = list(judges), list(pairs)
-        critical = bool(alpha and (judges or pairs))
-        self.critic_steps = critic_steps if critical else 0
-        self.critic_warmup = critic_warmup if critical else 0
-        self.cycle = self.critic_steps + 1
-        self.teaching = teaching if state.teacher is not None else None
-        self.terms = Terms(
-            state.model,
-            loss,
-            alpha=alpha,
-            beta=beta,
-            judges=self.judges,
-            pairs=self.pairs,
-            matching=matching if critical else 0.0,
-            teaching=self.teaching,
-            margin=margin,
-        )
-        self.change = Update(
-            state.optimiser,
-            schedule,
-            clip=clip,
-            averages=state.averages,
-            average=average,
-            loss_scale=state.loss_scale,
-        )
-        self.change_critics = (
-            Update(state.critic_optimiser, critic_schedule, clip=critic_clip) if critical else None
-        )
+        self.state, self.terms, self.seed = state, terms, seed
+        self.update, self.critic_update = update, critic_update
+        self.turns = turns if terms.adversarial else Turns()
         self.strategy = strategy or tf.distribute.get_strategy()
         self.replicas = self.strategy.num_replicas_in_sync
         compiled = {"jit_compile": xla and self.replicas == 1, "autograph": False}
@@ -117,15 +96,9 @@ class RefinementStep:
         Returns:
           Float32 scalars: of a separator update "loss", its parts, "gradient_norm",
           "learning_rate" and the share of each term in the gradient; of a critic update
-          "critic/loss", and scores, distance, accuracy and penalty of each critic.
+          "critic/loss", and logits, distance, accuracy and penalty of each critic.
         """
-        return self._runs[self.is_critic(step)](batch, tf.constant(step, tf.int64))
-
-    def is_critic(self, step: int) -> bool:
-        """Whether update number `step` is one of the critics."""
-        if step < self.critic_warmup:
-            return True
-        return (step - self.critic_warmup) % self.cycle < self.critic_steps
+        return self._runs[self.turns.is_critic(step)](batch, tf.constant(step, tf.int64))
 
     @property
     def traces(self) -> int:
@@ -146,69 +119,70 @@ class RefinementStep:
 
     def _critics(self, batch: Any, step: tf.Tensor) -> Metrics:
         """Update the critics on what the separator gives at the moment."""
-        model, optimiser = self.state.model, self.state.critic_optimiser
+        model, critics, optimiser = (
+            self.state.model,
+            self.terms.critics,
+            self.critic_update.optimiser,
+        )
         outputs = tf.nest.map_structure(
             tf.stop_gradient, model.unpaired_estimates(batch["mixtures"])
         )
         estimates = scaled(model, outputs["estimates"], batch["mixtures"])
-        logs = outputs.get("log_magnitudes")
-        heard = CriticInputs.of(model.sources, estimates, batch, self.margin, logs)
-        judges = [*self.judges, *self.pairs]
-        seeds = tf.random.split(self._seed(step), len(judges))
+        inputs = critics.inputs(model.sources, estimates, batch, outputs.get("log_magnitudes"))
+        entries = list(critics)
+        seeds = tf.random.split(self._seed(step), len(entries))
         metrics, losses = {}, []
         with tf.GradientTape(watch_accessed_variables=False) as tape:
             tape.watch(optimiser.weights)
-            for place, judge in enumerate(judges):
-                loss, told = judge.learn(heard, seeds[place])
+            for place, entry in enumerate(entries):
+                loss, explained = entry.loss(inputs, seeds[place])
                 losses.append(loss)
-                metrics |= told
+                metrics |= explained
             metrics["critic/loss"] = tf.add_n(losses)
         gradients = plain_gradients(tape, metrics["critic/loss"], optimiser.weights)
         metrics, gradients = replica_means((metrics, gradients), self.replicas)
-        changed = self.change_critics(
-            gradients, metrics["critic/loss"], step - self._separated(step)
-        )
+        done = step - self.turns.separator_updates(step)
+        changed = self.critic_update(gradients, metrics["critic/loss"], done)
         return metrics | {f"critic/{name}": value for name, value in changed.items()}
 
     def _separator(self, batch: Any, step: tf.Tensor) -> Metrics:
         """Update the separator by all terms of its loss."""
-        state, terms, taught = self.state, self.terms, None
-        if self.teaching:
+        state, terms, labelled = self.state, self.terms, None
+        if terms.pseudo_labels:
             seed = tf.random.fold_in(self._seed(step), 1)
-            taught = self.teaching.songs(state.teacher, batch, seed)
+            labelled = terms.pseudo_labels.remix(state.teacher, batch, seed)
         with tf.GradientTape(watch_accessed_variables=False) as tape:
             tape.watch(state.weights)
-            outputs = terms.outputs(batch, taught)
+            outputs = terms.outputs(batch, labelled)
             flat = [tensor for tensor in tf.nest.flatten(outputs) if tensor.dtype.is_floating]
-        metrics, pulls = terms.pulls(outputs, flat, batch, taught)
-        pull, shares = self._weighed(pulls, flat, {id(tensor) for tensor in estimated(outputs)})
+        metrics, by_term = terms.output_gradients(outputs, flat, batch, labelled)
+        counted = {id(tensor) for tensor in estimated(outputs)}
+        output_gradient, shares = self._weighed(by_term, flat, counted)
         if state.loss_scale:
-            pull = [part * tf.cast(state.loss_scale[0], part.dtype) for part in pull]
-        gradients = plain_gradients(tape, flat, state.weights, output_gradients=pull)
+            output_gradient = [
+                part * tf.cast(state.loss_scale[0], part.dtype) for part in output_gradient
+            ]
+        gradients = plain_gradients(tape, flat, state.weights, output_gradients=output_gradient)
         metrics, gradients = replica_means((metrics, gradients), self.replicas)
-        changed = self.change(gradients, metrics["loss"], self._separated(step))
+        changed = self.update(gradients, metrics["loss"], self.turns.separator_updates(step))
         return metrics | shares | changed
 
-    def _separated(self, step: tf.Tensor) -> tf.Tensor:
-        """Updates of the separator before update number `step` of either kind."""
-        return tf.maximum(step - self.critic_warmup, 0) // self.cycle
-
     def _weighed(
-        self, pulls: dict[str, list], flat: list[tf.Tensor], counting: set[int]
+        self, gradients: dict[str, list], flat: list[tf.Tensor], counted: set[int]
     ) -> tuple[list[tf.Tensor], Metrics]:
         """The gradient of the whole loss at `flat`, and each term's share of it.
 
-        Norms are taken over the tensors whose ids are in `counting`.
+        Norms are taken over the tensors whose ids are in `counted`.
         """
         norms = {}
-        for name, parts in pulls.items():
-            parts = [part for part, tensor in zip(parts, flat) if id(tensor) in counting]
+        for name, parts in gradients.items():
+            parts = [part for part, tensor in zip(parts, flat) if id(tensor) in counted]
             norms[name] = tf.linalg.global_norm([tf.cast(part, tf.float32) for part in parts])
         norms = replica_means(norms, self.replicas)
-        factors = {name: tf.constant(self.terms.weights[name], tf.float32) for name in pulls}
-        if self.balance:
+        factors = {name: tf.constant(self.terms.weights[name], tf.float32) for name in gradients}
+        if self.terms.balance:
             factors = self.state.balance.factors(self.terms.weights, norms)
         parts = {name: factors[name] * norm for name, norm in norms.items()}
         whole = tf.add_n(list(parts.values())) + 1e-12
         shares = {f"share/{name}": part / whole for name, part in parts.items()}
-        return weighed(pulls, factors), shares
+        return weighed(gradients, factors), shares

@@ -34,7 +34,7 @@ class PseudoLabels:
     solo_share: float = 0.5
     gain_db: tuple[float, float] = (-10.0, 10.0)
 
-    def songs(self, teacher: SeparatorModel, batch: Any, seed: tf.Tensor) -> tf.Tensor:
+    def remix(self, teacher: SeparatorModel, batch: Any, seed: tf.Tensor) -> tf.Tensor:
         """New songs: stems (batch, sources, samples, channels), constants for any gradient.
 
         Args:
@@ -44,7 +44,7 @@ class PseudoLabels:
         mixtures = batch["mixtures"]
         estimates = scaled(teacher, teacher(mixtures, training=False), mixtures)
         stems = remixed(
-            labels(estimates, mixtures, self.threshold_db),
+            pseudo_labels(estimates, mixtures, self.threshold_db),
             {teacher.sources.index(name): solo for name, solo in batch["solos"].items()},
             seed,
             solo_share=self.solo_share,
@@ -62,7 +62,9 @@ class PseudoLabels:
         return self.weight * kept / tf.reduce_mean(kept)
 
 
-def labels(estimates: tf.Tensor, mixture: tf.Tensor, threshold_db: float = 30.0) -> tf.Tensor:
+def pseudo_labels(
+    estimates: tf.Tensor, mixture: tf.Tensor, threshold_db: float = 30.0
+) -> tf.Tensor:
     """Stems that add up to the mixture, from a teacher's estimates.
 
     What the estimates lack of the mixture is shared among them. A source whose energy is
@@ -78,13 +80,13 @@ def labels(estimates: tf.Tensor, mixture: tf.Tensor, threshold_db: float = 30.0)
     estimates += (mixture - tf.reduce_sum(estimates, 1))[:, None] / estimates.shape[1]
     energies = tf.reduce_sum(tf.square(estimates), (2, 3))
     whole = tf.reduce_sum(tf.square(mixture), (1, 2))[:, None]
-    heard = tf.cast(energies > 10.0 ** (-threshold_db / 10.0) * whole, tf.float32)
-    count = tf.reduce_sum(heard, 1, keepdims=True)
-    heard = tf.where(count > 0.0, heard, tf.ones_like(heard))  # a silent mixture stays silent
-    count = tf.reduce_sum(heard, 1, keepdims=True)
-    kept = estimates * heard[:, :, None, None]
+    active = tf.cast(energies > 10.0 ** (-threshold_db / 10.0) * whole, tf.float32)
+    count = tf.reduce_sum(active, 1, keepdims=True)
+    active = tf.where(count > 0.0, active, tf.ones_like(active))  # a silent mixture stays silent
+    count = tf.reduce_sum(active, 1, keepdims=True)
+    kept = estimates * active[:, :, None, None]
     rest = mixture - tf.reduce_sum(kept, 1)
-    return kept + rest[:, None] * (heard / count)[:, :, None, None]
+    return kept + rest[:, None] * (active / count)[:, :, None, None]
 
 
 def remixed(
@@ -98,8 +100,8 @@ def remixed(
     """Stems drawn anew: every source from an excerpt of its own, at a level of its own.
 
     Args:
-      stems: (batch, sources, samples, channels), the pool.
-      solos: {index of a source: (count, samples, channels)}, exact stems beside the pool.
+      stems: (batch, sources, samples, channels), what is drawn from.
+      solos: {index of a source: (count, samples, channels)}, exact stems beside what is drawn from.
       seed: int32 (2,); the same seed draws the same.
       solo_share: chance that a source comes from its solos, where it has any.
       gain_db: lowest and highest gain of a stem in dB, drawn uniformly.

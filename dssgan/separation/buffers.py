@@ -17,7 +17,7 @@ BLOCK = 1 << 16
 
 
 def require_space(folder: str | os.PathLike | None, size: int, what: str) -> None:
-    """Say before the work starts that `folder` cannot hold `size` bytes; None as of `Spool`.
+    """Say before the work starts that `folder` cannot hold `size` bytes; None as of `DiskBuffer`.
 
     Raises:
       OSError: fewer bytes are free; the message names the folder and both sizes.
@@ -76,7 +76,7 @@ class Fifo:
         return np.concatenate(parts) if parts else np.zeros((0, *self._shape), np.float32)
 
 
-class Spool:
+class DiskBuffer:
     """float32 rows in a temporary file that has no name, so that not even a kill leaves it behind.
 
     Args:
@@ -94,7 +94,7 @@ class Spool:
     def __len__(self) -> int:
         return self._length
 
-    def __enter__(self) -> "Spool":
+    def __enter__(self) -> "DiskBuffer":
         return self
 
     def __exit__(self, *_) -> None:
@@ -112,13 +112,13 @@ class Spool:
             while data:
                 data = data[self._file.write(data) :]
         except OSError as error:
-            text = f"{error.strerror} while spooling audio to a temporary file"
+            text = f"{error.strerror} while writing audio to a temporary file"
             raise OSError(error.errno, text, self._folder) from error
         self._length += len(rows)
 
-    def reader(self) -> "SpoolReader":
+    def reader(self) -> "DiskBufferReader":
         """A reader that starts at the first row; every reader keeps its own place."""
-        return SpoolReader(self)
+        return DiskBufferReader(self)
 
     def blocks(self, rows: int = BLOCK) -> Iterator[np.ndarray]:
         """All rows in order, `rows` at a time."""
@@ -138,15 +138,15 @@ class Spool:
         return rows
 
 
-class SpoolReader:
-    """Reads a spool from its start; `pop` and `len` as of a `Fifo`."""
+class DiskBufferReader:
+    """Reads a disk buffer from its start; `pop` and `len` as of a `Fifo`."""
 
-    def __init__(self, spool: Spool):
-        self._spool = spool
+    def __init__(self, buffer: DiskBuffer):
+        self._buffer = buffer
         self._place = 0
 
     def __len__(self) -> int:
-        return len(self._spool) - self._place
+        return len(self._buffer) - self._place
 
     def pop(self, count: int) -> np.ndarray:
         """The next `count` rows: float32 (count, *shape).
@@ -156,6 +156,6 @@ class SpoolReader:
         """
         if count > len(self):
             raise ValueError(f"asked for {count} rows of {len(self)}")
-        rows = self._spool._read(self._place, count)
+        rows = self._buffer._read(self._place, count)
         self._place += count
         return rows

@@ -64,7 +64,7 @@ def check_pattern(pattern: str, container: bool) -> None:
     """Check an output pattern before any work.
 
     Raises:
-      Misuse: an unknown key, or no {source} where every source is a file of its own.
+      UsageError: an unknown key, or no {source} where every source is a file of its own.
     """
     known = " ".join(f"{{{key}}}" for key in KEYS)
     try:

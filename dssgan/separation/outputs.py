@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from dssgan.separation.buffers import Fifo, Spool
+from dssgan.separation.buffers import DiskBuffer, Fifo
 
 Block = Mapping[str, np.ndarray]
 # The largest sample of 16 bits; at this peak no whole-number format clips.
@@ -92,13 +92,13 @@ def write_without_clipping(
       The largest magnitude before the gain, and the gain: 1, or what brings it below full scale.
     """
     peak = 0.0
-    with Spool(len(names), channels, folder=folder) as spool:
+    with DiskBuffer(len(names), channels, folder=folder) as kept:
         for block in blocks:
             rows = np.stack([block[name] for name in names], axis=1)
             peak = max(peak, float(np.abs(rows).max()))
-            spool.append(rows)
+            kept.append(rows)
         gain = CEILING / peak if peak > CEILING else 1.0
-        for rows in spool.blocks():
+        for rows in kept.blocks():
             rows *= np.float32(gain)
             write({name: rows[:, place] for place, name in enumerate(names)})
     return peak, gain

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from dssgan.separation.buffers import Fifo, Spool, require_space
+from dssgan.separation.buffers import DiskBuffer, Fifo
 from dssgan.separation.level_and_gains import Gains, Level, as_gains, as_level
 from dssgan.separation.resampling import resample_blocks
 
@@ -78,14 +78,17 @@ def separated_stream(
     rate: int,
     asked: tuple[str, ...],
     *,
-    level: Any,
-    gains: Any,
-    samples: int | None,
+    known: tuple[Any, Any],
     name: str,
     report: Report,
     progress: Callable[[float], object] | None,
 ) -> Iterator[dict[str, np.ndarray]]:
-    """Do what `Separator.stream` promises; the arguments are its own."""
+    """Do what `Separator.stream` promises; the arguments are its own.
+
+    Args:
+      known: level and gains of the track, None where they are not known.
+    """
+    level, gains = known
     report.__dict__.update(vars(Report()))  # one that served before starts anew
     blocks = iter(blocks)
     first = next(blocks, None)
@@ -105,10 +108,7 @@ def separated_stream(
     with contextlib.ExitStack() as files:
         mixture = Fifo(channels)
         if wants_level or wants_gains:
-            if samples:
-                size = separator.spool_bytes(samples, rate, channels, wants_gains)
-                require_space(separator.spool, size, name)
-            tape = files.enter_context(Spool(channels, folder=separator.spool))
+            tape = files.enter_context(DiskBuffer(channels, folder=separator.temporary_folder))
             mixture = tape.reader()
             blocks = _copy(blocks, tape)
             if wants_level:
@@ -123,13 +123,15 @@ def separated_stream(
 
         pairs = _estimates(separator, blocks, rate, level, name, progress)
         if wants_gains:
-            spool = files.enter_context(Spool(len(sources), channels, folder=separator.spool))
+            kept = files.enter_context(
+                DiskBuffer(len(sources), channels, folder=separator.temporary_folder)
+            )
             fit = Gains(len(sources), channels)
             for heard, estimates in pairs:
                 fit.add(heard, estimates)
-                spool.append(estimates)
+                kept.append(estimates)
             gains = fit.value()
-            estimates = spool.blocks()
+            estimates = kept.blocks()
         else:
             estimates = (estimates for _, estimates in pairs)
         if gains is not None:
@@ -163,7 +165,7 @@ def _checked(
             yield block
 
 
-def _copy(blocks: Iterable[np.ndarray], store: Fifo | Spool) -> Iterator[np.ndarray]:
+def _copy(blocks: Iterable[np.ndarray], store: Fifo | DiskBuffer) -> Iterator[np.ndarray]:
     for block in blocks:
         store.append(block)
         yield block

@@ -15,16 +15,13 @@ from dssgan.distributed.replicas import spread
 from dssgan.distributed.team import Team
 from dssgan.losses import LOSSES
 from dssgan.models.export import create_variables
-from dssgan.monitoring.tensorboard import TensorBoard
-from dssgan.monitoring.validation import Validator
+from dssgan.monitoring.validation import Examples, Validator
 from dssgan.optimisers import rules, schedules
+from dssgan.optimisers.update import Update
 from dssgan.separator import Separator
 from dssgan.training import pipeline
-from dssgan.training.checkpoints import Checkpoints
 from dssgan.training.data import TrainingData
-from dssgan.training.loop import Loop
 from dssgan.training.options import model_options
-from dssgan.training.pipeline import plainly
 from dssgan.training.state import TrainingState
 from dssgan.training.supervised_step import SupervisedStep
 
@@ -57,6 +54,25 @@ def build_loss(config: Config) -> Callable:
     return functools.partial(LOSSES[config.loss.name], **config.loss.weights)
 
 
+def build_update(
+    optimiser: Optimiser, schedule: Schedule, state: TrainingState, average: float | None = None
+) -> Update:
+    """The change of a separator's weights, by configuration.
+
+    Args:
+      state: whose optimiser, averages and loss scale it changes.
+      average: decay of the running average; None takes the optimiser's.
+    """
+    return Update(
+        state.optimiser,
+        build_schedule(schedule),
+        clip=optimiser.clip,
+        averages=state.averages,
+        average=optimiser.average if average is None else average,
+        loss_scale=state.loss_scale,
+    )
+
+
 def build_supervised_step(
     config: Config, strategy: tf.distribute.Strategy, state: TrainingState
 ) -> SupervisedStep:
@@ -64,10 +80,8 @@ def build_supervised_step(
     return SupervisedStep(
         state,
         build_loss(config),
-        build_schedule(config.schedule),
-        clip=config.optimiser.clip,
+        build_update(config.optimiser, config.schedule, state),
         accumulate=config.optimiser.accumulate,
-        average=config.optimiser.average,
         xla=compiled(config),
         strategy=strategy,
     )
@@ -79,75 +93,46 @@ def compiled(config: Config) -> bool:
     return {"auto": gpu, "on": True, "off": False}[config.compute.xla]
 
 
-def build_loop(
+def build_batches(
     config: Config,
+    excerpts: Any,
+    inputs_of: Callable[[dict[str, Any]], Any],
     strategy: tf.distribute.Strategy,
-    step: Callable[[Any, int], dict[str, tf.Tensor]],
-    state: TrainingState,
-    source: Any,
-    material: TrainingData,
-    checkpoints: Checkpoints,
-    logs: TensorBoard,
-    *,
-    take: Callable[[dict[str, Any]], Any],
-    epochs: int,
-    steps: int,
-    ahead: int = 0,
-    team: Team | None = None,
-    **options,
-) -> Loop:
-    """The loop of a phase.
+) -> Callable[[int], Iterable[Any]]:
+    """First index → what the step takes of that batch and of those that follow it.
 
     Args:
-      source: excerpts. take: what the step needs of a batch of them.
-      epochs, steps, ahead: of the phase, see `Loop`; they count calls of `step`.
-      team: the workers that train together.
-      **options: further arguments of `Loop`.
+      excerpts: `batch(index)` → arrays and "names".
+      inputs_of: a batch → what the step takes of it.
     """
 
     def batches(start: int) -> Iterable[Any]:
-        excerpts = pipeline.dataset(source, start=start, workers=config.data.workers)
-        return plainly(spread(excerpts.map(take), strategy))
+        dataset = pipeline.dataset(excerpts, start=start, workers=config.data.workers)
+        return pipeline.plain_errors(spread(dataset.map(inputs_of), strategy))
 
-    validator = None
-    if material.metric is not None:
-        validator = Validator(
-            Separator(state.model, **separation_options(config)),
-            material.songs,
-            material.metric,
-            decisive=config.validation.sources,
-            examples=config.tracking.examples,
-            seconds=config.tracking.seconds,
-            listen_every=config.tracking.listen_every,
-            team=team,
-        )
-    return Loop(
-        step,
-        state,
-        source,
-        batches,
-        checkpoints,
-        epochs=epochs,
-        steps=steps,
-        ahead=ahead,
-        save_minutes=config.checkpoint.minutes,
-        save_steps=config.checkpoint.steps,
-        validator=validator,
-        validate_every=config.validation.every,
-        patience=config.validation.patience,
-        metric=config.validation.metric,
-        logs=logs,
-        log_every=config.tracking.every,
-        seconds_per_step=config.data.batch
-        * excerpt_samples(config, state.model)
-        / state.model.sample_rate,
+    return batches
+
+
+def build_validator(
+    config: Config, model: models.SeparatorModel, data: TrainingData, team: Team
+) -> Validator | None:
+    """What scores whole songs while training; None where there is no metric."""
+    if data.metric is None:
+        return None
+    return Validator(
+        Separator(model, **separation_options(config)),
+        data.songs,
+        data.metric,
+        decisive=config.validation.sources,
+        examples=Examples(
+            config.tracking.examples, config.tracking.seconds, config.tracking.listen_every
+        ),
         team=team,
-        **options,
     )
 
 
 def excerpt_samples(config: Config, model: models.SeparatorModel) -> int:
-    """Length of a training excerpt: the nearest that the model takes."""
+    """Samples of a training excerpt: the length nearest to data.seconds that the model takes."""
     multiples = max(1, round(config.data.seconds * model.sample_rate / model.multiple))
     samples = max(multiples * model.multiple, model.minimum)
     return min(samples, model.maximum or samples)

@@ -6,13 +6,13 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from common.files import atomic_path
-from dssgan.training.state import Progress, TrainingState, _header, _open
+from dssgan.training.state import Progress, TrainingState, open_checkpoint, read_header
 
 
 def read_progress(path: str | os.PathLike) -> Progress:
     """The plain numbers of a checkpoint, without its weights."""
-    with _open(path) as archive:
-        return _header(archive, path)
+    with open_checkpoint(path) as archive:
+        return read_header(archive, path)
 
 
 class Checkpoints:

@@ -4,23 +4,23 @@ import dataclasses
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from dssgan.monitoring.validation import Metric, Song
-
 
 @dataclasses.dataclass
 class TrainingData:
-    """What training listens to.
+    """Songs of a run, at one rate and cut into excerpts of one length.
 
     Attributes:
-      source: excerpts of paired songs; `batch(index)` → {"stems", "names"}, a pure function.
-      calibration: a like source with other excerpts, for the input statistics.
-      songs: whole songs for validation.
-      metric: their score; None takes the latest weights for the best.
-      refinement: phase → a like source that has "mixtures" and "solos" as well (`Together`).
+      paired: excerpts of paired songs; `batch(index)` → {"stems": float32 (batch, sources,
+        samples, channels), "names"}, a pure function of the index.
+      calibration: likewise with other excerpts, for the input statistics.
+      songs: whole songs for validation, see `dssgan.monitoring.validation.Song`.
+      metric: (references, estimates) → scores of the sources, higher is better; None takes the
+        latest weights for the best.
+      refinement: phase → excerpts that have unpaired "mixtures" and "solos" as well.
     """
 
-    source: Any
+    paired: Any
     calibration: Any
-    songs: Sequence[Song] = ()
-    metric: Metric | None = None
+    songs: Sequence[Any] = ()
+    metric: Callable | None = None
     refinement: Callable[[str], Any] | None = None

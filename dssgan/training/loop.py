@@ -1,91 +1,44 @@
-"""Runs one phase: update, watch, log, validate, save, stop early, go on where it stopped."""
+"""Runs one phase: update, read, log, validate, save, stop early, go on where it stopped."""
 
 import math
 import time
 from collections.abc import Callable, Iterable
 from typing import Any
 
-import tensorflow as tf
-
 from common.interrupts import Interrupted, Request, deferred
-from dssgan.distributed.team import Team
 from dssgan.monitoring.progress import Clock, Mean, epoch_line
 from dssgan.monitoring.step_results import LAG, StepResults
 from dssgan.monitoring.tensorboard import TensorBoard
 from dssgan.monitoring.validation import Scores, Validator
-from dssgan.training.checkpoints import Checkpoints
-from dssgan.training.state import Progress, TrainingState
+from dssgan.training.state import Progress
 
 
 class Loop:
-    """One phase of training.
+    """Trains one phase until it is finished, or until it is asked to stop.
 
     Args:
-      step: (stems, step) → {name: scalar}; see dssgan.training.supervised_step.
-      state: what is trained; `restore` it before to go on.
-      source: excerpts; `source.batch(index)["names"]` tells which songs a batch came from.
-      batches: first index → the stems of that batch and of the following ones.
-      epochs, steps: `steps` updates make an epoch.
-      ahead: updates before them, which lengthen the first epoch.
-      checkpoints: where to save.
-      save_minutes, save_steps: save within an epoch that often; 0 never.
+      run: a `dssgan.phases.run.Run`: configuration, checkpoints, team, where figures and lines go.
+      phase: a `dssgan.phases.phase.Phase`: what is trained, on what, for how long.
+      batches: first index → what the step takes of that batch and of those that follow it.
       validator: None takes the latest weights for the best.
-      validate_every: epochs between validations.
-      patience: validations without a better score before the phase ends; 0 never.
-      metric: name of the score.
-      logs: curves and pictures.
-      log_every: steps between two points of a curve.
-      record: (name, value, step) of the figures of an epoch.
-      seconds_per_step: seconds of audio in a batch.
-      validate_first: score the weights that the phase starts from; they are the best so far.
-      adopt: called after a validation that brought a better score, before the state is saved.
-      show: (step, logs) called at the end of an epoch, for pictures.
-      observe: (step, means) → a remark worth a line, or ""; called at every point of a curve.
-      team: the workers that train together; the chief alone saves.
-      say: prints a line.
+      board: curves, pictures and sound.
     """
 
     def __init__(
         self,
-        step: Callable[[Any, int], dict[str, tf.Tensor]],
-        state: TrainingState,
-        source: Any,
+        run: Any,
+        phase: Any,
         batches: Callable[[int], Iterable[Any]],
-        checkpoints: Checkpoints,
-        *,
-        epochs: int,
-        steps: int,
-        ahead: int = 0,
-        save_minutes: float = 0.0,
-        save_steps: int = 0,
         validator: Validator | None = None,
-        validate_every: int = 1,
-        patience: int = 0,
-        metric: str = "score",
-        logs: TensorBoard | None = None,
-        log_every: int = 25,
-        record: Callable[[str, float, int], None] = lambda name, value, step: None,
-        seconds_per_step: float = 0.0,
-        validate_first: bool = False,
-        adopt: Callable[[], None] = lambda: None,
-        show: Callable[[int, TensorBoard], None] = lambda step, logs: None,
-        observe: Callable[[int, dict[str, float]], str] = lambda step, means: "",
-        team: Team | None = None,
-        say: Callable[[str], None] = print,
+        board: TensorBoard | None = None,
     ):
-        self.step, self.state, self.source, self.batches = step, state, source, batches
-        self.checkpoints, self.epochs, self.steps = checkpoints, epochs, steps
-        self.ahead = ahead
-        self.save_minutes, self.save_steps = save_minutes, save_steps
-        self.validator, self.validate_every = validator, validate_every
-        self.patience, self.metric = patience, metric
-        self.logs, self.log_every = logs or TensorBoard(None), log_every
-        self.record, self.say, self.seconds_per_step = record, say, seconds_per_step
-        self.validate_first, self.adopt = validate_first, adopt
-        self.show, self.observe = show, observe
-        self.team = team or Team()
+        self.context, self.phase, self.batches = run, phase, batches
+        self.validator, self.board = validator, board or TensorBoard(None)
+        self.state, self.team = phase.state, run.team
+        self.checkpoints = run.checkpoints(phase.name)
+        self.settings, self.metric = run.config.validation, run.config.validation.metric
         self.clock = Clock()
-        self._watch = StepResults(source)
+        self._results = StepResults(phase.excerpts)
         self._point, self._epoch = Mean(), Mean()
         self._saved = time.monotonic()
 
@@ -101,8 +54,8 @@ class Loop:
         if progress.finished:
             return progress
         with deferred() as request:
-            if self.validate_first and self.validator and progress.best is None:
-                self._score_the_start(request)
+            if self.phase.score_first and self.validator and progress.best is None:
+                self._score_first(request)
             batches = iter(self.batches(progress.step))
             while not progress.finished:
                 self._train_epoch(batches, request)
@@ -112,27 +65,28 @@ class Loop:
                     raise self._interrupted(request)
         return progress
 
-    def _score_the_start(self, request: Request) -> None:
+    def _score_first(self, request: Request) -> None:
         progress = self.state.progress
         progress.best = self._validate(request).mean
-        self.record(f"validation/{self.metric}", progress.best, progress.step)
-        self.say(f"starting from {self.metric} {progress.best:.2f}")
+        self.context.record(f"validation/{self.metric}", progress.best, progress.step)
+        self.context.log(f"starting from {self.metric} {progress.best:.2f}")
         self._save(best=True)
 
     def _train_epoch(self, batches: Any, request: Request) -> None:
-        progress = self.state.progress
-        while progress.step < self.ahead + (progress.epoch + 1) * self.steps:
+        progress, phase = self.state.progress, self.phase
+        every = self.context.config.tracking.every
+        while progress.step < phase.warmup + (progress.epoch + 1) * phase.steps:
             self.clock.start()
-            metrics = self.step(next(batches), progress.step)
-            self._watch.add(progress.step, metrics)
+            metrics = phase.step(next(batches), progress.step)
+            self._results.add(progress.step, metrics)
             progress.step += 1
             self._collect(LAG)
             progress.seconds += self.clock.stop()
-            if progress.step % self.log_every == 0:
+            if progress.step % every == 0:
                 self._collect(0)
-                self._log_point()
-            if self.clock.steps == self.log_every and self._left() > 600:
-                self.say(f"about {self.clock.remaining(self._left())} for the whole phase")
+                self._record_point()
+            if self.clock.steps == every and self._left() > 600:
+                self.context.log(f"about {self.clock.remaining(self._left())} for the whole phase")
             asked = self.team.stop_soon(request.number)
             if asked or self._save_is_due():
                 self._save()
@@ -141,25 +95,25 @@ class Loop:
                 raise self._interrupted(request)
 
     def _collect(self, lag: int) -> None:
-        for values in self._watch.take(lag):
+        for values in self._results.take(lag):
             self._point.add(values)
             self._epoch.add(values)
 
-    def _log_point(self) -> None:
+    def _record_point(self) -> None:
         means = {f"train/{name}": value for name, value in self._point.take().items()}
         if means:
-            means["train/audio_seconds_per_second"] = self.clock.rate() * self.seconds_per_step
-            self.logs.scalars(self.state.progress.step, means)
-            remark = self.observe(self.state.progress.step, means)
-            if remark:
-                self.say(remark)
+            means["train/audio_seconds_per_second"] = self._speed()
+            self.board.scalars(self.state.progress.step, means)
+            warning = self.phase.on_point(self.state.progress.step, means)
+            if warning:
+                self.context.log(warning)
 
     def _end_epoch(self, request: Request) -> None:
-        progress = self.state.progress
+        progress, phase = self.state.progress, self.phase
         self._collect(0)
         means, scores, better = self._epoch.take(), None, self.validator is None
-        last = progress.epoch + 1 >= self.epochs
-        if self.validator and (last or (progress.epoch + 1) % self.validate_every == 0):
+        last = progress.epoch + 1 >= phase.epochs
+        if self.validator and (last or (progress.epoch + 1) % self.settings.every == 0):
             scores = self._validate(request)
             better = progress.best is None or scores.mean > progress.best
         progress.epoch += 1
@@ -167,15 +121,15 @@ class Loop:
             progress.waited = 0 if better else progress.waited + 1
             if better:
                 progress.best, progress.best_epoch = scores.mean, progress.epoch
-                self.adopt()
+                phase.on_better()
         progress.finished = self._is_over()
         self._save(best=better)
         if self.team.chief:
-            self.show(progress.step, self.logs)
+            phase.on_epoch(progress.step, self.board)
         self._report(means, scores)
         if progress.finished and not last:
-            self.say(
-                f"stopped early: no better {self.metric} in {self.patience} validations "
+            self.context.log(
+                f"stopped early: no better {self.metric} in {self.settings.patience} validations "
                 f"since epoch {progress.best_epoch}"
             )
 
@@ -188,7 +142,7 @@ class Loop:
         started = time.monotonic()
         try:
             with self.state.averaged():
-                scores = self.validator(self.state.progress.step, self.logs, check)
+                scores = self.validator(self.state.progress.step, self.board, check)
         except Interrupted:
             self._save()  # before the validation, which will be done again
             raise
@@ -199,48 +153,53 @@ class Loop:
         progress = self.state.progress
         figures = {f"train/{name}": value for name, value in means.items()}
         if scores:
-            for source, value in scores.sources.items():
-                figures[f"validation/{self.metric}/{source}"] = value
-            figures[f"validation/{self.metric}"] = scores.mean
-            self.logs.scalars(
-                progress.step, {n: v for n, v in figures.items() if n.startswith("validation/")}
-            )
+            validation = {
+                f"validation/{self.metric}/{source}": value
+                for source, value in scores.sources.items()
+            } | {f"validation/{self.metric}": scores.mean}
+            self.board.scalars(progress.step, validation)
+            figures |= validation
         for name, value in figures.items():
-            self.record(name, value, progress.step)
-        self.logs.flush()
-        self.say(
+            self.context.record(name, value, progress.step)
+        self.board.flush()
+        self.context.log(
             epoch_line(
                 progress.epoch,
-                self.epochs,
+                self.phase.epochs,
                 means.get("loss", math.nan),
                 self.metric if self.validator else "",
                 scores.mean if scores else None,
                 progress.best,
-                self.clock.rate() * self.seconds_per_step,
+                self._speed(),
                 self._remaining(),
             )
         )
 
     def _is_over(self) -> bool:
-        progress = self.state.progress
-        weary = bool(self.patience) and progress.waited >= self.patience
-        return weary or progress.epoch >= self.epochs
+        progress, patience = self.state.progress, self.settings.patience
+        patience_exceeded = bool(patience) and progress.waited >= patience
+        return patience_exceeded or progress.epoch >= self.phase.epochs
+
+    def _speed(self) -> float:
+        """Seconds of audio that a second of training takes in."""
+        return self.clock.rate() * self.phase.seconds
 
     def _left(self) -> int:
-        return self.ahead + self.epochs * self.steps - self.state.progress.step
+        return self.phase.length - self.state.progress.step
 
     def _remaining(self) -> str:
         progress = self.state.progress
         if progress.finished:
             return ""
-        validations = math.ceil((self.epochs - progress.epoch) / self.validate_every)
+        validations = math.ceil((self.phase.epochs - progress.epoch) / self.settings.every)
         return self.clock.remaining(self._left(), validations)
 
     def _save_is_due(self) -> bool:
-        if self.save_steps and self.state.progress.step % self.save_steps == 0:
+        checkpoint = self.context.config.checkpoint
+        if checkpoint.steps and self.state.progress.step % checkpoint.steps == 0:
             return True
         minutes = (time.monotonic() - self._saved) / 60.0
-        return bool(self.save_minutes) and minutes >= self.save_minutes
+        return bool(checkpoint.minutes) and minutes >= checkpoint.minutes
 
     def _save(self, best: bool = False) -> None:
         self._collect(0)

@@ -14,27 +14,7 @@ import numpy as np
 import tensorflow as tf
 
 from dssgan.config.schema import Config
-from dssgan.training import pipeline, tfio_reader
-
-
-def calibration_mixtures(config: Config, source: Any) -> Iterator[np.ndarray]:
-    """Batches of mixtures, (batch, samples, channels), as many excerpts as configured."""
-    batches = -(-config.supervised.calibration // config.data.batch)
-    excerpts = pipeline.dataset(source, start=0, workers=config.data.workers)
-    for batch in itertools.islice(plainly(excerpts), batches):
-        yield batch["stems"].numpy().sum(axis=1)
-
-
-def plainly(batches: Iterable[Any]) -> Iterator[Any]:
-    """The batches; an error in reading them is the plain one and not TensorFlow's wrapping."""
-    iterator = iter(batches)
-    while True:
-        try:
-            batch = next(iterator)
-        except tf.errors.OpError as error:
-            raise pipeline.reason(error) from error
-        yield batch
-
+from dssgan.training import tfio_reader
 
 _SIZES = ("batch_size", "sources", "samples", "channels")
 READERS = ("auto", "numpy", "tensorflow-io")
@@ -113,6 +93,25 @@ def reason(error: BaseException) -> BaseException:
         if str(failure) and str(failure) in text:
             return failure
     return error
+
+
+def calibration_mixtures(config: Config, source: Any) -> Iterator[np.ndarray]:
+    """Batches of mixtures, (batch, samples, channels), as many excerpts as configured."""
+    batches = -(-config.supervised.calibration // config.data.batch)
+    excerpts = dataset(source, start=0, workers=config.data.workers)
+    for batch in itertools.islice(plain_errors(excerpts), batches):
+        yield batch["stems"].numpy().sum(axis=1)
+
+
+def plain_errors(batches: Iterable[Any]) -> Iterator[Any]:
+    """The batches; an error in reading them is the plain one and not TensorFlow's wrapping."""
+    iterator = iter(batches)
+    while True:
+        try:
+            batch = next(iterator)
+        except tf.errors.OpError as error:
+            raise reason(error) from error
+        yield batch
 
 
 def _in_numpy(source: Any, numbers: tf.data.Dataset, workers: int, start: int) -> tf.data.Dataset:

@@ -12,6 +12,7 @@ import numpy as np
 import tensorflow as tf
 
 from common.files import atomic_path
+from dssgan.distributed.team import Team
 from dssgan.optimisers.slots import Optimiser
 
 FORMAT = 1
@@ -106,8 +107,8 @@ class TrainingState:
           OSError: it cannot be read.
         """
         variables = self.variables()
-        with _open(path) as archive:
-            progress = _header(archive, path)
+        with open_checkpoint(path) as archive:
+            progress = read_header(archive, path)
             known = set(archive.files) - {"header"}
             for name in sorted(known ^ set(variables)):
                 where = "has" if name in known else "lacks"
@@ -125,6 +126,18 @@ class TrainingState:
                 variable.assign(array)
         self.progress = progress
 
+    def share(self, team: Team) -> None:
+        """Take over the chief's state, bit by bit; all workers of `team` call it."""
+        if team.count == 1:
+            return
+        for variable in self.variables().values():
+            value = variable.numpy()
+            data = team.copy(value.tobytes(), value.nbytes)
+            if not team.chief:
+                variable.assign(np.frombuffer(data, value.dtype).reshape(value.shape))
+        progress = json.dumps(dataclasses.asdict(self.progress)).encode()
+        self.progress = Progress(**json.loads(team.broadcast(progress)))
+
     @contextlib.contextmanager
     def averaged(self) -> Iterator[None]:
         """Within the block the model has the averaged weights, where there are any."""
@@ -138,14 +151,14 @@ class TrainingState:
                 weight.assign(value)
 
 
-def _open(path: str | os.PathLike) -> Any:
+def open_checkpoint(path: str | os.PathLike) -> Any:
     try:
         return np.load(path, allow_pickle=False)
     except (ValueError, zipfile.BadZipFile, EOFError) as error:
         raise ValueError(f"{path}: not a checkpoint of this project ({error})") from error
 
 
-def _header(archive: Any, path: str | os.PathLike) -> Progress:
+def read_header(archive: Any, path: str | os.PathLike) -> Progress:
     try:
         header = json.loads(str(archive["header"]))
         if header["format"] != FORMAT:

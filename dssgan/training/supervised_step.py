@@ -25,10 +25,8 @@ class SupervisedStep:
     Args:
       state: what is updated.
       loss: (outputs, references, mixture) → (scalar, {part: scalar}), a dssgan.losses function.
-      schedule: update (int64 scalar) → learning rate.
-      clip: largest norm of all gradients together; 0 does not clip.
+      update: changes the weights along their gradients.
       accumulate: parts of a batch that are worked through one after the other.
-      average: decay of the running average of the weights.
       xla: compile the step.
       strategy: the tf.distribute strategy the state was built under.
     """
@@ -37,23 +35,13 @@ class SupervisedStep:
         self,
         state: TrainingState,
         loss: Loss,
-        schedule: Callable[[tf.Tensor], tf.Tensor],
+        update: Update,
         *,
-        clip: float = 0.0,
         accumulate: int = 1,
-        average: float = 0.0,
         xla: bool = False,
         strategy: tf.distribute.Strategy | None = None,
     ):
-        self.state, self.loss, self.accumulate = state, loss, accumulate
-        self.change = Update(
-            state.optimiser,
-            schedule,
-            clip=clip,
-            averages=state.averages,
-            average=average,
-            loss_scale=state.loss_scale,
-        )
+        self.state, self.loss, self.update, self.accumulate = state, loss, update, accumulate
         self.strategy = strategy or tf.distribute.get_strategy()
         self.replicas = self.strategy.num_replicas_in_sync
         # Replicas meet between gradients and update, which XLA cannot compile on their behalf:
@@ -87,7 +75,7 @@ class SupervisedStep:
 
     def _replica(self, stems: tf.Tensor, step: tf.Tensor) -> dict[str, tf.Tensor]:
         metrics, gradients = replica_means(self._accumulated(stems), self.replicas)
-        return metrics | self.change(gradients, metrics["loss"], step)
+        return metrics | self.update(gradients, metrics["loss"], step)
 
     def _accumulated(self, stems: tf.Tensor) -> tuple[dict[str, tf.Tensor], list[tf.Tensor]]:
         """Metrics and gradients, averaged over the parts of the batch."""

@@ -171,7 +171,7 @@ def _excerpts(comparison: Comparison, asked: str | None, say: Say) -> Sequence[e
     """Excerpts of the source that decides.
 
     Raises:
-      Misuse: no such source.
+      UsageError: no such source.
     """
     sources = comparison.sources
     decisive = (run.flat.get("validation.sources") or [] for run in comparison.runs)

@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import Any
 
 from common.cli import UsageError
-from dssgan.config.mappings import flatten, merge, to_dict
+from dssgan.config.mappings import merge
 from dssgan.config.schema import Config, from_dict
-from experiments.run.folder import RECORD, _recorded
-from experiments.run.yaml_files import RECIPES, literal, nested, read_yaml
+from experiments.run.folder import RECORD, recorded_values
+from experiments.run.yaml_files import RECIPES, find_recipe, literal, nested, read_yaml
 
 DEMO = RECIPES / "demo.yaml"
 
@@ -17,29 +17,29 @@ DEMO = RECIPES / "demo.yaml"
 def configure(updates: Sequence[str]) -> tuple[Config, Path | None, str]:
     """Read what follows `with`.
 
-    A later word beats an earlier one. Without a file and without `resume=`, experiments/recipes/demo.yaml
-    is the base for the embedded band and the defaults (the published recipe) for other data.
+    A later word beats an earlier one. Without a file and without `resume=`, the recipe
+    demo is the base for the embedded band and the defaults (the published recipe) for other data.
 
     Returns:
       (configuration, folder of the run to go on with or None, where the configuration came from).
 
     Raises:
-      Misuse: an unknown key, a wrong type, a missing file, keys that contradict each other.
+      UsageError: an unknown key, a wrong type, a missing file, keys that contradict each other.
     """
     values: dict[str, Any] = {}
     files, resume = [], None
     for update in updates:
         key, equals, text = update.partition("=")
         if not equals:
-            files.append(update)
-            values = merge(values, read_yaml(update))
+            files.append(find_recipe(update))
+            values = merge(values, read_yaml(files[-1]))
         elif key.strip() == "resume":
             resume = Path(text)
         else:
             values = merge(values, nested(key.strip(), literal(text.strip())))
     if resume is not None:
         files.insert(0, str(resume / RECORD))
-        values = merge(_recorded(resume), values)
+        values = merge(recorded_values(resume), values)
     elif not files and _wanted_data(values) == "band":
         files.append(os.path.relpath(DEMO))
         values = merge(read_yaml(DEMO), values)
@@ -48,13 +48,6 @@ def configure(updates: Sequence[str]) -> tuple[Config, Path | None, str]:
     except ValueError as error:
         raise UsageError(str(error)) from error
     return config, resume, ", ".join(files) or "the defaults"
-
-
-def changes(old: Config, new: Config) -> list[str]:
-    """One line per key that differs."""
-    before, after = flatten(to_dict(old)), flatten(to_dict(new))
-    keys = [key for key in {**before, **after} if before.get(key) != after.get(key)]
-    return [f"{key}: {before.get(key)!r} → {after.get(key)!r}" for key in keys]
 
 
 def _wanted_data(values: dict[str, Any]) -> Any:

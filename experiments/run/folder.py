@@ -20,7 +20,7 @@ def run_folder(config: Config, resume: Path | None, origin: str) -> Path:
     """Make or find the folder of a run.
 
     Raises:
-      Misuse: a run of that name has learnt with another configuration, or what is to be resumed
+      UsageError: a run of that name has learnt with another configuration, or what is to be resumed
         with another architecture.
     """
     if resume is not None:
@@ -63,7 +63,7 @@ def _changed(folder: Path, config: Config) -> dict[str, tuple[Any, Any]]:
     return differences(_read_config(folder / RECORD), config)
 
 
-def _recorded(folder: Path) -> dict[str, Any]:
+def recorded_values(folder: Path) -> dict[str, Any]:
     if not (folder / RECORD).exists():
         raise UsageError(f"resume={folder}: no run in it (no {RECORD})")
     return read_yaml(folder / RECORD)

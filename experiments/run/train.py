@@ -14,7 +14,7 @@ from common.suggest import nearest
 from dssgan.config.mappings import to_dict
 from dssgan.config.schema import Config
 from dssgan.distributed.cluster import Cluster
-from experiments.run.checks import check, check_songs
+from experiments.run.checks import check
 
 OPTIONS = ("--name", "--comment", "--loglevel", "--capture", "--beat-interval", "--unobserved")
 OPTIONS += ("--file_storage", "--sql", "--tiny_db", "--s3", "--enforce_clean")
@@ -33,7 +33,7 @@ def main(argv: Sequence[str]) -> int:
         print(experiment.get_usage("dssgan.train")[1].replace("  dssgan", "  python -m dssgan"))
         return 0
     config, resume, origin = configure(updates)
-    check(config)
+    check(config, thorough=command == "train")
     if command == "print_config":
         print(f"# from {origin}")
         print(dump(config), end="")
@@ -42,7 +42,6 @@ def main(argv: Sequence[str]) -> int:
         experiment.add_config(recorded(config))
         experiment.run(command, options=options)
         return 0
-    check_songs(config)
     cluster = workers.workers_of(config)
     if cluster and cluster.index:
         return workers.assist(config, cluster)
@@ -101,7 +100,7 @@ def parse(experiment: Any, argv: list[str]) -> tuple[str, list[str], dict[str, A
     """(command, updates, Sacred's options) of a command line.
 
     Raises:
-      Misuse: it cannot be understood.
+      UsageError: it cannot be understood.
     """
     from docopt import DocoptExit, docopt
 
@@ -181,6 +180,6 @@ def only_one(folder: Path) -> contextlib.AbstractContextManager[None]:
     """One process at a time trains in a run folder.
 
     Raises:
-      Misuse: another one does.
+      UsageError: another one does.
     """
     return locked(folder, UsageError(f"{folder}: another process is training there; wait for it"))

@@ -1,6 +1,7 @@
 """A run on this machine, or as one of several that train together."""
 
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from dssgan.config.changes import decisive
 from dssgan.config.schema import Config
 from dssgan.distributed.cluster import Cluster
 from dssgan.distributed.discovery import wanted_cluster
+from experiments.run.checks import check_refinement
 from experiments.run.machine import prepare_machine
 
 
@@ -18,7 +20,7 @@ def workers_of(config: Config) -> Cluster | None:
     """The workers that train together, where the configuration asks for several machines.
 
     Raises:
-      Misuse: TF_CONFIG or SLURM say something else.
+      UsageError: TF_CONFIG or SLURM say something else.
     """
     try:
         return wanted_cluster(config.compute.strategy, config.compute.workers)
@@ -34,7 +36,7 @@ def assist(config: Config, cluster: Cluster) -> int:
     place = Path(config.tracking.folder) / (config.name or "run")
     with immediate():
         try:
-            sequence.run_phases(build_run(config, place, cluster, say=lambda line: None))
+            sequence.run_phases(build_run(config, place, cluster, log=lambda line: None))
         except Interrupted as stop:
             print(f"worker {cluster.index}: {stop}", file=sys.stderr)
             return stop.code
@@ -42,8 +44,25 @@ def assist(config: Config, cluster: Cluster) -> int:
     return 0
 
 
-def build_run(config: Config, folder: Path, cluster: Cluster | None, **options: Any) -> Any:
-    """The run of a configuration, on this machine or together with others."""
+def build_run(
+    config: Config,
+    folder: Path,
+    cluster: Cluster | None,
+    record: Callable[[str, float, int], None] = lambda name, value, step: None,
+    log: Callable[[str], None] = print,
+) -> Any:
+    """The run of a configuration, on this machine or together with others.
+
+    Args:
+      record: (name, value, step) of figures worth keeping.
+      log: prints a line.
+
+    Returns:
+      A `dssgan.phases.run.Run`.
+
+    Raises:
+      UsageError: a refinement cannot be as it is configured.
+    """
     from dssgan.distributed.team import Team, assemble
     from dssgan.phases import run
     from experiments.run import scoring
@@ -51,13 +70,15 @@ def build_run(config: Config, folder: Path, cluster: Cluster | None, **options: 
 
     team = Team()
     if cluster:
-        told = {"version": __version__, **decisive(config)}
-        team = assemble(cluster, told, seconds=config.compute.wait)
+        settings = {"version": __version__, **decisive(config)}
+        team = assemble(cluster, settings, seconds=config.compute.wait)
+        check_refinement(config)
     return run.Run(
         config,
         folder,
-        lambda model: training_data.for_training(config, model, options.get("say", print)),
+        lambda rate, samples: training_data.load_training_data(config, rate, samples, log),
         lambda separator: scoring.test_scores(config, separator, folder / "scores"),
-        team=team,
-        **options,
+        record,
+        log,
+        team,
     )

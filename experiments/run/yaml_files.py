@@ -10,6 +10,7 @@ import yaml
 
 from common.cli import UsageError
 from common.files import ROOT
+from common.suggest import nearest
 from dssgan.config.mappings import to_dict
 from dssgan.config.schema import Config
 
@@ -34,21 +35,28 @@ _Loader.add_implicit_resolver(
 )
 
 
+def find_recipe(word: str) -> str:
+    """The path of a configuration: a recipe's for its bare name, any other word as it is."""
+    path = RECIPES / f"{word}.yaml"
+    named = re.fullmatch(r"\w+", word) and path.exists() and not Path(word).exists()
+    return os.path.relpath(path) if named else word
+
+
 def read_yaml(path: str | os.PathLike) -> dict[str, Any]:
     """Read a configuration file.
 
     Raises:
-      Misuse: it is not there, cannot be read, or holds no keys.
+      UsageError: it is not there, cannot be read, or holds no keys.
     """
     path = Path(path)
     if path.suffix not in (".yaml", ".yml"):
-        hint = "name=value" if "." not in path.name else "a .yaml file"
-        raise UsageError(f"{path}: expected {hint} after 'with'")
+        known = [file.stem for file in RECIPES.glob("*.yaml")]
+        hint = "name=value or the name of a recipe" if "." not in path.name else "a .yaml file"
+        raise UsageError(f"{path}: expected {hint} after 'with'{nearest(str(path), known)}")
     try:
         values = yaml.load(path.read_text("utf-8"), _Loader)
     except FileNotFoundError:
-        known = ", ".join(sorted(file.name for file in RECIPES.glob("*.yaml")))
-        raise UsageError(f"{path}: no such configuration (in experiments/: {known})") from None
+        raise UsageError(_missing(path)) from None
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise UsageError(f"{path}: cannot be read: {error}") from error
     if values is None:
@@ -56,6 +64,14 @@ def read_yaml(path: str | os.PathLike) -> dict[str, Any]:
     if not isinstance(values, dict):
         raise UsageError(f"{path}: expected keys and values, such as 'seed: 1'")
     return values
+
+
+def _missing(path: Path) -> str:
+    """What to say of a configuration that is not there."""
+    if path.parent.name == "experiments" and (RECIPES / path.name).exists():
+        return f"{path}: recipes are in experiments/recipes now: with {path.stem}"
+    known = ", ".join(sorted(file.stem for file in RECIPES.glob("*.yaml")))
+    return f"{path}: no such configuration (recipes: {known})"
 
 
 def literal(text: str) -> Any:

@@ -11,7 +11,7 @@ from datasets.track import Track
 from dssgan.config.rules import REFINEMENTS
 from dssgan.config.schema import Config, Dataset
 
-Say = Callable[[str], None]
+Log = Callable[[str], None]
 
 
 def entries(config: Config) -> list[tuple[str, Dataset]]:

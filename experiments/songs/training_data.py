@@ -2,7 +2,6 @@
 
 import functools
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 
@@ -13,11 +12,10 @@ from datasets.sources import read_sources
 from datasets.track import Track
 from dssgan.config.mappings import to_dict
 from dssgan.config.schema import Config
-from dssgan.training.build import excerpt_samples
 from dssgan.training.data import TrainingData
 from evaluation.metrics import ratios
 from experiments.songs.caches import prepared
-from experiments.songs.entries import Say, entries
+from experiments.songs.entries import Log, entries
 from experiments.songs.unpaired import unpaired_excerpts, unpaired_lists
 
 METRICS = {"si_sdr": ratios.si_sdr, "sdr": ratios.sdr, "usdr": ratios.usdr}
@@ -37,18 +35,22 @@ def augmentation(config: Config) -> Augmentation:
         raise ValueError(f"data.augmentation: {error}") from error
 
 
-def for_training(config: Config, model: Any, say: Say = print) -> TrainingData:
-    """Prepare the songs at the model's rate and cut excerpts from them.
+def load_training_data(
+    config: Config, sample_rate: int, samples: int, log: Log = print
+) -> TrainingData:
+    """Prepare the songs of a configuration and cut excerpts from them.
 
     Args:
-      say: prints a line on every unpaired list.
+      sample_rate: of the model, in Hz.
+      samples: of an excerpt at that rate.
+      log: prints a line on every unpaired list.
 
     Raises:
       ValueError: a list of songs that no excerpts can be drawn from.
     """
     training, weights, validation = [], [], []
     for where, entry in entries(config):
-        train, valid = prepared(config, where, entry, model.sample_rate)
+        train, valid = prepared(config, where, entry, sample_rate)
         total = sum(track.samples for track in train)
         training += train
         weights += [entry.weight * track.samples / total for track in train]
@@ -60,7 +62,7 @@ def for_training(config: Config, model: Any, say: Say = print) -> TrainingData:
         return PairedExcerpts(
             training,
             config.sources,
-            samples=excerpt_samples(config, model),
+            samples=samples,
             batch_size=config.data.batch,
             channels=config.data.channels,
             seed=config.seed,
@@ -71,13 +73,13 @@ def for_training(config: Config, model: Any, say: Say = print) -> TrainingData:
 
     @functools.cache
     def lists() -> dict[str, list[Track]]:
-        return unpaired_lists(config, model, training, say)
+        return unpaired_lists(config, sample_rate, samples, training, log)
 
     @functools.cache
     def refinement(phase: str) -> PairedAndUnpaired:
         paired, free = STREAMS[phase]
         return PairedAndUnpaired(
-            excerpts(paired), unpaired_excerpts(config, model, training, lists(), free)
+            excerpts(paired), unpaired_excerpts(config, samples, training, lists(), free)
         )
 
     metric = METRICS.get(config.validation.metric)
@@ -90,7 +92,7 @@ def for_training(config: Config, model: Any, say: Say = print) -> TrainingData:
         validation = validation[: config.validation.songs]
     songs = [PairedSong(track, config.sources) for track in validation]
     for phase in STREAMS:
-        if phase in config.phases:  # what is wrong with its lists is told before any training
+        if phase in config.phases:  # faults of its lists are reported before any training
             refinement(phase)
     return TrainingData(excerpts(TRAINING), excerpts(CALIBRATION), songs, metric, refinement)
 

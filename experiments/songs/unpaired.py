@@ -2,7 +2,6 @@
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 from datasets.activity.lists import listed
 from datasets.excerpts.levels import usual_levels
@@ -10,13 +9,12 @@ from datasets.excerpts.recordings import check_recordings
 from datasets.excerpts.unpaired import UnpairedExcerpts
 from datasets.track import Track
 from dssgan.config.schema import Config
-from dssgan.training.build import excerpt_samples
 from experiments.songs.caches import prepared
-from experiments.songs.entries import Say, unpaired_entries
+from experiments.songs.entries import Log, unpaired_entries
 
 
 def unpaired_lists(
-    config: Config, model: Any, paired: Sequence[Track], say: Say
+    config: Config, sample_rate: int, samples: int, paired: Sequence[Track], log: Log
 ) -> dict[str, list[Track]]:
     """The recordings of "mixtures" and of each source.
 
@@ -26,7 +24,7 @@ def unpaired_lists(
     found: dict[str, list[Track]] = {}
     for where, entry in unpaired_entries(config):
         kind = "mixtures" if where.startswith("unpaired.mixtures") else entry.source
-        tracks = prepared(config, where, entry, model.sample_rate, mixture=kind == "mixtures")[0]
+        tracks = prepared(config, where, entry, sample_rate, mixture=kind == "mixtures")[0]
         if not tracks:
             raise ValueError(
                 f"{where}: no songs for training in {entry.root or entry.name}; name some with "
@@ -34,25 +32,25 @@ def unpaired_lists(
             )
         named = None if kind == "mixtures" else config.sources
         silent = check_recordings(where, tracks, kind, named)
-        say(described(where, tracks, silent, config, model))
+        log(described(where, tracks, silent, config, samples))
         found.setdefault(kind, []).extend(tracks)
     for kind in ("mixtures", *config.sources):
         if kind not in found:
             what = "mixtures" if kind == "mixtures" else f"solos of {kind}"
-            say(f"unpaired: no {what} named; they come from the {len(paired)} paired songs")
+            log(f"unpaired: no {what} named; they come from the {len(paired)} paired songs")
             found[kind] = list(paired)
     return found
 
 
 def described(
-    where: str, tracks: Sequence[Track], silent: Sequence[str], config: Config, model: Any
+    where: str, tracks: Sequence[Track], silent: Sequence[str], config: Config, samples: int
 ) -> str:
     """A line on a list of recordings: how much it is, and what becomes of those that differ."""
     minutes = sum(track.duration for track in tracks) / 60.0
     parts = [f"{where}: {len(tracks)} recordings, {minutes:.1f} min"]
     if len(tracks) < config.data.batch:
         parts.append(f"fewer than a batch of {config.data.batch}: batches repeat them")
-    short = sum(track.samples < excerpt_samples(config, model) for track in tracks)
+    short = sum(track.samples < samples for track in tracks)
     if short:
         ways = {"loop": "looped (unpaired.short=pad sets them in silence)"}
         ways["pad"] = "set in silence (unpaired.short=loop repeats them)"
@@ -60,7 +58,7 @@ def described(
     rates = Counter(track.original_rate for track in tracks)
     if len(rates) > 1:
         counts = ", ".join(f"{count} of {rate} Hz" for rate, count in sorted(rates.items()))
-        parts.append(f"{counts}, resampled to {model.sample_rate}")
+        parts.append(f"{counts}, resampled to {tracks[0].sample_rate}")
     mono = sum(track.channels == 1 for track in tracks)
     if 0 < mono < len(tracks):
         ways = {1: "left or right is heard of these", 2: "mono is heard on both sides"}
@@ -73,7 +71,7 @@ def described(
 
 def unpaired_excerpts(
     config: Config,
-    model: Any,
+    samples: int,
     paired: Sequence[Track],
     lists: Mapping[str, Sequence[Track]],
     stream: int,
@@ -83,7 +81,7 @@ def unpaired_excerpts(
     return UnpairedExcerpts(
         lists["mixtures"],
         {source: lists[source] for source in config.sources},
-        samples=excerpt_samples(config, model),
+        samples=samples,
         batch_size=config.data.batch,
         channels=config.data.channels,
         seed=config.seed,

@@ -1,6 +1,6 @@
 """Many runs that differ in some keys: python -m experiments.sweep FILE.yaml KEY=VALUES … [options]
 
-  … experiments/recipes/drums_semisup.yaml alpha=0.1,0.3,1 beta=0,0.3 seed=1..3            every combination
+  … drums_semisup alpha=0.1,0.3,1 beta=0,0.3 seed=1..3            every combination
   … FILE.yaml schedule.learning_rate=1e-4..1e-2:log alpha=0..0.1 --random 20     20 by chance
   … FILE.yaml schedule.learning_rate=1e-4..1e-2:log alpha=0..0.1 --optuna 20     20 by Optuna
 
@@ -117,7 +117,7 @@ def check_objective(config: Config, objective: str | None) -> None:
     """Check that the runs will have the objective.
 
     Raises:
-      Misuse: they will not.
+      UsageError: they will not.
     """
     metric = config.validation.metric
     if objective is None or objective.startswith("validation/"):
@@ -140,7 +140,7 @@ def check_begun(config: Config) -> None:
     """Check that a run of that name, where there is one, was told the same.
 
     Raises:
-      Misuse: it was not.
+      UsageError: it was not.
     """
     record = Path(config.tracking.folder) / config.name / RECORD
     if not record.exists():

@@ -70,7 +70,7 @@ def parse(words: Sequence[str], draws: bool) -> tuple[list[str], list[Axis]]:
       (words for every point, swept keys in their order).
 
     Raises:
-      Misuse: a word that cannot be read.
+      UsageError: a word that cannot be read.
     """
     fixed, axes = [], []
     for word in words:
@@ -154,7 +154,7 @@ def drawn(axes: Sequence[Axis], count: int, seed: int) -> Iterator[dict[str, str
     The first N are the same whatever `count` is, so that a sweep can be made longer.
 
     Raises:
-      Misuse: there are not so many.
+      UsageError: there are not so many.
     """
     rng = np.random.default_rng(seed)
     others = [axis for axis in axes if axis.key != SEED]

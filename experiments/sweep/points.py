@@ -65,7 +65,7 @@ class Maker:
         """A checked point.
 
         Raises:
-          Misuse: an unknown key, a wrong value, keys that contradict each other.
+          UsageError: an unknown key, a wrong value, keys that contradict each other.
         """
         config, _, _ = configure([*self.words, *(f"{key}={text}" for key, text in keys.items())])
         flat = flatten(to_dict(config))
@@ -83,7 +83,7 @@ class Maker:
         """Every point, checked.
 
         Raises:
-          Misuse: one of them is wrong, or two are the same.
+          UsageError: one of them is wrong, or two are the same.
         """
         points: dict[str, Point] = {}
         for keys in combinations:

@@ -62,7 +62,7 @@ class Optuna:
       folder: of the sweep.
 
     Raises:
-      Misuse: wrong keys or values, or a sweep of that name was begun with other keys.
+      UsageError: wrong keys or values, or a sweep of that name was begun with other keys.
     """
 
     def __init__(self, make: Maker, count: int, seed: int, folder: Path):

@@ -148,7 +148,7 @@ def workers(cluster: str | None, jobs: int | None, resources: Path | None, point
       points: in all; a queue is not asked for more jobs.
 
     Raises:
-      Misuse: contradicting options. ValueError: a library is missing. OSError: no scheduler.
+      UsageError: contradicting options. ValueError: a library is missing. OSError: no scheduler.
     """
     if resources is not None and cluster not in QUEUES:
         raise UsageError(f"--resources {resources}: only with --cluster {', '.join(QUEUES)}")

@@ -126,7 +126,7 @@ def find_tracks(text: str) -> list[Track]:
     Songs are named by the ends of their names, so "Britpop" finds MusicDelta_Britpop.
 
     Raises:
-      Misuse: no such dataset, folder or song, or an ending that fits several songs.
+      UsageError: no such dataset, folder or song, or an ending that fits several songs.
     """
     name, _, rest = text.partition(":")
     if name not in datasets.DATASETS:

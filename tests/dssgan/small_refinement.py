@@ -1,4 +1,4 @@
-"""A small refinement put together by hand, as refining.py does it for a configuration."""
+"""A small refinement put together by hand, as dssgan.refinement.build does it for a configuration."""
 
 import keras
 import numpy as np
@@ -7,9 +7,12 @@ import tensorflow as tf
 from dssgan.critics.base import Critic
 from dssgan.losses.adversarial import OBJECTIVES
 from dssgan.optimisers import rules, schedules
-from dssgan.refinement.critic_losses import DependencyCritics, SourceCritic, critics_of
+from dssgan.optimisers.update import Update
+from dssgan.refinement.critic_losses import CriticSet, DependencyCritics, SourceCritic
+from dssgan.refinement.loss_terms import LossTerms
 from dssgan.refinement.state import RefinementState
-from dssgan.refinement.step import RefinementStep
+from dssgan.refinement.step import RefinementStep, Turns
+from tests.dssgan.small_training import make_update
 from tests.dssgan.stand_ins import SOURCES, Excerpts, TinySeparator, error
 
 
@@ -27,13 +30,13 @@ class TinyCritic(Critic):
         self.built = True
 
     @property
-    def width_seen(self):
+    def input_channels(self):
         return self.seen
 
     def represent(self, audio):
         return self.check_audio(audio)
 
-    def judge(self, representation, training=False, precise=False):
+    def score(self, representation, training=False, precise=False):
         hidden = tf.nn.conv1d(representation, tf.convert_to_tensor(self.kernel), 2, "VALID")
         hidden = tf.square(tf.tanh(hidden))
         return 10.0 * tf.reduce_mean(hidden, 1) @ tf.convert_to_tensor(self.last), [hidden]
@@ -102,7 +105,7 @@ class Unpaired:
             start += 1
 
 
-def make_judges(objective="wasserstein", penalty=0.0, sources=(0, 1)):
+def make_critics(objective="wasserstein", penalty=0.0, sources=(0, 1)):
     """A critic per source."""
     return [
         SourceCritic(
@@ -125,7 +128,7 @@ def make_pair(objective="logistic", penalty=0.0):
 def make_refinement(
     model=None,
     *,
-    judges=(),
+    critics=(),
     pairs=(),
     teacher=None,
     follow=False,
@@ -133,16 +136,27 @@ def make_refinement(
     critic_rule=None,
     rate=0.01,
     critic_rate=0.01,
+    critic_clip=0.0,
+    critic_steps=0,
+    critic_warmup=0,
+    margin=0,
     loss=error,
     scaled=False,
+    clip=0.0,
     average=0.0,
+    alpha=0.0,
+    beta=0.0,
+    balance=False,
+    matching=0.0,
+    pseudo_labels=None,
     **options,
 ):
     """(step, state) of a refinement that begins with the model's weights."""
+    critic_set = CriticSet(critics, pairs, margin)
     state = RefinementState(
         model or TinySeparator(),
         rule or rules.Adam(),
-        critics=critics_of(judges, pairs),
+        critics=critic_set.models,
         critic_rule=critic_rule or rules.Adam(),
         teacher=teacher,
         follow=follow,
@@ -150,14 +164,14 @@ def make_refinement(
         scaled=scaled,
     )
     state.begin()
+    terms = LossTerms(state.model, loss, alpha, beta, balance, critic_set, matching, pseudo_labels)
+    constant = schedules.schedule("constant", critic_rate)
     step = RefinementStep(
         state,
-        loss,
-        schedules.schedule("constant", rate),
-        judges=judges,
-        pairs=pairs,
-        critic_schedule=schedules.schedule("constant", critic_rate),
-        average=average,
+        terms,
+        make_update(state, rate=rate, clip=clip, average=average),
+        Update(state.critic_optimiser, constant, clip=critic_clip) if critic_set else None,
+        Turns(critic_steps, critic_warmup),
         **options,
     )
     return step, state

@@ -253,7 +253,7 @@ def test_live_use_is_one_pass_with_bounded_lag():
     audio = noise(60000)
     free = {"unit_variance": True, "scale_free": True}
     model = Filter(gains=(9, 0.1), **free)
-    separator = Separator(model, segment=0.5, overlap=0.25, spool="/does/not/exist")
+    separator = Separator(model, segment=0.5, overlap=0.25, temporary_folder="/does/not/exist")
     with pytest.raises(OSError, match="/does/not/exist"):
         separator.separate(audio, 11025)
     report = Report()
@@ -395,7 +395,7 @@ def test_a_full_disk_is_said_before_the_work_starts(monkeypatch, tmp_path):
     usage = shutil.disk_usage(tmp_path)._replace(free=10**6)
     monkeypatch.setattr(shutil, "disk_usage", lambda _: usage)
     model = Splitter(scale_free=True)
-    separator = Separator(model, spool=tmp_path)
+    separator = Separator(model, temporary_folder=tmp_path)
     with pytest.raises(OSError, match=r"song needs 0.00 GB .* free") as caught:
         separator.separate(noise(100000), 8000, name="song")
     assert caught.value.errno == 28 and caught.value.filename == str(tmp_path)
@@ -403,11 +403,11 @@ def test_a_full_disk_is_said_before_the_work_starts(monkeypatch, tmp_path):
 
 
 def test_a_disk_that_fills_up_leaves_nothing_behind(tmp_path):
-    separator = Separator(Splitter(scale_free=True), segment=0.5, spool=tmp_path)
+    separator = Separator(Splitter(scale_free=True), segment=0.5, temporary_folder=tmp_path)
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (50000, hard))
     try:
-        with pytest.raises(OSError, match="while spooling audio"):
+        with pytest.raises(OSError, match="while writing audio"):
             separator.separate(noise(100000), 8000)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))

@@ -39,7 +39,7 @@ def critic(request) -> Critic:
 
 
 def noise(rng, critic: Critic, batch: int = 3, scale: float = 0.3) -> tf.Tensor:
-    shape = (batch, critic.hyperparameters["samples"], critic.width_seen)
+    shape = (batch, critic.hyperparameters["samples"], critic.input_channels)
     return tf.constant((scale * rng.standard_normal(shape)).astype(np.float32))
 
 
@@ -85,7 +85,7 @@ def test_shapes_and_finite_logits(name, channels, precision, rng):
 
 def test_call_judges_what_is_represented(critic, rng):
     audio = noise(rng, critic)
-    np.testing.assert_array_equal(critic(audio)[0], critic.judge(critic.represent(audio))[0])
+    np.testing.assert_array_equal(critic(audio)[0], critic.score(critic.represent(audio))[0])
 
 
 def test_the_minimum_length_works_and_less_is_refused(critic, rng):
@@ -141,7 +141,7 @@ def test_gradients_reach_the_audio_and_every_weight(critic, rng):
 
 @pytest.mark.parametrize("mixture", ["silent", "loud"])
 def test_silence_has_finite_logits_and_gradients(critic, rng, mixture):
-    audio = np.zeros((2, SAMPLES, critic.width_seen), np.float32)
+    audio = np.zeros((2, SAMPLES, critic.input_channels), np.float32)
     if mixture == "loud":
         audio[..., 0] = rng.standard_normal((2, SAMPLES))
     audio = tf.constant(audio)
@@ -172,12 +172,12 @@ def test_the_penalty_equals_slopes_measured_by_small_steps(name, rng):
     audio = noise(rng, critic, batch=1)  # real is fake, so the penalty is taken right there
     points = as_list(critic.represent(audio))
 
-    def judge(points):
+    def score(points):
         structure = points if isinstance(critic.represent(audio), list) else points[0]
-        return critic.judge(structure)[0][0]
+        return critic.score(structure)[0][0]
 
     def scores(points):
-        logits = judge(points)
+        logits = score(points)
         return logits if critic.independent else tf.reduce_mean(logits, keepdims=True)
 
     with tf.GradientTape() as tape:
@@ -326,9 +326,9 @@ def test_windows_cover_an_excerpt_evenly(frames, starts):
 def test_windows_are_judged_independently(rng):
     critic = make("dcgan")
     seen = critic.represent(noise(rng, critic)).numpy()
-    before = critic.judge(tf.constant(seen))[0].numpy()
+    before = critic.score(tf.constant(seen))[0].numpy()
     seen[:, 1] += 1.0
-    changed = critic.judge(tf.constant(seen))[0].numpy() != before
+    changed = critic.score(tf.constant(seen))[0].numpy() != before
     assert changed[:, 1].all()
     assert not np.delete(changed, 1, axis=1).any()
 
@@ -462,6 +462,6 @@ def test_wrong_hyperparameters_are_named(name, wrong, message):
 
 
 def test_audio_of_the_wrong_shape_is_refused(critic):
-    for shape in ((2, SAMPLES), (2, SAMPLES, critic.width_seen + 1)):
+    for shape in ((2, SAMPLES), (2, SAMPLES, critic.input_channels + 1)):
         with pytest.raises(ValueError, match=f"{critic.kind}: audio of shape"):
             critic.represent(tf.zeros(shape))

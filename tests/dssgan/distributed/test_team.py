@@ -222,7 +222,7 @@ def test_every_machine_reads_the_parts_of_its_own_replicas():
 def test_one_worker_asks_nobody():
     team = Team()
     assert team.chief
-    assert team.told(b"text") == b"text"
+    assert team.broadcast(b"text") == b"text"
     assert team.stop_soon(15) == team.stop_at_once(15) == 15
     assert team.stop_soon(None) is None
     np.testing.assert_array_equal(team.totals(np.array([1.0, np.nan])), [1.0, np.nan])

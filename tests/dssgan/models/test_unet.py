@@ -198,15 +198,15 @@ def test_it_overfits_one_batch(excerpts):
     assert np.sum(np.square(outputs - stems)) < 0.3 * before
 
 
-def test_its_own_critics_judge_what_it_said(excerpts):
+def test_its_own_critics_score_its_spectra(excerpts):
     """The original: critics of log magnitudes, additivity on magnitudes, penalty."""
     model = UNet(filters=4, seed=1)
     critic = Dcgan(sample_rate=8192, samples=INNER, width=4, seed=2)
     assert critic.log_magnitudes_of == model.log_magnitudes_of
-    judge = SourceCritic("dcgan/drums", critic, 0, OBJECTIVES["wasserstein"], 10.0, magnitudes=True)
+    entry = SourceCritic("dcgan/drums", critic, 0, OBJECTIVES["wasserstein"], 10.0, magnitudes=True)
     step, _ = make_refinement(
         model,
-        judges=[judge],
+        critics=[entry],
         loss=log_magnitudes,
         rate=1e-3,
         alpha=0.001,

@@ -19,7 +19,7 @@ from dssgan.refinement.teacher import PseudoLabels
 from dssgan.separator import Separator
 from dssgan.training.checkpoints import read_progress
 from experiments.run import train
-from tests.dssgan.small_refinement import Unpaired, make_judges, make_pair, make_refinement
+from tests.dssgan.small_refinement import Unpaired, make_critics, make_pair, make_refinement
 from tests.dssgan.small_training import bits, make_loop
 from tests.dssgan.stand_ins import TinySeparator, error
 from tests.dssgan.training.test_loop import Scripted
@@ -32,10 +32,10 @@ def whole(follow=False):
     more = {} if follow else {"pairs": [make_pair()], "matching": 1.0, "balance": True}
     return make_refinement(
         TinySeparator(dropout=0.2),
-        judges=make_judges("hinge", penalty=0.0 if follow else 1.0),
+        critics=make_critics("hinge", penalty=0.0 if follow else 1.0),
         teacher=TinySeparator(),
         follow=follow,
-        teaching=PseudoLabels(drop=0.25),
+        pseudo_labels=PseudoLabels(drop=0.25),
         alpha=0.5,
         beta=0.5,
         critic_steps=3,
@@ -66,7 +66,7 @@ def test_stopped_anywhere_in_the_cycle_training_ends_with_the_same_bits(tmp_path
 
 
 def test_a_loop_that_broke_off_among_the_critics_goes_on(tmp_path):
-    step, state = make_refinement(judges=make_judges(), alpha=0.5, critic_steps=3)
+    step, state = make_refinement(critics=make_critics(), alpha=0.5, critic_steps=3)
     make_loop(tmp_path / "alone", state, step, Unpaired(), epochs=2, steps=4).run()
 
     class Stop(Exception):
@@ -77,19 +77,19 @@ def test_a_loop_that_broke_off_among_the_critics_goes_on(tmp_path):
             raise Stop
         return broken(batch, index)
 
-    broken, cut = make_refinement(judges=make_judges(), alpha=0.5, critic_steps=3)
+    broken, cut = make_refinement(critics=make_critics(), alpha=0.5, critic_steps=3)
     folder = tmp_path / "cut"
     with pytest.raises(Stop):
         make_loop(folder, cut, breaking, Unpaired(), epochs=2, steps=4, save_steps=1).run()
     assert read_progress(folder / "last.npz").step == 6
-    step, resumed = make_refinement(judges=make_judges(), alpha=0.5, critic_steps=3)
+    step, resumed = make_refinement(critics=make_critics(), alpha=0.5, critic_steps=3)
     resumed.restore(folder / "last.npz")
     make_loop(folder, resumed, step, Unpaired(), epochs=2, steps=4).run()
     assert bits(resumed) == bits(state)
 
 
 def test_critics_that_diverge_end_the_run_and_the_batch_is_named(tmp_path):
-    step, state = make_refinement(judges=make_judges(), alpha=0.5, critic_steps=3)
+    step, state = make_refinement(critics=make_critics(), alpha=0.5, critic_steps=3)
     source = Unpaired(broken=(5,))  # the second of the critics' second turn
     with pytest.raises(NonFiniteLoss, match=r"step 5: the loss is nan .*song5-0@1.0s"):
         make_loop(tmp_path, state, step, source, epochs=4, steps=4, save_steps=1).run()
@@ -97,7 +97,7 @@ def test_critics_that_diverge_end_the_run_and_the_batch_is_named(tmp_path):
 
 
 def test_a_better_student_becomes_the_teacher_and_a_worse_one_does_not(tmp_path):
-    step, state = make_refinement(teacher=TinySeparator(seed=7), teaching=PseudoLabels())
+    step, state = make_refinement(teacher=TinySeparator(seed=7), pseudo_labels=PseudoLabels())
     scores, seen = Scripted([1.0, 2.0, 1.5, 2.5]), []
 
     def validating(*given):
@@ -112,7 +112,7 @@ def test_a_better_student_becomes_the_teacher_and_a_worse_one_does_not(tmp_path)
         epochs=3,
         steps=2,
         validator=validating,
-        validate_first=True,
+        score_first=True,
         adopt=state.adopt,
     )
     progress = loop.run()
@@ -126,7 +126,7 @@ def test_a_better_student_becomes_the_teacher_and_a_worse_one_does_not(tmp_path)
 
 
 def test_the_start_stays_the_best_when_refinement_makes_it_worse(tmp_path):
-    step, state = make_refinement(judges=make_judges(), alpha=0.5, critic_steps=1)
+    step, state = make_refinement(critics=make_critics(), alpha=0.5, critic_steps=1)
     start, lines = state.model.get_weights()[0].tobytes(), []
     loop = make_loop(
         tmp_path,
@@ -136,10 +136,10 @@ def test_the_start_stays_the_best_when_refinement_makes_it_worse(tmp_path):
         epochs=9,
         steps=4,
         validator=Scripted([5.0, 1.0, 2.0]),
-        validate_first=True,
+        score_first=True,
         patience=2,
         metric="si_sdr",
-        say=lines.append,
+        log=lines.append,
     )
     progress = loop.run()
     assert lines[0] == "starting from si_sdr 5.00"
@@ -161,11 +161,11 @@ tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfigur
 
 from dssgan import critics
 from dssgan.losses.adversarial import OBJECTIVES
-from dssgan.refinement.critic_losses import Judge
-from dssgan.training.supervised_step import spread
-from dssgan.refinement.teacher import Teaching
+from dssgan.refinement.critic_losses import SourceCritic
+from dssgan.distributed.replicas import spread
+from dssgan.refinement.teacher import PseudoLabels
 from tests.dssgan.stand_ins import TinySeparator
-from tests.dssgan.small_refinement import Unpaired, make_judges, make_pair, make_refinement
+from tests.dssgan.small_refinement import Unpaired, make_critics, make_pair, make_refinement
 
 source = Unpaired(batch=8)
 audio = tf.TensorSpec((8, 800, 1))
@@ -177,9 +177,9 @@ sizes = {"frame_length": 64, "hop": 32, "frames": 8, "width": 2, "hidden": 4, "n
 def train(strategy):
     with strategy.scope():
         critic = critics.build("dcgan", sample_rate=8000, samples=800, **sizes)
-        judges = [Judge("dcgan", critic, 1, OBJECTIVES["least_squares"])]
+        critics_of_vocals = [SourceCritic("dcgan", critic, 1, OBJECTIVES["least_squares"])]
         step, state = make_refinement(
-            judges=judges, strategy=strategy, alpha=0.3, beta=0.3, critic_steps=1, average=0.9
+            critics=critics_of_vocals, strategy=strategy, alpha=0.3, beta=0.3, critic_steps=1, average=0.9
         )
     dataset = tf.data.Dataset.from_generator(lambda: source.batches(0), output_signature=spec)
     batches, losses = iter(spread(dataset, strategy)), []
@@ -196,11 +196,11 @@ def everything(strategy):
         model, teacher = TinySeparator(), TinySeparator(seed=3)
         step, state = make_refinement(
             model,
-            judges=make_judges("hinge", penalty=1.0),
+            critics=make_critics("hinge", penalty=1.0),
             pairs=[make_pair()],
             teacher=teacher,
             follow=True,
-            teaching=Teaching(drop=0.25),
+            pseudo_labels=PseudoLabels(drop=0.25),
             strategy=strategy,
             alpha=0.3,
             beta=0.3,

@@ -4,14 +4,13 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from dssgan.config.schema import from_dict
+from dssgan.config.schema import Tracking, from_dict
 from dssgan.losses import LOSSES
 from dssgan.models import SEPARATORS, export
 from dssgan.monitoring.tensorboard import TensorBoard
-from dssgan.refinement.build import build_judges, build_refinement, describe, margin_samples
+from dssgan.refinement.build import build_critics, build_refinement, describe, margin_samples
 from dssgan.refinement.checks import check_refinements, start_from
 from dssgan.refinement.critic_health import CriticHealth
-from dssgan.refinement.critic_losses import critics_of
 from dssgan.refinement.samples import Samples
 from dssgan.training.build import build_model
 from dssgan.training.options import check_choices
@@ -51,41 +50,42 @@ def configured(critics=(SMALL,), **changes):
 
 def test_a_critic_per_source_and_two_for_the_whole():
     config = configured([SMALL, PAIR], seed=4)
-    judges, pairs = build_judges(config, build_model(config), 0)
-    assert [judge.name for judge in judges] == ["dcgan/drums", "dcgan/vocals"]
-    assert [judge.source for judge in judges] == [0, 1]
-    assert [pair.name for pair in pairs] == ["dependency"]
-    assert (judges[0].penalty, pairs[0].penalty) == (10.0, 0.0)
-    assert pairs[0].real.width_seen == 3
-    found = critics_of(judges, pairs)
+    found = build_critics(config, build_model(config), 800)
+    sources, dependency = found.sources, found.dependency
+    assert [entry.name for entry in sources] == ["dcgan/drums", "dcgan/vocals"]
+    assert [entry.source for entry in sources] == [0, 1]
+    assert [entry.name for entry in dependency] == ["dependency"]
+    assert (sources[0].penalty, dependency[0].penalty) == (10.0, 0.0)
+    assert dependency[0].real.input_channels == 3
+    found = found.models
     seeds = [critic.hyperparameters["seed"] for critic in found]
     assert len(set(seeds)) == 4
-    again = critics_of(*build_judges(config, build_model(config), 0))
+    again = build_critics(config, build_model(config), 800).models
     for one, other in zip(found, again):
         for own, same in zip(one.get_weights(), other.get_weights()):
             np.testing.assert_array_equal(own, same)
-    different = critics_of(*build_judges(configured([SMALL], seed=5), build_model(config), 0))
+    different = build_critics(configured([SMALL], seed=5), build_model(config), 800).models
     assert (different[0].get_weights()[0] != found[0].get_weights()[0]).any()
 
 
 def test_some_sources_may_have_a_critic_each():
     config = configured([SMALL | {"sources": ["vocals"]}])
-    judges, _ = build_judges(config, build_model(config), 0)
-    assert [(judge.name, judge.source) for judge in judges] == [("dcgan/vocals", 1)]
+    sources = build_critics(config, build_model(config), 800).sources
+    assert [(entry.name, entry.source) for entry in sources] == [("dcgan/vocals", 1)]
 
 
 def test_critics_hear_what_has_full_context():
     config = configured()
-    assert margin_samples(config, build_model(config)) == 0
+    assert margin_samples(config, build_model(config), 800) == 0
     far = configured(model={"name": "far"})
-    assert margin_samples(far, build_model(far)) == 300
+    assert margin_samples(far, build_model(far), 800) == 300
     near = configured(model={"name": "far"}, data={"seconds": 0.075, "batch": 4})
     with pytest.raises(ValueError, match=r"data.seconds=0.075: .* more than 0.07 s, or a shorter"):
-        margin_samples(near, build_model(near))
+        margin_samples(near, build_model(near), 600)
     given = configured(adversarial={"margin": 0.02})
-    assert margin_samples(given, build_model(given)) == 160
-    judges, _ = build_judges(given, build_model(given), 160)
-    assert judges[0].critic.hyperparameters["samples"] == 480
+    assert margin_samples(given, build_model(given), 800) == 160
+    sources = build_critics(given, build_model(given), 800).sources
+    assert sources[0].critic.hyperparameters["samples"] == 480
 
 
 @pytest.mark.parametrize(
@@ -144,17 +144,17 @@ def test_critics_that_do_not_exist_are_told_in_one_line(critic, message):
 def test_what_yaml_reads_as_texts_serves_as_numbers_of_critics():
     entry = {"name": "spectral", "penalty": 0, "windows": [256, 128], "width": 2}
     config = configured([entry | {"bands": ["5e-1", 1], "compression": "3e-1"}])
-    judges, _ = build_judges(config, build_model(config), 0)
-    told = judges[0].critic.hyperparameters
+    sources = build_critics(config, build_model(config), 800).sources
+    told = sources[0].critic.hyperparameters
     assert (told["windows"], told["bands"], told["compression"]) == ([256, 128], [0.5, 1.0], 0.3)
     config = configured([entry | {"windows": None}], data={"seconds": 1.0, "batch": 4})
-    judges, _ = build_judges(config, build_model(config), 0)
-    assert judges[0].critic.hyperparameters["windows"]
+    sources = build_critics(config, build_model(config), 800).sources
+    assert sources[0].critic.hyperparameters["windows"]
 
 
 @pytest.mark.parametrize(
     ("margin", "said"),
-    [(None, None), (46 * 32 / 8000, None), (0.1, "14 places of real excerpts are judged and 8 of")],
+    [(None, None), (46 * 32 / 8000, None), (0.1, "14 places of real excerpts are scored and 8 of")],
 )
 def test_spectra_of_full_context_have_no_other_margin(margin, said):
     """A frame less at each end does no harm, more excerpts than spectra do."""
@@ -178,25 +178,25 @@ def test_critics_that_nobody_asks_are_not_built():
     check_refinements(configured([SMALL | {"frames": 64}], **phases))
     config = configured(alpha=0, beta=0.1)
     strategy = tf.distribute.get_strategy()
-    step, state = build_refinement(config, "adversarial", strategy, build_model(config))
+    step, state = build_refinement(config, "adversarial", strategy, build_model(config), 800)
     assert not state.critics
     assert state.critic_optimiser is None
-    assert step.cycle == 1
+    assert step.turns.cycle == 1
 
 
 @pytest.mark.parametrize("teacher", ["best", "average"])
 def test_each_phase_has_what_it_needs(teacher):
     config = configured([SMALL, PAIR], self_training={"teacher": teacher, "decay": 0.5})
     strategy = tf.distribute.get_strategy()
-    step, state = build_refinement(config, "self_training", strategy, build_model(config))
+    step, state = build_refinement(config, "self_training", strategy, build_model(config), 800)
     assert not state.critics
     assert state.follow == (teacher == "average")
-    assert (step.cycle, step.terms.alpha) == (1, 0.0)
-    assert step.change.average == (0.5 if state.follow else 0.0)
+    assert (step.turns.cycle, step.terms.alpha) == (1, 0.0)
+    assert step.update.average == (0.5 if state.follow else 0.0)
     assert describe("self_training", config, step) == f"self_training: teacher: {teacher}"
-    step, state = build_refinement(config, "adversarial", strategy, build_model(config))
-    assert (state.teacher, step.teaching) == (None, None)
-    assert (step.cycle, step.terms.alpha, len(state.critics)) == (6, 0.1, 4)
+    step, state = build_refinement(config, "adversarial", strategy, build_model(config), 800)
+    assert (state.teacher, step.terms.pseudo_labels) == (None, None)
+    assert (step.turns.cycle, step.terms.alpha, len(state.critics)) == (6, 0.1, 4)
     line = describe("adversarial", config, step)
     size = sum(int(np.prod(v.shape)) for c in state.critics for v in c.trainable_variables)
     assert line == (
@@ -204,7 +204,7 @@ def test_each_phase_has_what_it_needs(teacher):
         "alpha=0.1, beta=0"
     )
     both = configured(adversarial={"taught": True}, self_training={"teacher": teacher})
-    step, state = build_refinement(both, "adversarial", strategy, build_model(both))
+    step, state = build_refinement(both, "adversarial", strategy, build_model(both), 800)
     assert state.teacher is not None
     assert "teacher: " in describe("adversarial", both, step)
 
@@ -306,7 +306,7 @@ class Kept(TensorBoard):
 
 def test_real_and_generated_solos_are_pictured_now_and_then():
     model, source, logs = TinySeparator(), Unpaired(), Kept("somewhere")
-    pictures = Samples(model, source, 2, True)
+    pictures = Samples(model, source, Tracking(listen_every=2))
     for step in range(6):
         pictures(step, logs)
     assert [step for step, *_ in logs.shown] == [0, 1, 2, 4]
@@ -323,6 +323,6 @@ def test_real_and_generated_solos_are_pictured_now_and_then():
     np.testing.assert_array_equal(sounds["drums/real"], batch["solos"]["drums"][0])
     estimates = model(batch["mixtures"][:1]).numpy()[0]
     np.testing.assert_allclose(sounds["vocals/generated"], estimates[1], atol=1e-6)
-    Samples(model, source, 2, False)(0, logs)
-    Samples(model, source, 2, True)(0, Kept(None))
+    Samples(model, source, Tracking(listen_every=2, examples=0))(0, logs)
+    Samples(model, source, Tracking(listen_every=2))(0, Kept(None))
     assert len(logs.shown) == 4

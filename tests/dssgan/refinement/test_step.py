@@ -6,8 +6,9 @@ import tensorflow as tf
 
 from dssgan.losses import LOSSES
 from dssgan.models import build
-from dssgan.refinement.gradient_balance import Balance
-from dssgan.refinement.loss_terms import Terms, estimated
+from dssgan.refinement.critic_losses import CriticSet
+from dssgan.refinement.gradient_balance import GradientBalance
+from dssgan.refinement.loss_terms import LossTerms, estimated
 from dssgan.refinement.scale import fitted
 from dssgan.refinement.state import RefinementState
 from dssgan.refinement.teacher import PseudoLabels
@@ -17,7 +18,7 @@ from tests.dssgan.small_refinement import (
     MagnitudeSeparator,
     Unpaired,
     group,
-    make_judges,
+    make_critics,
     make_pair,
     make_refinement,
     run_refinement,
@@ -45,10 +46,10 @@ def test_without_critics_and_teacher_it_is_the_supervised_update():
         for name in ("loss", "gradient_norm", "learning_rate"):
             assert one[name] == pytest.approx(other[name], rel=1e-4)
         assert one["loss/supervised/first_source"] == pytest.approx(other["loss/first_source"])
-    assert step.cycle == 1
+    assert step.turns.cycle == 1
 
 
-def plain_parts(model, judges, batch, crop):
+def plain_parts(model, critics, batch, crop):
     """(name → loss, name → gradient at the weights, name → norm at the estimates), term by term."""
     stems, mixture = batch["stems"], batch["mixtures"]
     trained = [variable.value for variable in model.trainable_variables]
@@ -59,8 +60,8 @@ def plain_parts(model, judges, batch, crop):
         if model.scale_free:
             estimates = fitted(estimates, mixture)
         adversarial = 0.0
-        for judge in judges:
-            logits, _ = judge.critic(estimates[:, judge.source, crop : 800 - crop])
+        for entry in critics:
+            logits, _ = entry.critic(estimates[:, entry.source, crop : 800 - crop])
             adversarial -= tf.reduce_mean(logits)
         rest = mixture - tf.reduce_sum(estimates, 1)
         if "magnitudes" in unpaired:
@@ -86,8 +87,8 @@ def plain_parts(model, judges, batch, crop):
 @pytest.mark.parametrize("kind", [TinySeparator, MagnitudeSeparator, FreeSeparator])
 @pytest.mark.parametrize("balance", [False, True])
 def test_the_update_follows_the_gradient_of_the_plainly_written_loss(kind, balance):
-    model, judges, source = kind(), make_judges(), Unpaired()
-    losses, gradients, norms = plain_parts(model, judges, source.given(0), 50)
+    model, critics, source = kind(), make_critics(), Unpaired()
+    losses, gradients, norms = plain_parts(model, critics, source.given(0), 50)
     factors = {"supervised": 1.0, "adversarial": 0.3, "additivity": 0.7}
     total = sum(factors[name] * losses[name] for name in factors)
     if balance:
@@ -95,7 +96,7 @@ def test_the_update_follows_the_gradient_of_the_plainly_written_loss(kind, balan
             factors[name] *= norms["supervised"] / norms[name]
     step, state = make_refinement(
         model,
-        judges=judges,
+        critics=critics,
         rule=Descent(),
         rate=1.0,
         alpha=0.3,
@@ -119,9 +120,9 @@ def test_the_update_follows_the_gradient_of_the_plainly_written_loss(kind, balan
 
 
 def test_the_balance_follows_running_norms():
-    judges, source = make_judges(), Unpaired()
-    step, state = make_refinement(judges=judges, rate=0.0, alpha=1.0, balance=True)
-    norms = [plain_parts(state.model, judges, source.given(i), 0)[2] for i in range(3)]
+    critics, source = make_critics(), Unpaired()
+    step, state = make_refinement(critics=critics, rate=0.0, alpha=1.0, balance=True)
+    norms = [plain_parts(state.model, critics, source.given(i), 0)[2] for i in range(3)]
     for index, expected in enumerate(norms):
         run_refinement(step, source, 1, start=index)
         for name, variable in zip(("supervised", "adversarial"), state.balance.norms):
@@ -134,7 +135,7 @@ def test_the_balance_follows_running_norms():
 
 def test_rare_large_norms_do_not_change_the_shares():
     """SI-SDR of a quiet excerpt and a young critic pull a thousand times as hard as usual."""
-    rng, balance, shares = np.random.default_rng(0), Balance(), []
+    rng, balance, shares = np.random.default_rng(0), GradientBalance(), []
     weights = {"supervised": 1.0, "adversarial": 0.1, "additivity": 0.1}
     usual = {"supervised": 30.0, "adversarial": 0.2, "additivity": 5.0}
     for update in range(300):
@@ -147,8 +148,8 @@ def test_rare_large_norms_do_not_change_the_shares():
     np.testing.assert_allclose(np.median(shares[100:], 0), [1.0, 0.1, 0.1], rtol=0.5)
 
 
-def test_a_term_that_pulls_at_nothing_keeps_its_norm():
-    balance, weights = Balance(), {"supervised": 1.0, "adversarial": 1.0}
+def test_a_term_that_gradients_at_nothing_keeps_its_norm():
+    balance, weights = GradientBalance(), {"supervised": 1.0, "adversarial": 1.0}
     for norm in (2.0, 0.0, 2.0):
         norms = {"supervised": tf.constant(4.0), "adversarial": tf.constant(norm)}
         factors = balance.factors(weights, norms)
@@ -164,12 +165,12 @@ def test_what_a_loss_wants_of_references_counts_for_no_norm():
 
 
 def test_critics_and_separator_take_turns():
-    step, _ = make_refinement(judges=make_judges(), alpha=1.0, critic_steps=3, critic_warmup=2)
-    assert step.cycle == 4
-    turns = "".join("c" if step.is_critic(index) else "s" for index in range(14))
+    step, _ = make_refinement(critics=make_critics(), alpha=1.0, critic_steps=3, critic_warmup=2)
+    assert step.turns.cycle == 4
+    turns = "".join("c" if step.turns.is_critic(index) else "s" for index in range(14))
     assert turns == "cc" + "cccs" * 3
-    step, _ = make_refinement(judges=make_judges(), alpha=0.0, critic_steps=3, critic_warmup=2)
-    assert not any(step.is_critic(index) for index in range(8))
+    step, _ = make_refinement(critics=make_critics(), alpha=0.0, critic_steps=3, critic_warmup=2)
+    assert not any(step.turns.is_critic(index) for index in range(8))
 
 
 @pytest.fixture(scope="module")
@@ -177,10 +178,10 @@ def everything():
     """A refinement in which all takes part, with the state it began with."""
     step, state = make_refinement(
         TinySeparator(dropout=0.2),
-        judges=make_judges("hinge", penalty=1.0),
+        critics=make_critics("hinge", penalty=1.0),
         pairs=[make_pair()],
         teacher=TinySeparator(),
-        teaching=PseudoLabels(drop=0.25),
+        pseudo_labels=PseudoLabels(drop=0.25),
         alpha=0.5,
         beta=0.5,
         balance=True,
@@ -198,7 +199,7 @@ def test_each_kind_of_update_leaves_the_other_side_alone_and_is_traced_once(ever
     for index in range(6):
         before = {names: group(state, *names) for names in (CRITICAL, FREE)}
         metrics = run_refinement(step, source, 1, start=index)[0]
-        alone, changed = (FREE, CRITICAL) if step.is_critic(index) else (CRITICAL, FREE)
+        alone, changed = (FREE, CRITICAL) if step.turns.is_critic(index) else (CRITICAL, FREE)
         after = group(state, *alone)
         seeds = {name for name in after if after[name] != before[alone][name]}
         # Only the separator's random state moves on when it works for the critics.
@@ -221,7 +222,7 @@ def test_metrics_tell_what_happened(everything):
     assert critic["critic/tiny/drums/penalty"] >= 0.0
     assert "critic/dependency/real/penalty" not in critic
     assert {"critic/loss", "critic/gradient_norm", "critic/learning_rate"} <= set(critic)
-    parts = {"supervised", "adversarial", "additivity", "matching", "taught"}
+    parts = {"supervised", "adversarial", "additivity", "matching", "labelled"}
     assert {f"loss/{part}" for part in parts} <= set(separator)
     shares = [separator[f"share/{name}"] for name in ("supervised", "adversarial", "additivity")]
     assert sum(shares) == pytest.approx(1.0, abs=1e-5)
@@ -230,14 +231,14 @@ def test_metrics_tell_what_happened(everything):
 @pytest.mark.parametrize("start", [0, 1])
 def test_a_batch_that_is_no_number_changes_nothing(start):
     step, state = make_refinement(
-        judges=make_judges(penalty=1.0),
+        critics=make_critics(penalty=1.0),
         alpha=1.0,
         beta=1.0,
         balance=True,
         critic_steps=1,
         average=0.9,
         teacher=TinySeparator(),
-        teaching=PseudoLabels(),
+        pseudo_labels=PseudoLabels(),
     )
     before = group(state, *CRITICAL, *FREE)
     metrics = run_refinement(step, Unpaired(broken=(start,)), 1, start=start)[0]
@@ -249,52 +250,55 @@ def test_a_batch_that_is_no_number_changes_nothing(start):
         assert group(state, "model") != {k: v for k, v in before.items() if k.startswith("model")}
 
 
-def terms_and_pulls(batch, taught=None, **options):
-    """(flat outputs by path, pulls) of terms that are computed as they stand."""
-    terms = Terms(TinySeparator(), error, **options)
-    outputs = terms.outputs(batch, taught)
+def terms_and_gradients(batch, labelled=None, **options):
+    """(flat outputs by path, gradients) of terms that are computed as they stand."""
+    critics = CriticSet(options.pop("critics", ()), (), options.pop("margin", 0))
+    terms = LossTerms(TinySeparator(), error, critics=critics, **options)
+    outputs = terms.outputs(batch, labelled)
     flat = [outputs[name]["estimates"] for name in outputs]
-    _, pulls = terms.pulls(outputs, flat, batch, taught)
+    _, gradients = terms.output_gradients(outputs, flat, batch, labelled)
     return {
         term: {name: part.numpy() for name, part in zip(outputs, parts)}
-        for term, parts in pulls.items()
+        for term, parts in gradients.items()
     }
 
 
 def test_critics_do_not_reach_into_the_margins():
-    pulls = terms_and_pulls(
-        Unpaired().given(0), alpha=1.0, beta=1.0, judges=make_judges(), margin=100
+    gradients = terms_and_gradients(
+        Unpaired().given(0), alpha=1.0, beta=1.0, critics=make_critics(), margin=100
     )
-    heard = pulls["adversarial"]["unpaired"]
-    assert heard[:, :, 100:700].any()
-    assert not heard[:, :, :100].any()
-    assert not heard[:, :, 700:].any()
-    assert pulls["additivity"]["unpaired"][:, :, :100].any()
-    assert not pulls["adversarial"]["paired"].any()
-    assert not pulls["supervised"]["unpaired"].any()
+    seen = gradients["adversarial"]["unpaired"]
+    assert seen[:, :, 100:700].any()
+    assert not seen[:, :, :100].any()
+    assert not seen[:, :, 700:].any()
+    assert gradients["additivity"]["unpaired"][:, :, :100].any()
+    assert not gradients["adversarial"]["paired"].any()
+    assert not gradients["supervised"]["unpaired"].any()
 
 
 def test_features_are_matched_on_known_stems_alone():
-    options = {"alpha": 1.0, "judges": make_judges()}
+    options = {"alpha": 1.0, "critics": make_critics()}
     batch = Unpaired().given(0)
-    plain = terms_and_pulls(batch, **options)["supervised"]
-    matched = terms_and_pulls(batch, matching=1.0, **options)["supervised"]
+    plain = terms_and_gradients(batch, **options)["supervised"]
+    matched = terms_and_gradients(batch, matching=1.0, **options)["supervised"]
     assert np.abs(matched["paired"] - plain["paired"]).max() > 1e-6
     assert not matched["unpaired"].any()
 
 
-def test_the_worst_labels_pull_at_nothing():
+def test_the_worst_labels_have_no_gradient():
     batch = Unpaired().given(0)
-    taught = batch["stems"] * tf.constant([1.0, 8.0, 1.0, 8.0])[:, None, None, None]
-    whole = terms_and_pulls(batch, taught, teaching=PseudoLabels(weight=3.0))["supervised"]
-    teaching = PseudoLabels(weight=3.0, drop=0.5)
-    some = terms_and_pulls(batch, taught, teaching=teaching)["supervised"]
-    kept = some["taught"].reshape(4, -1).any(1)
+    labelled = batch["stems"] * tf.constant([1.0, 8.0, 1.0, 8.0])[:, None, None, None]
+    whole = terms_and_gradients(batch, labelled, pseudo_labels=PseudoLabels(weight=3.0))[
+        "supervised"
+    ]
+    labels = PseudoLabels(weight=3.0, drop=0.5)
+    some = terms_and_gradients(batch, labelled, pseudo_labels=labels)["supervised"]
+    kept = some["labelled"].reshape(4, -1).any(1)
     assert kept.sum() == 2
-    np.testing.assert_allclose(some["taught"][kept], 2 * whole["taught"][kept], rtol=1e-5)
+    np.testing.assert_allclose(some["labelled"][kept], 2 * whole["labelled"][kept], rtol=1e-5)
     np.testing.assert_allclose(some["paired"], whole["paired"])
-    plain = terms_and_pulls(batch | {"stems": taught})["supervised"]["paired"]
-    np.testing.assert_allclose(whole["taught"], 3 * plain, rtol=1e-5)
+    plain = terms_and_gradients(batch | {"stems": labelled})["supervised"]["paired"]
+    np.testing.assert_allclose(whole["labelled"], 3 * plain, rtol=1e-5)
 
 
 def by_stems(outputs, references, mixture):
@@ -307,14 +311,14 @@ def by_stems(outputs, references, mixture):
 def test_the_loss_itself_decides_which_labels_are_the_worst(channels):
     """Song by song, whatever the loss is; models fold channels into the first axis."""
     stems = np.concatenate([Unpaired(seed=5 + n).batch(0)["stems"] for n in range(channels)], -1)
-    taught = stems * np.array([4.0, 0.1, 0.2, 3.0], np.float32)[:, None, None, None]
-    terms = Terms(Folded(), by_stems, teaching=PseudoLabels(drop=0.5))
+    labelled = stems * np.array([4.0, 0.1, 0.2, 3.0], np.float32)[:, None, None, None]
+    terms = LossTerms(Folded(), by_stems, pseudo_labels=PseudoLabels(drop=0.5))
     batch = {"stems": tf.constant(stems)}
-    outputs = terms.outputs(batch, tf.constant(taught))
-    flat = [outputs["taught"]["estimates"], outputs["taught"]["folded"]]
-    _, pulls = terms.pulls(outputs, flat, batch, tf.constant(taught))
-    pulled = pulls["supervised"][0].numpy().reshape(4, -1).any(1)
-    np.testing.assert_array_equal(pulled, [False, True, True, False])
+    outputs = terms.outputs(batch, tf.constant(labelled))
+    flat = [outputs["labelled"]["estimates"], outputs["labelled"]["folded"]]
+    _, gradients = terms.output_gradients(outputs, flat, batch, tf.constant(labelled))
+    reached = gradients["supervised"][0].numpy().reshape(4, -1).any(1)
+    np.testing.assert_array_equal(reached, [False, True, True, False])
 
 
 class Folded(TinySeparator):
@@ -328,12 +332,12 @@ class Folded(TinySeparator):
 
 def test_each_side_has_a_learning_rate_of_its_own_updates():
     """The third update of the critics has their third rate, whoever was updated in between."""
-    step, _ = make_refinement(judges=make_judges(), alpha=1.0, critic_steps=2, critic_warmup=1)
-    for change in (step.change, step.change_critics):
+    step, _ = make_refinement(critics=make_critics(), alpha=1.0, critic_steps=2, critic_warmup=1)
+    for change in (step.update, step.critic_update):
         change.schedule = lambda update: tf.cast(update, tf.float32) * 1e-6
     told = run_refinement(step, Unpaired(), 8)
     rates = [found.get("critic/learning_rate", found.get("learning_rate")) for found in told]
-    assert "".join("c" if step.is_critic(index) else "s" for index in range(8)) == "cccsccsc"
+    assert "".join("c" if step.turns.is_critic(index) else "s" for index in range(8)) == "cccsccsc"
     np.testing.assert_allclose(np.array(rates) * 1e6, [0, 1, 2, 0, 3, 4, 1, 5], atol=1e-3)
 
 
@@ -341,7 +345,7 @@ def test_the_loss_scale_cancels_out_and_falls_after_an_overflow():
     steps = {}
     for scaled in (False, True):
         step, state = make_refinement(
-            judges=make_judges(), alpha=0.3, beta=0.3, balance=True, scaled=scaled, loss=loud
+            critics=make_critics(), alpha=0.3, beta=0.3, balance=True, scaled=scaled, loss=loud
         )
         run_refinement(step, Unpaired(), 2)
         steps[scaled] = step, state
@@ -365,9 +369,9 @@ def test_the_real_separator_is_refined_in_half_precision():
 
     step, state = make_refinement(
         made(),
-        judges=make_judges(sources=(0,)),
+        critics=make_critics(sources=(0,)),
         teacher=made(),
-        teaching=PseudoLabels(drop=0.25),
+        pseudo_labels=PseudoLabels(drop=0.25),
         loss=LOSSES["multistage"],
         alpha=0.1,
         beta=0.1,
@@ -394,7 +398,7 @@ def test_compiled_with_xla_the_updates_are_the_same():
     found, options = [], {"alpha": 0.3, "beta": 0.3, "balance": True, "critic_steps": 1}
     for xla in (False, True):
         step, state = make_refinement(
-            judges=make_judges(),
+            critics=make_critics(),
             rule=Descent(),
             critic_rule=Descent(),
             matching=0.5,
@@ -413,10 +417,10 @@ def test_compiled_with_xla_the_updates_are_the_same():
 
     step, state = make_refinement(
         FreeSeparator(),
-        judges=make_judges(penalty=1.0),
+        critics=make_critics(penalty=1.0),
         pairs=[make_pair()],
         teacher=FreeSeparator(),
-        teaching=PseudoLabels(drop=0.25),
+        pseudo_labels=PseudoLabels(drop=0.25),
         xla=True,
         **options,
     )
@@ -436,7 +440,7 @@ class Same(Unpaired):
 @pytest.mark.parametrize("objective", ["wasserstein", "least_squares", "hinge", "logistic"])
 def test_a_critic_learns_one_batch_by_heart(objective):
     step, _ = make_refinement(
-        judges=make_judges(objective, sources=(0,)),
+        critics=make_critics(objective, sources=(0,)),
         alpha=1.0,
         critic_steps=1,
         critic_warmup=1000,
@@ -449,7 +453,7 @@ def test_a_critic_learns_one_batch_by_heart(objective):
 
 def test_against_a_frozen_critic_the_separator_gains():
     step, state = make_refinement(
-        judges=make_judges("logistic"), alpha=1.0, critic_steps=0, loss=nothing
+        critics=make_critics("logistic"), alpha=1.0, critic_steps=0, loss=nothing
     )
     before = group(state, "critic")
     metrics = run_refinement(step, Same(), 40)
@@ -471,7 +475,7 @@ def nothing(outputs, references, mixture):
 def test_a_teacher_that_follows_is_the_running_average_and_another_one_stays():
     teacher = TinySeparator(seed=7)
     step, state = make_refinement(
-        teacher=teacher, teaching=PseudoLabels(), follow=True, average=0.9
+        teacher=teacher, pseudo_labels=PseudoLabels(), follow=True, average=0.9
     )
     expected = weights(state)
     assert teacher.get_weights()[0].tobytes() == state.model.get_weights()[0].tobytes()
@@ -488,7 +492,7 @@ def test_a_teacher_that_follows_is_the_running_average_and_another_one_stays():
         np.concatenate([v.numpy().ravel() for v in teacher.trainable_variables]), found
     )
 
-    step, state = make_refinement(teacher=TinySeparator(seed=7), teaching=PseudoLabels())
+    step, state = make_refinement(teacher=TinySeparator(seed=7), pseudo_labels=PseudoLabels())
     before = group(state, "teacher")
     run_refinement(step, Unpaired(), 2)
     assert group(state, "teacher") == before

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dssgan.separation.buffers import Fifo, Spool, require_space
+from dssgan.separation.buffers import DiskBuffer, Fifo, require_space
 from dssgan.separation.overlap_add import fade_window, overlap_add, shifted_average, split_chunks
 from dssgan.separation.resampling import resample_blocks, resampled_length
 
@@ -125,16 +125,16 @@ def test_resampled_lengths_survive_the_round_trip(samples, rates, size):
 def test_queues_in_memory_and_on_disk_agree(rng, tmp_path):
     rows = rng.standard_normal((1000, 2, 3)).astype(np.float32)
     fifo = Fifo(2, 3)
-    with Spool(2, 3, folder=tmp_path) as spool:
+    with DiskBuffer(2, 3, folder=tmp_path) as kept:
         for start in range(0, 1000, 37):
             fifo.append(rows[start : start + 37])
-            spool.append(rows[start : start + 37])
-        reader = spool.reader()
+            kept.append(rows[start : start + 37])
+        reader = kept.reader()
         for count in (0, 1, 500, 499):
             here = fifo.pop(count)
             assert here.shape == (count, 2, 3) and np.array_equal(here, reader.pop(count))
-        assert not len(fifo) and not len(reader) and len(spool) == 1000
-        assert np.array_equal(np.concatenate(list(spool.blocks(64))), rows)
+        assert not len(fifo) and not len(reader) and len(kept) == 1000
+        assert np.array_equal(np.concatenate(list(kept.blocks(64))), rows)
         for queue in (fifo, reader):
             with pytest.raises(ValueError, match="asked for 1 rows of 0"):
                 queue.pop(1)

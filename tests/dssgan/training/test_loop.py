@@ -8,7 +8,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from dssgan.monitoring.progress import duration, epoch_line
 from dssgan.monitoring.step_results import NonFiniteLoss
 from dssgan.monitoring.tensorboard import TensorBoard, spectrogram_picture
-from dssgan.monitoring.validation import Scores, Validator
+from dssgan.monitoring.validation import Examples, Scores, Validator
 from dssgan.optimisers import rules
 from dssgan.separator import Separator
 from dssgan.training.checkpoints import read_progress
@@ -37,7 +37,7 @@ def test_the_best_and_the_last_weights_are_kept(tmp_path):
         epochs=3,
         validator=Scripted([1.0, 3.0, 2.0]),
         metric="si_sdr",
-        say=lines.append,
+        log=lines.append,
         record=lambda name, value, step: seen.setdefault(name, []).append((step, value)),
     )
     progress = loop.run()
@@ -57,14 +57,14 @@ def test_the_best_and_the_last_weights_are_kept(tmp_path):
 def test_training_stops_early_and_goes_on_when_asked_for_more(tmp_path):
     lines, validator = [], Scripted([2.0, 1.0, 1.5, 9.0])
     loop = make_loop(
-        tmp_path, make_state(), epochs=9, validator=validator, patience=2, say=lines.append
+        tmp_path, make_state(), epochs=9, validator=validator, patience=2, log=lines.append
     )
     assert loop.run().epoch == 3
     assert "stopped early" in lines[-1]
     state = make_state()
     state.restore(tmp_path / "last.npz")
     validator.scores += [8.0, 7.0, 6.0]
-    longer = make_loop(tmp_path, state, epochs=9, validator=validator, patience=3, say=lines.append)
+    longer = make_loop(tmp_path, state, epochs=9, validator=validator, patience=3, log=lines.append)
     progress = longer.run()
     assert (progress.best, progress.best_epoch, progress.epoch) == (9.0, 4, 7)
 
@@ -162,7 +162,7 @@ def test_sound_is_written_often_at_first_and_then_now_and_then():
 
     logs, counts = Counting(None), []
     separator = Separator(TinySeparator(), segment=0.5)
-    validator = Validator(separator, [Song()], negative_error, listen_every=3)
+    validator = Validator(separator, [Song()], negative_error, examples=Examples(every=3))
     for _ in range(7):
         validator(0, logs)
         counts.append(logs.written)
@@ -171,13 +171,15 @@ def test_sound_is_written_often_at_first_and_then_now_and_then():
 
 def test_curves_pictures_and_sound_reach_tensorboard(tmp_path):
     logs, state = TensorBoard(tmp_path / "events"), make_state()
-    validator = Validator(Separator(state.model), [Song("tune")], negative_error, seconds=0.5)
+    validator = Validator(
+        Separator(state.model), [Song("tune")], negative_error, examples=Examples(seconds=0.5)
+    )
     loop = make_loop(
         tmp_path / "checkpoints",
         state,
         validator=validator,
         metric="error",
-        logs=logs,
+        board=logs,
         log_every=2,
         seconds_per_step=0.4,
     )

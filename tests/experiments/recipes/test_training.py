@@ -11,7 +11,7 @@ import yaml
 from dssgan.config.mappings import merge
 from dssgan.config.schema import from_dict
 from dssgan.separator import Separator
-from dssgan.training.build import build_model, build_rule, build_supervised_step
+from dssgan.training.build import build_model, build_rule, build_supervised_step, excerpt_samples
 from dssgan.training.state import TrainingState
 from experiments.run import train
 from experiments.run.yaml_files import read_yaml
@@ -123,7 +123,9 @@ def test_the_small_unet_has_a_second_phase(songs, tmp_path, capsys):
 def test_small_recipes_overfit_one_batch(name, songs, tmp_path):
     config, _ = small(name, songs, tmp_path)
     model = build_model(config)
-    source = training_data.for_training(config, model).source
+    source = training_data.load_training_data(
+        config, model.sample_rate, excerpt_samples(config, model)
+    ).paired
     stems = tf.constant(source.batch(0)["stems"])
     state = TrainingState(model, build_rule(config.optimiser))
     step = build_supervised_step(config, tf.distribute.get_strategy(), state)

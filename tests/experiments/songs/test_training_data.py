@@ -17,10 +17,10 @@ from experiments.songs.entries import select
 RATE = 8000
 
 
-class Model:
-    """As much of a separator as the material looks at."""
-
-    sample_rate, multiple, minimum, maximum = RATE, 1, 1, None
+def load(config, log=print):
+    """The songs of a configuration for a model of `RATE` that takes excerpts of any length."""
+    samples = round(config.data.seconds * RATE)
+    return training_data.load_training_data(config, RATE, samples, log)
 
 
 def noise(seconds=1.0, channels=1, seed=0, rate=RATE, level=0.1):
@@ -90,7 +90,7 @@ def test_mixtures_and_solos_come_from_their_lists_and_repeat_themselves(songs, c
         "solos": [recordings(songs, "solo", options={"stem": "drums"}, source="drums")],
     }
     config = made(songs, cache, unpaired=unpaired)
-    together = training_data.for_training(config, Model()).refinement("adversarial")
+    together = load(config).refinement("adversarial")
     batch = together.batch(3)
     assert batch["stems"].shape == (3, 2, 4000, 1)
     assert batch["mixtures"].shape == (3, 4000, 1)
@@ -103,10 +103,10 @@ def test_mixtures_and_solos_come_from_their_lists_and_repeat_themselves(songs, c
     assert set(names[-9:-6]) <= {f"free{place}" for place in range(4)}
     assert set(names[-6:-3]) <= {"hit0", "hit1"}
     assert set(names[-3:]) <= {"one", "two"}  # a source without solos is heard in paired songs
-    again = training_data.for_training(config, Model()).refinement("adversarial").batch(3)
+    again = load(config).refinement("adversarial").batch(3)
     for name in ("stems", "mixtures"):
         assert batch[name].tobytes() == again[name].tobytes()
-    other = training_data.for_training(config, Model()).refinement("self_training").batch(3)
+    other = load(config).refinement("self_training").batch(3)
     assert batch["mixtures"].tobytes() != other["mixtures"].tobytes()
     assert batch["stems"].tobytes() != other["stems"].tobytes()
 
@@ -114,7 +114,7 @@ def test_mixtures_and_solos_come_from_their_lists_and_repeat_themselves(songs, c
 def test_without_unpaired_mixtures_the_paired_songs_give_them(songs, cache):
     for unpaired in ({}, {"mixtures": []}):
         config = made(songs, cache, unpaired=unpaired)
-        batch = training_data.for_training(config, Model()).refinement("adversarial").batch(0)
+        batch = load(config).refinement("adversarial").batch(0)
         names = {name.partition("@")[0] for name in batch["names"][-9:]}
         assert names <= {"one", "two"}
 
@@ -139,7 +139,7 @@ def test_lists_of_nothing_are_refused_in_one_line(songs, cache, unpaired, messag
     }
     config = made(songs, cache, unpaired=lists)
     with pytest.raises(ValueError) as caught:
-        training_data.for_training(config, Model())  # before any training
+        load(config)  # before any training
     assert message in str(caught.value)
     assert "\n" not in str(caught.value)
 
@@ -148,7 +148,7 @@ def test_what_lists_hold_is_told_once(songs, cache):
     unpaired = {"mixtures": [recordings(songs, "free")]}
     config = made(songs, cache, unpaired=unpaired, data={"seconds": 100.0, "batch": 9})
     said = []
-    found = training_data.for_training(config, Model(), said.append)
+    found = load(config, said.append)
     found.refinement("adversarial")
     assert said[0].startswith("unpaired.mixtures[0]: 4 recordings, ")
     assert "fewer than a batch of 9: batches repeat them" in said[0]
@@ -160,7 +160,7 @@ def test_what_lists_hold_is_told_once(songs, cache):
         for source in ("drums", "vocals")
     ]
     config = made(songs, cache, unpaired=unpaired, data={"seconds": 0.05})
-    training_data.for_training(config, Model(), said.append)
+    load(config, said.append)
     assert said[3].startswith("unpaired.mixtures[0]: 4 recordings, ")
     assert "shorter" not in said[3]
 
@@ -169,13 +169,13 @@ def test_a_silent_recording_among_others_is_named(songs, cache):
     """Silent is what lies below −120 dBFS, in a cache as in a file."""
     config = made(songs, cache, unpaired={"mixtures": [recordings(songs, "mixed")]})
     said = []
-    training_data.for_training(config, Model(), said.append)
+    load(config, said.append)
     assert said[0].endswith("; 1 silent, such as faint")
     config = made(
         songs, cache, unpaired={"mixtures": [recordings(songs, "mixed", train=["faint"])]}
     )
     with pytest.raises(ValueError, match=r"mixtures\[0\]: all are silent \(faint\)"):
-        training_data.for_training(config, Model())
+        load(config)
 
 
 @pytest.mark.parametrize(
@@ -189,7 +189,7 @@ def test_a_file_that_cannot_be_read_is_told_with_its_list(songs, cache, folder, 
             entry["source"] = "drums"
         config = made(songs, cache, unpaired={kind: [entry]})
         with pytest.raises(ValueError, match=rf"^unpaired\.{kind}\[0\]: {message}") as caught:
-            training_data.for_training(config, Model())
+            load(config)
         assert str(caught.value).endswith("; repair them, or take them out of the folder")
         assert "\n" not in str(caught.value)
         assert "--skip" not in str(caught.value)
@@ -207,7 +207,7 @@ def test_active_stretches_alone_are_heard_where_the_configuration_says_so(songs,
     for active_only in (False, True):
         unpaired = {"solos": [entry | {"options": options}], "active_only": active_only}
         config = made(songs, cache, unpaired=unpaired)
-        source = training_data.for_training(config, Model(), lambda line: None)
+        source = load(config, lambda line: None)
         together = source.refinement("adversarial")
         solos = [together.batch(index)["solos"]["drums"] for index in range(20)]
         quiet[active_only] = np.mean([not solo.any() for batch in solos for solo in batch])
@@ -221,7 +221,7 @@ def test_short_recordings_are_looped_or_padded_as_the_configuration_says(songs, 
     for short in ("loop", "pad"):
         unpaired = {"solos": [entry], "short": short}
         config = made(songs, cache, unpaired=unpaired, data={"seconds": 100.0})
-        source = training_data.for_training(config, Model(), lambda line: None)
+        source = load(config, lambda line: None)
         drums = source.refinement("adversarial").batch(0)["solos"]["drums"]
         heard[short] = np.mean(np.abs(drums) > 1e-6)
     assert heard["pad"] < 0.1 < 0.5 < heard["loop"]
@@ -231,7 +231,7 @@ def test_an_entry_without_training_songs_is_named(songs, cache):
     entry = recordings(songs, "free", train=[])
     config = made(songs, cache, unpaired={"mixtures": [recordings(songs, "solo"), entry]})
     with pytest.raises(ValueError, match=r"mixtures\[1\]: no songs for training in .*free"):
-        training_data.for_training(config, Model()).refinement("adversarial")
+        load(config).refinement("adversarial")
 
 
 def test_a_cache_of_another_rate_is_refused(songs, cache, tmp_path):
@@ -241,7 +241,7 @@ def test_a_cache_of_another_rate_is_refused(songs, cache, tmp_path):
     entry = {"name": "cache", "root": str(tmp_path / "kept")}
     config = made(songs, cache, unpaired={"mixtures": [entry]})
     with pytest.raises(ValueError, match=r"holds 16000 Hz, not 8000; prepare it again"):
-        training_data.for_training(config, Model()).refinement("adversarial")
+        load(config).refinement("adversarial")
 
 
 def test_songs_are_selected_by_name_and_by_number(songs):
@@ -265,7 +265,7 @@ def test_songs_are_selected_by_name_and_by_number(songs):
 def test_first_and_skip_divide_paired_from_unpaired(songs, cache):
     entry = {"name": "folders", "root": str(songs / "paired"), "skip": 1}
     config = made(songs, cache, data={"first": 1}, unpaired={"mixtures": [entry]})
-    batch = training_data.for_training(config, Model()).refinement("adversarial").batch(0)
+    batch = load(config).refinement("adversarial").batch(0)
     names = [name.partition("@")[0] for name in batch["names"]]
     assert set(names[-9:-6]) == {"two"}
     assert set(names[-6:]) == {"one"}
@@ -400,7 +400,7 @@ def test_partitions_of_the_paper_experiment(songs, cache, tmp_path):
     assert chosen == {"train": [], "valid": ["s2", "s3"], "test": ["s4", "s5", "s6"]}
     for where, entry in entries_module.unpaired_entries(config):
         assert [t.name for t in select(tracks, entry, "train", where)] == ["s0", "s1"]
-    prepared = training_data.for_training(config, Model())
+    prepared = load(config)
     assert [song.name for song in prepared.songs] == ["s2", "s3"]
     assert own.shares == {"test": [0, 0, 1]}
 
