@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from dssgan.exports import LARGE, LARGE_SEGMENT_S, SEGMENT_S
 from dssgan.models import export
 from dssgan.models.base import SeparatorModel
 from dssgan.separation.buffers import require_space
@@ -22,8 +23,6 @@ from dssgan.separation.stream import Report, check_audio, check_sample_rate, sep
 
 STANDARD = {"drums", "bass", "other", "vocals"}
 MOST_SHIFT = 0.5
-LARGE = 20_000_000  # weights; from there on chunks are shorter, so that 1.5 GB of memory will do
-SEGMENT_S, LARGE_SEGMENT_S = 8.0, 3.0
 FEED = 1 << 18
 
 

@@ -8,6 +8,7 @@ import numpy as np
 
 import datasets
 from datasets.track import Track
+from dssgan import exports
 from dssgan.config.schema import Config
 from dssgan.separator import Separator
 from dssgan.training.build import separation_options
@@ -43,7 +44,7 @@ def test_scores(config: Config, exported: Path, folder: Path) -> dict[str, float
         songs,
         config.evaluation.protocol,
         folder,
-        identity=f"{separator_identity(exported)} {options}",
+        identity=exports.identity(exported, *map(options.get, ("segment", "overlap", "shifts"))),
         workers=config.evaluation.workers,
     )
     if not result["songs"]:
@@ -63,12 +64,6 @@ def song_scores(folder: Path) -> dict[str, dict[str, dict[str, float]]]:
     """The figures of every song that was tested, in dB: {song: {source: {"SDR": …, …}}}."""
     summary = folder / "summary.json"
     return json.loads(summary.read_bytes())["songs"] if summary.exists() else {}
-
-
-def separator_identity(exported: Path) -> str:
-    """What the estimates depend on: weights and hyperparameters, not where they come from."""
-    told = json.loads((exported / "config.json").read_bytes())
-    return json.dumps([told["weights_sha256"], told["hyperparameters"]], sort_keys=True)
 
 
 def test_songs(config: Config) -> list[Track]:

@@ -23,6 +23,7 @@ from common import cli, startup
 from common.files import write_json, write_text
 from datasets.sources import read_sources
 from datasets.track import Track
+from dssgan import exports
 from evaluation import protocols
 from evaluation.reports.tables import METRICS, number, shown
 from evaluation.scoring import runner, tasks
@@ -165,7 +166,7 @@ def separator_method(text: str) -> Method:
     """A trained separator, loaded when the first song needs it: LABEL=DIR, or DIR."""
     label, equals, folder = text.rpartition("=")
     path = Path(folder)
-    identity = runner.export_identity(path)
+    identity = exports.identity(path)
     if not equals:
         absolute = path.resolve()
         label = absolute.parent.name if absolute.name == "separator" else absolute.name
