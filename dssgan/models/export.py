@@ -1,6 +1,5 @@
 """An exported separator on disk: `config.json` + `separator.weights.h5`."""
 
-import hashlib
 import json
 import os
 from pathlib import Path
@@ -8,6 +7,7 @@ from typing import Any
 
 import tensorflow as tf
 
+from common.digests import file_digest
 from common.files import atomic_path, write_json
 from dssgan import models
 from dssgan.exports import CONFIG, WEIGHTS
@@ -85,7 +85,7 @@ def save(
     create_variables(model)
     with atomic_path(folder / WEIGHTS, suffix=".weights.h5") as temporary:
         model.save_weights(temporary)
-        checksum = _sha256(temporary)
+        checksum = file_digest(temporary)
     config = {
         "format": FORMAT,
         "separator": names[0],
@@ -161,7 +161,7 @@ def _read_config(path: Path) -> dict[str, Any]:
 
 
 def _load_weights(model: SeparatorModel, path: Path, checksum: str | None) -> None:
-    if checksum is not None and _sha256(path) != checksum:
+    if checksum is not None and file_digest(path) != checksum:
         raise ValueError(
             f"{path}: damaged or of another export (its checksum is not the one in {CONFIG}): "
             "export or copy the separator again"
@@ -171,8 +171,3 @@ def _load_weights(model: SeparatorModel, path: Path, checksum: str | None) -> No
     except Exception as error:  # h5py and Keras raise many kinds for a bad file
         reason = " ".join(str(error).split())[:200]
         raise ValueError(f"{path}: these weights do not fit {CONFIG}: {reason}") from error
-
-
-def _sha256(path: str | os.PathLike) -> str:
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

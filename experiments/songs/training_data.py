@@ -13,12 +13,11 @@ from datasets.sources import read_sources
 from datasets.track import Track
 from dssgan.config.mappings import to_dict
 from dssgan.config.schema import Config
-from dssgan.training.build import excerpt_samples
 from dssgan.training.data import TrainingData
 from evaluation.metrics import ratios
 from experiments.songs.caches import prepared
 from experiments.songs.entries import Say, entries
-from experiments.songs.unpaired import unpaired_excerpts, unpaired_lists
+from experiments.songs.unpaired import excerpt_shape, unpaired_excerpts, unpaired_lists
 
 METRICS = {"si_sdr": ratios.si_sdr, "sdr": ratios.sdr, "usdr": ratios.usdr}
 TRAINING, CALIBRATION = 0, 1  # streams of excerpts
@@ -59,12 +58,9 @@ def for_training(config: Config, model: Any, say: Say = print) -> TrainingData:
     def excerpts(stream: int) -> PairedExcerpts:
         return PairedExcerpts(
             training,
-            config.sources,
-            samples=excerpt_samples(config, model),
-            batch_size=config.data.batch,
-            channels=config.data.channels,
+            excerpt_shape(config, model),
+            augmentation(config),
             seed=config.seed,
-            augmentation=augmentation(config),
             stream=stream,
             weights=weights,
         )
