@@ -3,12 +3,12 @@
 `load(name, root)` gives the songs of a dataset as a list of `datasets.track.Track`.
 """
 
-import difflib
 import importlib
 import inspect
 import os
 from collections.abc import Callable, Iterable
 
+from common.suggest import nearest
 from datasets.sources import read_sources
 from datasets.track import SOURCES, SPLITS, Track
 
@@ -44,9 +44,9 @@ class Loader:
         accepted = self.options()
         for name in options:
             if name not in accepted:
-                raise ValueError(f"unknown option {name!r}{_nearest(name, accepted)}")
+                raise ValueError(f"unknown option {name!r}{_known(name, accepted)}")
         if split is not None and split not in SPLITS:
-            raise ValueError(f"unknown split {split!r}{_nearest(split, SPLITS)}")
+            raise ValueError(f"unknown split {split!r}{_known(split, SPLITS)}")
         if "split" in accepted:  # generated songs: as many as asked for, of that split
             return self._load()(root, split=split, **options)
         return [track for track in self._load()(root, **options) if split in (None, track.split)]
@@ -114,12 +114,10 @@ def load_readable(
 def loader(name: str) -> Loader:
     """The loader of a dataset; ValueError for a name that is not in `DATASETS`."""
     if name not in DATASETS:
-        raise ValueError(f"unknown dataset {name!r}{_nearest(name, DATASETS)}")
+        raise ValueError(f"unknown dataset {name!r}{_known(name, DATASETS)}")
     return DATASETS[name]
 
 
-def _nearest(name: str, known: Iterable[str]) -> str:
+def _known(name: str, known: Iterable[str]) -> str:
     known = list(known)
-    near = difflib.get_close_matches(str(name), known, n=1)
-    hint = f"; did you mean {near[0]!r}?" if near else ""
-    return f"{hint} (known: {', '.join(known) or 'none'})"
+    return f"{nearest(name, known, show=repr)} (known: {', '.join(known) or 'none'})"

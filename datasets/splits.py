@@ -1,19 +1,22 @@
-"""Which song plays which role: splits dealt out anew, and songs in two roles that must be apart."""
+"""Splits of songs: by shares, and no song in two roles that must be apart."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from datasets.track import SPLITS, Track, digest
+from common.digests import facts_digest
+from datasets.track import SPLITS, Track
 
 HELD_OUT = ("valid", "test")
 PAIRED = "paired"
-_PIECE = 65536  # bytes
+_BLOCK = 65536  # bytes
 _LEAST = 1000  # bytes per second; silence packs to less
 
 
-def deal_splits(tracks: Sequence[Track], shares: Mapping[str, Sequence[float]]) -> dict[str, str]:
-    """Deal songs out to train, valid and test, in their order.
+def split_by_shares(
+    tracks: Sequence[Track], shares: Mapping[str, Sequence[float]]
+) -> dict[str, str]:
+    """Split songs into train, valid and test by shares, in their order.
 
     Args:
       tracks: the songs of a dataset.
@@ -26,7 +29,7 @@ def deal_splits(tracks: Sequence[Track], shares: Mapping[str, Sequence[float]]) 
       Name of a song → split, for all songs.
 
     Raises:
-      ValueError: shares that say something else.
+      ValueError: other keys, or shares of another form.
     """
     found = {track.name: track.split for track in tracks}
     for key, parts in shares.items():
@@ -46,13 +49,13 @@ def deal_splits(tracks: Sequence[Track], shares: Mapping[str, Sequence[float]]) 
         counts = [int(len(names) * part / total) for part in numbers]
         last = max(place for place, part in enumerate(numbers) if part)
         counts[last] += len(names) - sum(counts)
-        dealt = (split for split, count in zip(SPLITS, counts) for _ in range(count))
-        found |= dict(zip(names, dealt, strict=True))
+        splits = (split for split, count in zip(SPLITS, counts) for _ in range(count))
+        found |= dict(zip(names, splits, strict=True))
     return found
 
 
 def check_disjoint(roles: Mapping[str, Sequence[Track]], *, strict: bool = False) -> None:
-    """Refuse a song that is both learned from and held out.
+    """Refuse a song that is both trained on and held out.
 
     Args:
       roles: name of a role → its songs. "valid" and "test" are held out: they may share no song
@@ -84,7 +87,7 @@ def check_disjoint(roles: Mapping[str, Sequence[Track]], *, strict: bool = False
 
 
 def identities(track: Track) -> frozenset[str]:
-    """Facts that tell a song: two tracks that have one in common are the same song.
+    """Return facts that identify a song: two tracks that share one are the same song.
 
     They are its fingerprint; its `composition` where it has one (the same notes played by other
     instruments are the same song); what its audio files hold, under whatever name they lie; and
@@ -98,23 +101,23 @@ def identities(track: Track) -> frozenset[str]:
         found.add(f"composition {track.composition}")
     if isinstance(getattr(track, "original", None), Track):
         found |= identities(track.original)
-    for part in getattr(track, "parts", {}).values():
-        for file in getattr(part, "files", (part,)):
+    for stem_file in getattr(track, "stem_files", {}).values():
+        for file in getattr(stem_file, "files", (stem_file,)):
             found |= _content(file)
     return frozenset(found)
 
 
-def _content(part: Any) -> set[str]:
-    """A digest of a file's size, beginning, middle and end, unless the file says nothing.
+def _content(file: Any) -> set[str]:
+    """Digest a file's size, beginning, middle and end; empty for a file of silence.
 
     Stems that are silent throughout may be the same file in songs that have nothing in common.
     """
-    size = Path(part.path).stat().st_size
-    pieces = []
-    with open(part.path, "rb") as file:
-        for start in (0, size // 2, max(0, size - _PIECE)):
-            file.seek(start)
-            pieces.append(file.read(_PIECE))
-    if size < _LEAST * part.samples / part.sample_rate or not any(map(any, pieces[1:])):
+    size = Path(file.path).stat().st_size
+    blocks = []
+    with open(file.path, "rb") as data:
+        for start in (0, size // 2, max(0, size - _BLOCK)):
+            data.seek(start)
+            blocks.append(data.read(_BLOCK))
+    if size < _LEAST * file.samples / file.sample_rate or not any(map(any, blocks[1:])):
         return set()
-    return {digest("file", size, *pieces)}
+    return {facts_digest("file", size, *blocks)}

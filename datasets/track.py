@@ -1,12 +1,14 @@
 """A song: named stems and a mixture that can be read excerpt by excerpt.
 
-Every loader returns a list of `Track`s; nothing else in the project asks how a song is stored.
+Every loader returns a list of `Track`s; only loaders know how a song is stored.
 """
 
-import hashlib
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
+
+from common.digests import facts_digest
 
 SOURCES = ("drums", "bass", "other", "vocals")
 SPLITS = ("train", "valid", "test")
@@ -14,8 +16,19 @@ SPLITS = ("train", "valid", "test")
 NOT_AUDIO = ("split", "warnings", "identities")
 
 
+@dataclass(frozen=True)
+class AudioShape:
+    """Rate in Hz, number of channels and length in samples of a song."""
+
+    sample_rate: int
+    channels: int
+    samples: int
+
+
 class Track:
     """One song. Loaders derive from it and fill in `_read`.
+
+        Track("song", "train", AudioShape(44100, 2, 441000), ["drums", "bass"], standard=SOURCES)
 
     Attributes:
       name: unique within its dataset.
@@ -29,16 +42,14 @@ class Track:
       own_mixture: whether the mixture was recorded; otherwise it is the sum of the stems. (A
         mastered mixture is not that sum.)
       sums: stems that are sums of others, such as {"accompaniment": ("drums", "bass", "other")}.
-      warnings: what a listener should know (missing stems, padded stems), one line each.
+      warnings: what differs from a whole song (missing stems, padded stems), one line each.
     """
 
     def __init__(
         self,
         name: str,
         split: str,
-        sample_rate: int,
-        channels: int,
-        samples: int,
+        audio: AudioShape,
         stems: Sequence[str],
         *,
         standard: Sequence[str] = SOURCES,
@@ -50,14 +61,14 @@ class Track:
             raise ValueError(f"{name}: split {split!r} is none of {', '.join(SPLITS)}")
         self.name = name
         self.split = split
-        self.sample_rate = int(sample_rate)
-        self.channels = int(channels)
-        self.samples = int(samples)
+        self.sample_rate = int(audio.sample_rate)
+        self.channels = int(audio.channels)
+        self.samples = int(audio.samples)
         order = {stem: place for place, stem in enumerate(standard)}
         self.stems = tuple(sorted(stems, key=lambda stem: (order.get(stem, len(order)), stem)))
         self.standard = tuple(standard)
         self.own_mixture = own_mixture
-        self.sums = {stem: tuple(parts) for stem, parts in (sums or {}).items()}
+        self.sums = {stem: tuple(summands) for stem, summands in (sums or {}).items()}
         self.warnings = tuple(warnings)
 
     @property
@@ -86,10 +97,14 @@ class Track:
           OSError: a file cannot be opened.
         """
         start, stop = bounds(start, stop, self.samples, self.name)
-        parts = self._parts(stem)
-        if parts == (stem,):
+        stems = self.stems_of(stem)
+        if stems == (stem,):
             return self._read(stem, start, stop)
-        return self._sum(parts, start, stop)
+        # Always in the same order, so that the result is always the same bits.
+        total = np.zeros((stop - start, self.channels), np.float32)
+        for one in stems:
+            total += self._read(one, start, stop)
+        return total
 
     def blocks(self, stem: str = "mixture", block: int = 65536) -> Iterator[np.ndarray]:
         """Read a stem from beginning to end in constant memory; arguments and errors as of `read`.
@@ -97,29 +112,35 @@ class Track:
         Yields:
           float32 (block, channels); the last may be shorter.
         """
-        parts = self._parts(stem)
-        if parts == (stem,):
+        stems = self.stems_of(stem)
+        if stems == (stem,):
             yield from self._blocks(stem, block)
             return
-        streams = [self._blocks(part, block) for part in parts]
+        streams = [self._blocks(one, block) for one in stems]
         for start in range(0, self.samples, block):
             total = np.zeros((min(block, self.samples - start), self.channels), np.float32)
             for stream in streams:
                 total += next(stream)
             yield total
 
-    def _parts(self, stem: str) -> tuple[str, ...]:
-        """What has to be added up to read `stem`: itself, several stems, or nothing (zeros)."""
+    def stems_of(self, stem: str) -> tuple[str, ...]:
+        """Return what is added up to read `stem`: itself, several stems, or nothing (zeros).
+
+        What "accompaniment" is beside other sources, `datasets.sources.stems_of` says.
+
+        Raises:
+          ValueError: unknown stem.
+        """
         if stem in self.stems or (stem == "mixture" and self.own_mixture):
             return (stem,)
         if stem == "mixture":
             return self.stems
         if stem in self.sums:
-            return tuple(part for part in self.sums[stem] if part in self.stems)
+            return tuple(one for one in self.sums[stem] if one in self.stems)
         if stem in self.standard:
             return ()
         known = ("mixture", *self.stems, *self.sums, *self.missing)
-        hint = "; read_sources knows what accompanies what" if stem == "accompaniment" else ""
+        hint = "; read_sources adds up what the others leave" if stem == "accompaniment" else ""
         raise ValueError(f"{self.name}: no stem {stem!r}, only {', '.join(known)}{hint}")
 
     def _read(self, stem: str, start: int, stop: int) -> np.ndarray:
@@ -127,32 +148,20 @@ class Track:
         raise NotImplementedError
 
     def _blocks(self, stem: str, block: int) -> Iterator[np.ndarray]:
-        """As `_read`, from beginning to end; for formats in which seeking is dear."""
+        """As `_read`, from beginning to end; for formats in which seeking is slow."""
         for start in range(0, self.samples, block):
             yield self._read(stem, start, min(start + block, self.samples))
-
-    def _sum(self, stems: Sequence[str], start: int, stop: int) -> np.ndarray:
-        """Add up stems, always in the same order so that the result is always the same bits."""
-        total = np.zeros((stop - start, self.channels), np.float32)
-        for stem in stems:
-            total += self._read(stem, start, stop)
-        return total
 
     def fingerprint(self) -> str:
         """A digest of what the audio depends on: while it is the same, a prepared copy is valid."""
         facts = {key: value for key, value in vars(self).items() if key not in NOT_AUDIO}
-        return digest(type(self).__name__, sorted(facts.items()))
+        return facts_digest(type(self).__name__, sorted(facts.items()))
 
     def __repr__(self) -> str:
         return (
             f"<{type(self).__name__} {self.name!r} {self.split} {self.duration:.1f} s "
             f"{self.sample_rate} Hz {self.channels} ch: {', '.join(self.stems) or 'no stems'}>"
         )
-
-
-def digest(*facts: object) -> str:
-    """SHA-256 of the printed form of some facts, in hexadecimal."""
-    return hashlib.sha256(repr(facts).encode("utf-8", "surrogateescape")).hexdigest()
 
 
 def bounds(start: int, stop: int | None, samples: int, name: str) -> tuple[int, int]:

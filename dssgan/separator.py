@@ -4,7 +4,6 @@ separator = Separator.load("runs/drums/separator")
 stems = separator.separate(audio, sample_rate)      # {"drums": (samples, channels), …}
 """
 
-import difflib
 import math
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -13,12 +12,13 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from common.sample_rates import resampled_length
+from common.suggest import nearest
 from dssgan.exports import LARGE, LARGE_SEGMENT_S, SEGMENT_S
 from dssgan.models import export
 from dssgan.models.base import SeparatorModel
 from dssgan.separation.buffers import require_space
 from dssgan.separation.overlap_add import fade_window, overlap_add, shifted_average, split_chunks
-from dssgan.separation.resampling import resampled_length
 from dssgan.separation.stream import Report, check_audio, check_sample_rate, separated_stream
 
 STANDARD = {"drums", "bass", "other", "vocals"}
@@ -284,8 +284,7 @@ class Separator:
         sources = (sources,) if isinstance(sources, str) else tuple(sources)
         for source in sources:
             if source not in self.sources:
-                near = difflib.get_close_matches(str(source), self.sources, n=1)
-                hint = f"; did you mean {near[0]!r}?" if near else ""
+                hint = nearest(source, self.sources, show=repr)
                 known = ", ".join(self.sources)
                 raise ValueError(f"no source {source!r}, this separator has {known}{hint}")
         if not sources:

@@ -13,8 +13,9 @@ import contextlib
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
-from common import cli, startup
+from common import cli, dask_cluster, startup
 from common.files import write_json
 from evaluation.protocols import PROTOCOLS, find
 from evaluation.reports import page, summary
@@ -121,12 +122,28 @@ def cluster(options: argparse.Namespace, songs: int) -> Iterator[Executors | Non
     if options.cluster is None and options.resources is None:
         yield None
         return
-    from experiments.sweep import workers  # the shell may; the room may not
-
-    jobs = options.workers if options.workers > 1 else None
-    found = workers.workers(options.cluster, jobs, options.resources, songs)
+    dask_cluster.check(options.cluster, options.resources)
+    if options.cluster in dask_cluster.QUEUES:
+        jobs = options.workers if options.workers > 1 else dask_cluster.JOBS
+        resources = read_resources(options.resources) if options.resources else {}
+        found = dask_cluster.queue(options.cluster, min(jobs, songs), resources, options.resources)
+    else:
+        found = dask_cluster.connect(options.cluster)
     with contextlib.closing(found):
         yield on_dask(found.client)
+
+
+def read_resources(path: Path) -> dict[str, Any]:
+    """Read what a job of a batch system gets; UsageError names a file that cannot be read."""
+    import yaml
+
+    try:
+        values = yaml.safe_load(path.read_text("utf-8"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise cli.UsageError(f"--resources {path}: cannot be read: {error}") from error
+    if not isinstance(values, dict | None):
+        raise cli.UsageError(f"--resources {path}: expected keys and values, such as 'cores: 4'")
+    return values or {}
 
 
 def score_separator(options: argparse.Namespace, protocol) -> int:

@@ -4,9 +4,10 @@ A protocol scores named targets. "accompaniment" stands for the sum of all stems
 targets do not name; where they name every stem, for all but the vocals (museval's rule).
 """
 
-import difflib
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, fields
+
+from common.suggest import nearest
 
 ACCOMPANIMENT = "accompaniment"
 #: Settings that every file of scores names; it names the others where they are not the usual ones,
@@ -206,8 +207,7 @@ def find(name: str | Protocol) -> Protocol:
         return name
     if name in PROTOCOLS:
         return PROTOCOLS[name]
-    near = difflib.get_close_matches(name, PROTOCOLS, 1, 0)
-    hint = f"; did you mean {near[0]!r}?" if near else ""
+    hint = nearest(name, PROTOCOLS, show=repr, cutoff=0.0)
     raise ValueError(f"unknown protocol {name!r}: expected {', '.join(PROTOCOLS)}{hint}")
 
 

@@ -9,7 +9,6 @@ four letters of a contest follow from both. The first metric decides, as the pro
 """
 
 import argparse
-import hashlib
 import json
 import math
 import sys
@@ -21,6 +20,7 @@ from typing import Any
 
 from common.cli import one_line
 from common.cli import run as run_command
+from common.digests import content_digest
 from evaluation.protocols import PROTOCOLS
 from evaluation.reports.tables import HEADS, WIDTH, number, shown, table
 from experiments.compare import run as run_module
@@ -147,7 +147,7 @@ def contests(entries: list[Entry]) -> list[Contest]:
         if not songs or not tables or (entry.uid, key) in seen:
             continue
         seen.add((entry.uid, key))
-        digest = hashlib.sha256(repr(key).encode("utf-8", "replace")).hexdigest()[:4]
+        digest = content_digest(repr(key))[:4]
         metric = shown(tables[0])[0]
         contest = found.setdefault(
             key, Contest(summary["settings"], songs, digest, metric, how, {})

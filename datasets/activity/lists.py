@@ -1,7 +1,7 @@
 """Lists of where a source plays in the songs of a cache, found once: CACHE/activity-drums.json.
 
-`python -m datasets activity CACHE --target drums` writes one; training that takes excerpts from
-active stretches reads it, and looks for itself where there is none or where a song has changed.
+`python -m datasets activity CACHE --target drums` writes one; training on excerpts of active
+stretches reads it, and measures a song itself where there is no list or where the song has changed.
 """
 
 import functools
@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from common.files import write_json
-from datasets.activity.stretches import Span
-from datasets.activity.windows import Rule, activity
+from datasets.activity.stretches import Stretch
+from datasets.activity.windows import ActivityRule, activity
 from datasets.cache.tracks import CacheTrack, load
 from datasets.track import Track
 
@@ -28,7 +28,7 @@ def write_list(
       root: the cache.
       target: a stem, or "mixture".
       watch: wraps the list of songs, for instance in a progress bar.
-      **rule: as of `datasets.activity.windows.Rule`.
+      **rule: as of `datasets.activity.windows.ActivityRule`.
 
     Returns:
       What was written: "songs" is {name: {"seconds", "level", "active": [[start s, stop s], …]}}.
@@ -40,22 +40,27 @@ def write_list(
     songs = {}
     for track in watch(load(root)):
         rate = track.sample_rate
-        spans = activity(track, target, **rule)
+        stretches = activity(track, target, **rule)
         songs[track.name] = _facts(track, target) | {
-            "active": [[round(start / rate, 6), round(stop / rate, 6)] for start, stop in spans]
+            "active": [[round(start / rate, 6), round(stop / rate, 6)] for start, stop in stretches]
         }
-    content = {"format": FORMAT, "target": target, "rule": vars(Rule(**rule)), "songs": songs}
+    content = {
+        "format": FORMAT,
+        "target": target,
+        "rule": vars(ActivityRule(**rule)),
+        "songs": songs,
+    }
     write_json(list_path(root, target), content)
     return content
 
 
 def list_path(root: Path, target: str) -> Path:
-    """Where the list of a source lies."""
+    """Return the path of the list of a source."""
     return Path(root).expanduser() / f"activity-{target}.json"
 
 
-def listed(track: Track, stems: Sequence[str]) -> list[Span]:
-    """Where the sum of some stems plays, from the cache's list or, without one, from the song.
+def listed(track: Track, stems: Sequence[str]) -> list[Stretch]:
+    """Return where the sum of some stems plays, from the cache's list or, without one, from the song.
 
     Returns:
       (first sample, one past the last) of each stretch at the song's rate.
@@ -76,7 +81,7 @@ def listed(track: Track, stems: Sequence[str]) -> list[Span]:
 
 
 def _facts(track: Track, target: str) -> dict[str, Any]:
-    """What tells whether a song is still the one that was listened to, at whatever rate."""
+    """Facts that differ where a song is not the one that was measured, at whatever rate."""
     level = getattr(track, "levels", {}).get(target)
     return {"seconds": round(track.duration, 2), "level": level}
 

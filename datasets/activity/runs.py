@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from datasets.activity.stretches import Stretch
 from datasets.sources import read_sum
 from datasets.track import Track
 
@@ -15,14 +16,12 @@ CHUNK = 0.05  # seconds; 800 samples at the Wavenet's 16 kHz
 SHARE = 0.1  # of the loudest chunk
 _BLOCK = 1024  # chunks that are read at a time
 
-Run = tuple[int, int]
 
-
-def voiced_runs(track: Track, source: str | Sequence[str]) -> list[Run]:
+def voiced_runs(track: Track, source: str | Sequence[str]) -> list[Stretch]:
     """Find the runs of a source.
 
     Args:
-      track: the song; it is read piece by piece, in constant memory.
+      track: the song; it is read block by block, in constant memory.
       source: a stem, or names of stems whose sum is meant.
 
     Returns:
@@ -48,8 +47,8 @@ def voiced_runs(track: Track, source: str | Sequence[str]) -> list[Run]:
     return [(int(start), min(int(stop), track.samples)) for start, stop in edges]
 
 
-def draw_start(rng: np.random.Generator, runs: Sequence[Run], samples: int) -> int | None:
-    """A first sample from which `samples` lie within one run, each as likely as any other.
+def draw_start(rng: np.random.Generator, runs: Sequence[Stretch], samples: int) -> int | None:
+    """Draw a first sample from which `samples` lie within one run, each as likely as any other.
 
     Returns:
       None where no run is long enough.

@@ -1,4 +1,4 @@
-"""Source activity detection: where in a song a source is really heard.
+"""Source activity detection: where in a song a source plays.
 
 BandSplitRNN (Luo and Yu 2022, section on data) trains on such windows alone. Two rules are here:
 
@@ -23,7 +23,7 @@ _ZERO = 1e-5  # stands for an RMS of exactly 0
 
 
 @dataclass(frozen=True)
-class Rule:
+class ActivityRule:
     """When a window of a source is active.
 
     Attributes:
@@ -71,26 +71,6 @@ class Rule:
         return length, step
 
 
-def salient_windows(audio: np.ndarray, sample_rate: int, **rule) -> np.ndarray:
-    """Find the windows in which a source is active.
-
-    Args:
-      audio: one source, (samples, channels), full scale ±1.
-      sample_rate: in Hz.
-      **rule: as of `Rule`.
-
-    Returns:
-      int64: the first sample of each active window of `round(window · sample_rate)` samples.
-
-    Raises:
-      ValueError: audio of another shape, an option out of its range.
-    """
-    audio = np.asarray(audio)
-    if audio.ndim != 2 or not audio.shape[1]:
-        raise ValueError(f"audio of shape {audio.shape}: expected (samples, channels)")
-    return _starts(lambda start, stop: audio[start:stop], len(audio), sample_rate, Rule(**rule))
-
-
 def activity(
     track: Track, source: str | Sequence[str] = "mixture", **rule
 ) -> list[tuple[int, int]]:
@@ -99,26 +79,25 @@ def activity(
     Args:
       track: the song; it is read window by window, in constant memory.
       source: a stem, "mixture", or names of stems whose sum is meant.
-      **rule: as of `Rule`.
+      **rule: as of `ActivityRule`.
 
     Returns:
       (first sample, one past the last) of each active stretch, ascending: windows that overlap or
-      touch are one stretch. Hand the function to `UnpairedExcerpts(intervals=activity)`, and
-      excerpts are taken from within these stretches.
+      touch are one stretch.
 
     Raises:
       ValueError: an option out of its range, an unknown stem.
       OSError: as of `Track.read`.
     """
     stems = (source,) if isinstance(source, str) else tuple(source)
-    rule = Rule(**rule)
+    rule = ActivityRule(**rule)
 
     def read(start: int, stop: int) -> np.ndarray:
         return read_sum(track, stems, start, min(stop, track.samples))
 
     length, _ = rule.samples(track.sample_rate)
     stretches: list[tuple[int, int]] = []
-    for start in _starts(read, track.samples, track.sample_rate, rule).tolist():
+    for start in active_windows(read, track.samples, track.sample_rate, rule).tolist():
         stop = min(start + length, track.samples)
         if stretches and start <= stretches[-1][1]:
             start, _ = stretches.pop()
@@ -126,9 +105,20 @@ def activity(
     return stretches
 
 
-def _starts(
-    read: Callable[[int, int], np.ndarray], samples: int, sample_rate: int, rule: Rule
+def active_windows(
+    read: Callable[[int, int], np.ndarray], samples: int, sample_rate: int, rule: ActivityRule
 ) -> np.ndarray:
+    """Find the windows in which a source is active.
+
+    Args:
+      read: (start, stop) → that part of one source, (samples, channels), full scale ±1.
+      samples: length of the source.
+      sample_rate: in Hz.
+      rule: when a window counts.
+
+    Returns:
+      int64: the first sample of each active window of `round(window · sample_rate)` samples.
+    """
     length, step = rule.samples(sample_rate)
     starts = np.arange(0, samples - length + 1, step, dtype=np.int64)
     last = max(samples - length, 0)

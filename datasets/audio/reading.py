@@ -16,6 +16,7 @@ import numpy as np
 import soundfile
 import soxr
 
+from common.sample_rates import resampled_length
 from datasets.audio import pyav
 from datasets.audio.writing import FORMATS, Writer, write
 from datasets.track import bounds
@@ -160,11 +161,6 @@ def resample(audio: np.ndarray, from_rate: int, to_rate: int) -> np.ndarray:
     if not len(audio):
         return np.zeros((wanted, *audio.shape[1:]), np.float32)
     return fit_length(soxr.resample(audio, from_rate, to_rate, quality="HQ"), wanted)
-
-
-def resampled_length(samples: int, from_rate: int, to_rate: int) -> int:
-    """Length after resampling: ceil(samples · to_rate / from_rate)."""
-    return -(-samples * to_rate // from_rate)
 
 
 def fit_length(audio: np.ndarray, samples: int) -> np.ndarray:

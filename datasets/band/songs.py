@@ -11,7 +11,7 @@ import numpy as np
 
 from datasets.band import bass, chords, drums, mix, plan, voice
 from datasets.render_cache import RenderCache
-from datasets.track import SPLITS, Track
+from datasets.track import SPLITS, AudioShape, Track
 
 # Part of a track's fingerprint: raise it when songs come to sound different, and prepared caches
 # are computed again.
@@ -96,9 +96,7 @@ class BandTrack(Track):
         super().__init__(
             f"band-{number:06d}",
             split,
-            sample_rate,
-            2,
-            round(seconds * sample_rate),
+            AudioShape(sample_rate, 2, round(seconds * sample_rate)),
             plan.STEMS,
         )
         self.number = number

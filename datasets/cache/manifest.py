@@ -1,11 +1,11 @@
 """The manifest of a prepared cache: its format, reading, writing, damage."""
 
-import hashlib
 import json
 import os
 from pathlib import Path
 from typing import Any
 
+from common.digests import content_digest, file_digest
 from common.files import write_text
 from datasets.track import SPLITS
 
@@ -60,15 +60,8 @@ def write_manifest(root: Path, dataset: str, songs: list[dict], skipped: list[st
 def serialise(manifest: dict[str, Any]) -> str:
     """The text of a manifest, with the checksum of all the rest in it."""
     rest = {key: value for key, value in manifest.items() if key != "checksum"}
-    text = json.dumps(rest, sort_keys=True).encode()
-    manifest["checksum"] = hashlib.sha256(text).hexdigest()
+    manifest["checksum"] = content_digest(json.dumps(rest, sort_keys=True))
     return json.dumps(manifest, indent=1, ensure_ascii=False) + "\n"
-
-
-def file_checksum(path: str | os.PathLike) -> str:
-    """SHA-256 of a file in hexadecimal."""
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def faults(root: str | os.PathLike, watch=iter) -> list[str]:
@@ -92,7 +85,7 @@ def faults(root: str | os.PathLike, watch=iter) -> list[str]:
         try:
             if path.stat().st_size != file["bytes"]:
                 found.append(f"{path}: {path.stat().st_size} bytes, expected {file['bytes']}")
-            elif file_checksum(path) != file["sha256"]:
+            elif file_digest(path) != file["sha256"]:
                 found.append(f"{path}: changed since it was written (its checksum differs)")
         except OSError as error:
             found.append(f"{path}: {error.strerror}")

@@ -16,8 +16,8 @@ from typing import Any
 
 from common.files import locked, write_text
 from common.parallel import each
+from common.sample_rates import resampled_length
 from datasets import load_readable
-from datasets.audio.reading import resampled_length
 from datasets.cache.manifest import MANIFEST, read_manifest, write_manifest
 from datasets.cache.song import BrokenSong, file_name, fingerprint, prepare_song, rows_of
 from datasets.cache.variants import prepare_variants

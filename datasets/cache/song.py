@@ -11,10 +11,11 @@ import numpy as np
 import soxr
 
 from common.cli import one_line
+from common.digests import facts_digest
 from common.files import atomic_path
-from datasets.audio.reading import resampled_length
+from common.sample_rates import resampled_length
 from datasets.audio.writing import naming
-from datasets.track import Track, digest
+from datasets.track import Track
 
 BLOCK = 2**18  # samples
 FULL_SCALE = 32767 / 32768
@@ -32,13 +33,13 @@ def rows_of(track: Track, mixture: bool) -> list[str]:
 
 def fingerprint(track: Track, mixture: bool) -> str:
     """A digest of what the stored samples depend on."""
-    return digest(track.fingerprint(), rows_of(track, mixture))
+    return facts_digest(track.fingerprint(), rows_of(track, mixture))
 
 
 def file_name(name: str) -> str:
     """A file name for a song that any file system takes, and no other song has."""
     plain = re.sub(r"[^A-Za-z0-9 ._-]+", "_", name).strip(" .")[:80]
-    return f"{plain}-{digest(name)[:8]}"
+    return f"{plain}-{facts_digest(name)[:8]}"
 
 
 def prepare_song(

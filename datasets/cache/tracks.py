@@ -18,7 +18,7 @@ import numpy as np
 
 from datasets.cache.manifest import read_manifest
 from datasets.song_files.opening import assign, root_folder
-from datasets.track import SPLITS, Track
+from datasets.track import SPLITS, AudioShape, Track
 
 PIECE = 2**30  # bytes; Linux reads at most 2 GiB at once
 
@@ -70,7 +70,7 @@ class CacheTrack(Track):
       path: of the file of all rows.
       levels: row → RMS and peak in dBFS, None for silence.
       original_rate: of the song it was prepared from, in Hz.
-      identities: what tells the song it was prepared from.
+      identities: of the song it was prepared from, see `datasets.splits.identities`.
       composition: a digest of the notes, where the song has one.
     """
 
@@ -79,9 +79,7 @@ class CacheTrack(Track):
         super().__init__(
             song["name"],
             song["split"],
-            rate,
-            song["channels"],
-            file["samples"],
+            AudioShape(rate, song["channels"], file["samples"]),
             [row for row in song["rows"] if row != "mixture"],
             standard=song["standard"],
             own_mixture="mixture" in song["rows"],

@@ -6,7 +6,8 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 import soxr
 
-from datasets.track import Track, digest
+from common.digests import facts_digest
+from datasets.track import AudioShape, Track
 
 
 def prepare_variants(
@@ -68,9 +69,7 @@ class Variant(Track):
         super().__init__(
             f"{track.name} (variant {number})",
             track.split,
-            track.sample_rate,
-            track.channels,
-            max(1, round(track.samples / speed)),
+            AudioShape(track.sample_rate, track.channels, max(1, round(track.samples / speed))),
             track.stems,
             standard=track.standard,
             sums=track.sums,
@@ -112,7 +111,7 @@ class Variant(Track):
 
     def fingerprint(self) -> str:
         """As of `Track`, by that of the original."""
-        return digest(self.original.fingerprint(), self.name, self.speed, self.semitones)
+        return facts_digest(self.original.fingerprint(), self.name, self.speed, self.semitones)
 
 
 @functools.lru_cache(maxsize=4)

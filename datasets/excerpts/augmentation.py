@@ -1,4 +1,4 @@
-"""How excerpts are varied: drawn per excerpt, and songs varied in time and pitch offline."""
+"""How excerpts are varied: gains, channels, polarity and remixes, drawn for every excerpt."""
 
 from dataclasses import dataclass
 
@@ -16,7 +16,7 @@ class Augmentation:
       gain: lowest and highest factor of a stem, drawn uniformly.
       gain_db: the same in dB, drawn uniformly in dB, in place of `gain`; None uses `gain`.
       swap: chance that left and right of a stem change places (stereo excerpts of stereo songs;
-        a mono excerpt takes the left or the right of each stem, half the time each).
+        a mono excerpt has the left or the right of each stem, half the time each).
       polarity: chance that a stem is inverted.
       drop: chance that a stem is silent.
       remix: share of a batch in which every source comes from another excerpt of the batch.
@@ -26,14 +26,14 @@ class Augmentation:
       active_share: share of the excerpts whose position is drawn again (up to eight times) while
         `active` does not play in them.
       active_rule: when it plays: "audible", where the excerpt is not silent; "runs", where the
-        excerpt lies within one of its runs (`datasets.activity.runs`), at a position drawn among these;
-        "activity" likewise within its active stretches (`datasets.activity.lists`), and every
+        excerpt lies within one of its runs (`datasets.activity.runs`), at a position drawn among
+        these; "activity" likewise within its active stretches (`datasets.activity.lists`), and every
         source of a remixed excerpt within its own.
       split_accompaniment: draw gain, channel and polarity for every stem within "accompaniment",
         and remix them, instead of treating it as one stem.
       mixes: mixes of the same moment, each with its own gains and channels, side by side on the
         channel axis. The original Meta-TasNet mixes anew for each of its three rates, so that its
-        stages hear different mixes; 3 with the separator's `rates_apart` repeats that.
+        stages receive different mixes; 3 with the separator's `rates_apart` repeats that.
     """
 
     gain: tuple[float, float] = (0.75, 1.25)
@@ -71,7 +71,7 @@ class Augmentation:
             )
 
     def draw_gain(self, rng: np.random.Generator) -> float:
-        """The factor of one stem, with its polarity; 0 where it is dropped."""
+        """Draw the factor of one stem, with its polarity; 0 where it is dropped."""
         if self.drop and rng.random() < self.drop:
             return 0.0
         if self.gain_db is not None:
@@ -81,7 +81,7 @@ class Augmentation:
         return float(-gain if rng.random() < self.polarity else gain)
 
     def draw_channels(self, rng: np.random.Generator, there: int, wanted: int) -> tuple[int, ...]:
-        """Which channel of a stem with `there` channels goes to each of the `wanted` ones."""
+        """Draw which channel of a stem with `there` channels goes to each of the `wanted` ones."""
         picked = int(rng.integers(there))
         swapped = bool(rng.random() < self.swap)
         if wanted == 1:

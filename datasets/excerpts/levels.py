@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from datasets.sources import read_sum
+from datasets.sources import read_sum, source_stems
 from datasets.track import Track
 
 _BLOCK = 1 << 20  # samples read at a time while a level is measured
@@ -46,15 +46,12 @@ def usual_levels(tracks: Sequence[Track], sources: Sequence[str]) -> dict[str, f
       stems, both of the mono sum. Silent stems are left out.
 
     Raises:
-      ValueError: no song in which a source is heard; an unknown stem. OSError: as of `Track.read`.
+      ValueError: a source that is silent in all songs; an unknown stem. OSError: as of `Track.read`.
     """
     found: dict[str, list[float]] = {source: [] for source in sources}
     for track in tracks:
         whole = deviation(track, track.stems)
-        for source in sources:
-            stems = (source,)
-            if source == "accompaniment":
-                stems = [stem for stem in track.stems if stem not in sources or stem == source]
+        for source, stems in zip(sources, source_stems(track, sources)):
             level = deviation(track, stems) if whole else 0.0
             if level:
                 found[source].append(level / whole)
@@ -62,6 +59,6 @@ def usual_levels(tracks: Sequence[Track], sources: Sequence[str]) -> dict[str, f
         if not levels:
             raise ValueError(
                 f"usual level of {source!r}: it is silent in all {len(tracks)} paired songs; add "
-                "one in which it is heard, or leave levels alone (normalise=none)"
+                "one in which it plays, or leave levels alone (normalise=none)"
             )
     return {source: float(np.median(levels)) for source, levels in found.items()}

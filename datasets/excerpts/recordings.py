@@ -5,36 +5,34 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from datasets.activity.stretches import Intervals, Span, start_within
+from datasets.activity.stretches import Intervals, Stretch, start_within
 from datasets.excerpts.augmentation import Augmentation
 from datasets.excerpts.levels import deviation
-from datasets.sources import read_sum
+from datasets.excerpts.shape import ExcerptShape
+from datasets.sources import promised, read_sum, stems_of
 from datasets.track import Track
 
-SHORT = ("loop", "pad")
 _TRIES = 8
 _SILENT = 1e-3  # RMS of full scale: −60 dBFS
 _NOTHING_DBFS = -120.0  # a recording that never exceeds it holds nothing
 _NOTHING = 10.0 ** (_NOTHING_DBFS / 20.0)
 _BLOCK = 1 << 18  # samples read at a time while something audible is looked for
-_TOLD = 5  # names in a message
+_SHOWN = 5  # names in a message
 
 
 @dataclass(frozen=True)
-class ExcerptShape:
-    """What all lists of a stream share; see `datasets.excerpts.unpaired.UnpairedExcerpts`."""
+class Drawing:
+    """How excerpts are drawn from every list of a stream; see `UnpairedExcerpts`."""
 
-    samples: int
-    channels: int
+    shape: ExcerptShape
     augmentation: Augmentation
-    short: str = "loop"
     intervals: Intervals | None = None
 
 
 def check_recordings(
     label: str, tracks: Sequence[Track], role: str, named: Sequence[str] | None = None
 ) -> list[str]:
-    """Look through a list before excerpts are drawn from it; see `Pool`.
+    """Check a list before excerpts are drawn from it; arguments as of `RecordingList`.
 
     Returns:
       The names of recordings that are silent throughout.
@@ -42,9 +40,10 @@ def check_recordings(
     Raises:
       ValueError: what is wrong with it, silence of all included; starts with `label`.
     """
-    pool = RecordingList(role, tracks, ExcerptShape(1, 1, Augmentation()), named, label=label)
-    pool.refuse_silence()
-    return pool.silent()
+    drawing = Drawing(ExcerptShape(1, 1), Augmentation())
+    recordings = RecordingList(role, tracks, drawing, named, label=label)
+    recordings.refuse_silence()
+    return recordings.silent()
 
 
 class RecordingList:
@@ -53,8 +52,8 @@ class RecordingList:
     Args:
       role: "mixtures", or the name of the source.
       tracks: the recordings.
-      drawing: how excerpts are made.
-      named: all sources, for what "accompaniment" leaves out; None where the pool is of mixtures.
+      drawing: how excerpts are drawn.
+      named: all sources, for what "accompaniment" leaves out; None for a list of mixtures.
       factor: what an excerpt is multiplied by after it was divided by its song's level.
       label: what messages begin with; None: "unpaired mixtures" and the like.
 
@@ -97,17 +96,12 @@ class RecordingList:
         chances = [max(track.samples, track.sample_rate) for track in self.tracks]
         self._chances = np.cumsum(np.asarray(chances, np.float64))
         self._levels: dict[int, float] = {}
-        self._spans: dict[int, list[Span]] = {}
+        self._stretches: dict[int, list[Stretch]] = {}
 
     def _stems_of(self, track: Track, source: str, named: Sequence[str]) -> tuple[str, ...]:
-        """The stems that the source is the sum of, as `datasets.read_sources` says."""
+        if promised(track, source, named):
+            return stems_of(track, source, named)
         known = (*track.stems, *track.missing)
-        if source == "accompaniment":
-            rest = [stem for stem in known if stem not in named or stem == source]
-            if rest:
-                return tuple(stem for stem in rest if stem in track.stems) or (rest[0],)
-        elif source in (*known, *track.sums):
-            return (source,)
         there = f"only {', '.join(known)}" if known else "only a mixture"
         raise ValueError(f"{self.label}: {track.name} has no stem {source!r}, {there}")
 
@@ -121,25 +115,25 @@ class RecordingList:
                 )
 
     def silent(self) -> list[str]:
-        """The names of recordings without a sound; what no cache tells of is read."""
+        """Return the names of silent recordings; those without levels from a cache are read."""
         return [track.name for number, track in enumerate(self.tracks) if not self._sounds(number)]
 
     def refuse_silence(self) -> None:
-        """Raise ValueError where no recording holds a sound; reads up to the first sound."""
+        """Raise ValueError where all recordings are silent; reads up to the first sound."""
         if not any(self._sounds(number) for number in range(len(self.tracks))):
             names = [track.name for track in self.tracks]
-            more = f" and {len(names) - _TOLD} more" if len(names) > _TOLD else ""
+            more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
             raise ValueError(
-                f"{self.label}: all are silent ({', '.join(names[:_TOLD])}{more}); "
+                f"{self.label}: all are silent ({', '.join(names[:_SHOWN])}{more}); "
                 "check the files, or name other ones"
             )
 
     def _sounds(self, number: int) -> bool:
         track, stems = self.tracks[number], self._stems[number]
         measured = getattr(track, "levels", {})  # of a cache
-        parts = track.stems if stems == ("mixture",) and not track.own_mixture else stems
-        if all(part in measured for part in parts):
-            peaks = [measured[part]["peak_dbfs"] for part in parts]
+        summands = [one for stem in stems for one in track.stems_of(stem)]
+        if all(one in measured for one in summands):
+            peaks = [measured[one]["peak_dbfs"] for one in summands]
             return any(peak is not None and peak > _NOTHING_DBFS for peak in peaks)
         for start in range(0, track.samples, _BLOCK):
             audio = read_sum(track, stems, start, min(start + _BLOCK, track.samples))
@@ -153,16 +147,16 @@ class RecordingList:
         must_play = rng.random() < augmentation.active_share
         for _ in range(_TRIES):
             number = self._pick(rng)
-            track, spans = self.tracks[number], self._active(number)
-            start, offset, audio = self._cut(rng, number, spans or [(0, track.samples)])
-            if spans and (not must_play or _plays(audio)):
+            track, stretches = self.tracks[number], self._active(number)
+            start, offset, audio = self._cut(rng, number, stretches or [(0, track.samples)])
+            if stretches and (not must_play or _plays(audio)):
                 break
-        channels = augmentation.draw_channels(rng, track.channels, self._drawing.channels)
+        channels = augmentation.draw_channels(rng, track.channels, self._drawing.shape.channels)
         gain = augmentation.draw_gain(rng)
         if augmentation.normalise == "track":
             gain *= self._factor / self._level(number)
-        for channel, taken in enumerate(channels):
-            into[offset : offset + len(audio), channel] = np.float32(gain) * audio[:, taken]
+        for channel, original in enumerate(channels):
+            into[offset : offset + len(audio), channel] = np.float32(gain) * audio[:, original]
         return f"{track.name}@{start / track.sample_rate:.1f}s"
 
     def _pick(self, rng: np.random.Generator) -> int:
@@ -171,27 +165,28 @@ class RecordingList:
         return min(number, len(self.tracks) - 1)  # where the product was rounded up
 
     def _cut(
-        self, rng: np.random.Generator, number: int, spans: Sequence[Span]
+        self, rng: np.random.Generator, number: int, stretches: Sequence[Stretch]
     ) -> tuple[int, int, np.ndarray]:
         """Read an excerpt: its first sample in the song, its place in the excerpt, its audio."""
-        track, stems, wanted = self.tracks[number], self._stems[number], self._drawing.samples
+        track, stems, shape = self.tracks[number], self._stems[number], self._drawing.shape
+        wanted = shape.samples
         if track.samples >= wanted:
-            start = start_within(rng, spans, wanted, track.samples)
+            start = start_within(rng, stretches, wanted, track.samples)
             return start, 0, read_sum(track, stems, start, start + wanted)
         audio = read_sum(track, stems, 0, track.samples)
-        if self._drawing.short == "pad":
+        if shape.short == "pad":
             return 0, int(rng.integers(wanted - len(audio) + 1)), audio
         start = int(rng.integers(len(audio)))
         return start, 0, np.take(audio, np.arange(start, start + wanted), axis=0, mode="wrap")
 
-    def _active(self, number: int) -> list[Span]:
-        """Where excerpts are taken from; empty where the source plays nowhere."""
+    def _active(self, number: int) -> list[Stretch]:
+        """Return the stretches to draw from; none where the source plays nowhere."""
         track, intervals = self.tracks[number], self._drawing.intervals
         if intervals is None:
             return [(0, track.samples)]
-        if number not in self._spans:
-            self._spans[number] = list(intervals(track, self._stems[number]))
-        return self._spans[number]
+        if number not in self._stretches:
+            self._stretches[number] = list(intervals(track, self._stems[number]))
+        return self._stretches[number]
 
     def _level(self, number: int) -> float:
         """The level of a recording, measured when it is first needed; 1 for silence."""

@@ -16,13 +16,14 @@ from pathlib import Path
 
 import numpy as np
 
+from common.digests import facts_digest
 from common.files import write_text
 from common.parallel import each
 from datasets.audio.writing import Writer
 from datasets.legacy import lists, songs
 from datasets.loaders import folders
 from datasets.sources import source_stems
-from datasets.track import Track, digest
+from datasets.track import Track
 
 BLOCK = 2**18  # samples
 RECORD = "export.json"
@@ -118,7 +119,7 @@ def write_song(track: Track, folder: str, sources: Sequence[str]) -> None:
 
 
 def _fingerprint(track: Track, sources: Sequence[str]) -> str:
-    return digest(track.fingerprint(), tuple(sources))
+    return facts_digest(track.fingerprint(), tuple(sources))
 
 
 def _written(place: Path, track: Track, sources: Sequence[str]) -> bool:

@@ -18,7 +18,7 @@ from datasets.legacy.lists import PAIRED, UNPAIRED, Entry, Lists, Sample, read, 
 from datasets.song_files.file_track import FileTrack
 from datasets.song_files.opening import open_chosen
 from datasets.song_files.stem_file import StemFile
-from datasets.track import Track
+from datasets.track import AudioShape, Track
 
 __all__ = ["Sample", "listed", "load", "read", "unpaired", "write"]
 
@@ -118,10 +118,10 @@ def listed(
 
 
 def _entry(track: Track, stem: str) -> Entry:
-    part = getattr(track, "parts", {}).get(stem)
-    if part is not None and part.whole_file:
-        path = os.path.abspath(part.path)
-        return Sample(path, part.sample_rate, part.channels, part.samples / part.sample_rate)
+    file = getattr(track, "stem_files", {}).get(stem)
+    if file is not None and file.whole_file:
+        path = os.path.abspath(file.path)
+        return Sample(path, file.sample_rate, file.channels, file.samples / file.sample_rate)
     if stem in track.missing:
         return track.duration
     raise ValueError(f"{track.name}: its {stem} is not an audio file of its own; write it as one")
@@ -203,13 +203,13 @@ def _open(
     standard = [stem for stem in sources if stem in entries]
     if not samples:
         count = round(max(entries.values()) * _SILENT_RATE)
-        return Track(name, split, _SILENT_RATE, 1, count, (), standard=standard)
-    parts = {stem: StemFile(str(where[sample])) for stem, sample in samples.items()}
-    track = FileTrack(name, split, parts, standard=standard)
+        return Track(name, split, AudioShape(_SILENT_RATE, 1, count), (), standard=standard)
+    stem_files = {stem: StemFile(str(where[sample])) for stem, sample in samples.items()}
+    track = FileTrack(name, split, stem_files, standard=standard)
     for stem, sample in samples.items():
-        part = track.parts[stem]
+        file = track.stem_files[stem]
         for what in ("sample_rate", "channels"):
-            if getattr(part, what) != getattr(sample, what):
-                told = f"{getattr(part, what)}, the list says {getattr(sample, what)}"
-                track.warnings += (f"{stem} has {what.replace('_', ' ')} {told}",)
+            if getattr(file, what) != getattr(sample, what):
+                both = f"{getattr(file, what)}, the list says {getattr(sample, what)}"
+                track.warnings += (f"{stem} has {what.replace('_', ' ')} {both}",)
     return track

@@ -97,10 +97,10 @@ def _open_song(folder: Path, name: str, split: str, files: dict[str, Path]) -> F
         raise ValueError(
             f"{folder}: no {missing[0]} of {name}, only {', '.join(files)}; fetch the piece again"
         )
-    parts = {stem: StemFile(str(file)) for stem, file in files.items()}
+    stem_files = {stem: StemFile(str(file)) for stem, file in files.items()}
     mixture = next(iter(files.values())).with_stem(name)
     if mixture.is_file():
-        parts["mixture"] = StemFile(str(mixture))
-    track = FileTrack(name, split, parts, standard=STEMS)
+        stem_files["mixture"] = StemFile(str(mixture))
+    track = FileTrack(name, split, stem_files, standard=STEMS)
     track.composition = f"Bach10 {folder.name}"
     return track

@@ -59,7 +59,7 @@ def _open_song(folder: Path, split: str) -> FileTrack:
     for stem, name in FILES.items():
         if not (folder / name).is_file():
             raise ValueError(f"{folder}: no {name} (the {stem}); fetch the song again")
-    parts = {stem: StemFile(str(folder / FILES[stem])) for stem in STEMS}
+    stem_files = {stem: StemFile(str(folder / FILES[stem])) for stem in STEMS}
     if (folder / "mix.wav").is_file():
-        parts["mixture"] = StemFile(str(folder / "mix.wav"))
-    return FileTrack(folder.name, split, parts, standard=STEMS)
+        stem_files["mixture"] = StemFile(str(folder / "mix.wav"))
+    return FileTrack(folder.name, split, stem_files, standard=STEMS)

@@ -62,7 +62,7 @@ def load(
 def _open_song(root: Path, folder: Path, split: str) -> FileTrack:
     mixture = root / "Mixtures" / folder.parent.name / folder.name / "mixture.wav"
     files = {"mixture": mixture} | {stem: folder / f"{stem}.wav" for stem in SOURCES}
-    parts = {stem: StemFile(str(file)) for stem, file in files.items() if file.is_file()}
-    if not parts:
+    stem_files = {stem: StemFile(str(file)) for stem, file in files.items() if file.is_file()}
+    if not stem_files:
         raise ValueError(f"{folder}: no stems; expected bass, drums, other and vocals.wav")
-    return FileTrack(folder.name, split, parts, sums=ACCOMPANIMENT)
+    return FileTrack(folder.name, split, stem_files, sums=ACCOMPANIMENT)

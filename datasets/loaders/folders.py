@@ -82,27 +82,29 @@ def open_song(
         if is_audio(file) and file.suffix.lower() in SUFFIXES:
             files.setdefault(file.stem.lower(), []).append(file)
     warnings = []
-    parts = {}
+    stem_files = {}
     for stem in ("mixture", *sources, "accompaniment"):
         choice = sorted(files.pop(stem, []), key=lambda file: SUFFIXES.index(file.suffix.lower()))
         if choice:
-            parts[stem] = StemFile(str(choice[0]))
+            stem_files[stem] = StemFile(str(choice[0]))
             warnings += [f"{file.name} is ignored: {choice[0].name} is read" for file in choice[1:]]
     standard = tuple(sources)
-    if "accompaniment" in parts and "accompaniment" not in sources:
-        named = [stem for stem in sources if stem in parts]
+    if "accompaniment" in stem_files and "accompaniment" not in sources:
+        named = [stem for stem in sources if stem in stem_files]
         if len(named) == 1:  # a song of two stems
             standard = (named[0], "accompaniment")
         else:
-            del parts["accompaniment"]
+            del stem_files["accompaniment"]
             warnings.append("accompaniment is ignored: it is made of the other stems")
     for stem in sorted(files):
         warnings.append(f"{files[stem][0].name} is ignored: not one of {', '.join(sources)}")
-    if not parts:
+    if not stem_files:
         raise ValueError(
             f"{folder}: none of its audio files is a stem; expected names such as "
             f"{', '.join(f'{stem}.wav' for stem in ('mixture', *sources))}"
         )
-    if parts.keys() == {"mixture"}:
+    if stem_files.keys() == {"mixture"}:
         standard = ()  # what it is made of is unknown, not silent
-    return FileTrack(folder.name, split, parts, standard=standard, sums=sums, warnings=warnings)
+    return FileTrack(
+        folder.name, split, stem_files, standard=standard, sums=sums, warnings=warnings
+    )

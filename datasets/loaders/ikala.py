@@ -57,5 +57,5 @@ def load(
 
 
 def _open_song(file: Path, split: str) -> FileTrack:
-    parts = {stem: StemFile(str(file), channel=CHANNELS[stem]) for stem in STEMS}
-    return FileTrack(file.stem, split, parts, standard=STEMS)
+    stem_files = {stem: StemFile(str(file), channel=CHANNELS[stem]) for stem in STEMS}
+    return FileTrack(file.stem, split, stem_files, standard=STEMS)

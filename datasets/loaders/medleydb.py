@@ -114,11 +114,11 @@ def _open_song(
         pairs.append((_stem(stem, grouping), file))
     if not pairs:
         raise ValueError(f"{path}: names no stems")
-    parts = grouping.parts(pairs)
+    stem_files = grouping.stem_files(pairs)
     mixture = folder / f"{name}_MIX.wav"
     if own_mixture and mixture.is_file():
-        parts["mixture"] = StemFile(str(mixture))
-    track = FileTrack(name, split, parts, standard=grouping.stems, sums=grouping.sums)
+        stem_files["mixture"] = StemFile(str(mixture))
+    track = FileTrack(name, split, stem_files, standard=grouping.stems, sums=grouping.sums)
     track.has_bleed = facts.get("has_bleed") in ("yes", True)
     return track
 

@@ -102,5 +102,5 @@ def _open_song(folder: Path, name: str, split: str, facts: dict, grouping: Group
             pairs.append((grouping(label), audio))
     if not pairs:
         raise ValueError(f"{path}: names no stems")
-    parts = grouping.parts(pairs)
-    return FileTrack(name, split, parts, standard=grouping.stems, sums=grouping.sums)
+    stem_files = grouping.stem_files(pairs)
+    return FileTrack(name, split, stem_files, standard=grouping.stems, sums=grouping.sums)

@@ -100,8 +100,8 @@ def open_song(
             f"{file}: holds {stems} stems beside the mixture, named {', '.join(names) or 'not'}; "
             "expected one name for each: say them with the option names"
         )
-    parts = {stem: StemFile(str(file), track + 1) for track, stem in enumerate(names)}
+    stem_files = {stem: StemFile(str(file), track + 1) for track, stem in enumerate(names)}
     if own_mixture:
-        parts["mixture"] = StemFile(str(file), 0)
+        stem_files["mixture"] = StemFile(str(file), 0)
     standard = SOURCES if set(names) <= set(SOURCES) else tuple(names)
-    return FileTrack(song_name(file), split, parts, standard=standard, sums=sums)
+    return FileTrack(song_name(file), split, stem_files, standard=standard, sums=sums)

@@ -97,11 +97,11 @@ def _open_song(folder: Path, split: str, grouping: Grouping) -> FileTrack:
         pairs.append(("drums" if stem.get("is_drum") is True else label, file))
     if not pairs:
         raise ValueError(f"{path}: names no stems that were rendered")
-    parts = grouping.parts([(grouping(label), file) for label, file in pairs])
+    stem_files = grouping.stem_files([(grouping(label), file) for label, file in pairs])
     mixture = _audio(folder, "mix")
     if mixture is not None:
-        parts["mixture"] = StemFile(str(mixture))
-    track = FileTrack(folder.name, split, parts, standard=grouping.stems, sums=grouping.sums)
+        stem_files["mixture"] = StemFile(str(mixture))
+    track = FileTrack(folder.name, split, stem_files, standard=grouping.stems, sums=grouping.sums)
     if isinstance(facts.get("UUID"), str):
         track.composition = f"Lakh {facts['UUID']}"
     return track

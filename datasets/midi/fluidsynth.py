@@ -5,7 +5,6 @@ The same bytes, font and rate give the same samples, bit for bit (measured with 
 """
 
 import functools
-import hashlib
 import os
 import shutil
 import subprocess
@@ -16,6 +15,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+
+from common.digests import file_digest
 
 FOLDERS = ("/usr/share/sounds/sf2", "/usr/share/soundfonts")  # Debian's, and Fedora's and Arch's
 PACKAGES = {"FluidR3_GM": "fluid-soundfont-gm", "TimGM6mb": "timgm6mb-soundfont"}
@@ -98,9 +99,7 @@ def _identified(path: str, size: int, changed: int) -> Font:
         head = file.read(12)
         if head[:4] != b"RIFF" or head[8:] != b"sfbk":
             raise ValueError(f"{path}: is no sound font (.sf2 or .sf3)")
-        file.seek(0)
-        digest = hashlib.file_digest(file, "sha256").hexdigest()
-    return Font(path, Path(path).stem, size, digest)
+    return Font(path, Path(path).stem, size, file_digest(path))
 
 
 def render(midi: bytes, font: str, sample_rate: int, samples: int) -> np.ndarray:

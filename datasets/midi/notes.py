@@ -5,8 +5,8 @@ from collections import defaultdict, deque
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
+from common.digests import facts_digest
 from datasets.midi.file import META, TEMPO, USUAL_TEMPO, Song
-from datasets.track import digest
 
 DRUMS = 9  # channel 10 as people count
 NOTE_OFF, NOTE_ON, PROGRAM = 0x80, 0x90, 0xC0
@@ -99,7 +99,7 @@ def composition(played: Sequence[Note]) -> str:
     struck = {
         (round((note.start - first) / GRID), note.key, note.channel == DRUMS) for note in played
     }
-    return digest(sorted(struck))
+    return facts_digest(sorted(struck))
 
 
 def sounding(played: Iterable[Note]) -> tuple[float, float]:

@@ -14,11 +14,12 @@ from pathlib import Path
 from typing import NamedTuple
 
 from common.cli import one_line
+from common.digests import facts_digest
 from datasets.midi import file, fluidsynth, notes
 from datasets.midi.stems import STEMS, lead_channel, stem_of
 from datasets.midi.track import MidiTrack, length
 from datasets.song_files.opening import assign, root_folder
-from datasets.track import SPLITS, Track, digest
+from datasets.track import SPLITS, Track
 
 SUFFIXES = (".mid", ".midi")
 FEWEST = 16  # notes of drums, and notes of other instruments, that make a song
@@ -233,4 +234,4 @@ def _share(name: str, value: float | Sequence[str]) -> float:
 
 def _chance(*facts: object) -> float:
     """A number from 0 to below 1 that follows from some facts."""
-    return int(digest(*facts)[:12], 16) / 16**12
+    return int(facts_digest(*facts)[:12], 16) / 16**12

@@ -1,19 +1,19 @@
 """A song that FluidSynth renders from a MIDI file when it is read."""
 
-import hashlib
 import os
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
+from common.digests import content_digest, facts_digest
 from datasets.midi import file, fluidsynth
 from datasets.midi import stems as stems_module
 from datasets.midi.file import Event, Song
 from datasets.midi.fluidsynth import Font
 from datasets.midi.notes import Clock, Note
 from datasets.render_cache import RenderCache
-from datasets.track import NOT_AUDIO, SOURCES, Track, digest
+from datasets.track import NOT_AUDIO, SOURCES, Track
 
 # Part of a track's fingerprint: raise it when songs come to sound different, and prepared caches
 # are computed again.
@@ -76,7 +76,7 @@ class MidiTrack(Track):
         self.path = os.fspath(path)
         self.font = (font.name, font.bytes, font.digest)
         self.composition = composition
-        self.file_digest = hashlib.sha256(data).hexdigest()
+        self.file_digest = content_digest(data)
         self.recipe = RECIPE
         self.level, self.balance, self.lead, self.stop = level, balance, lead, stop
         self._font_path = font.path
@@ -85,7 +85,7 @@ class MidiTrack(Track):
         """By the bytes of the MIDI file and the sound font, wherever they lie."""
         places = (*NOT_AUDIO, "path", "_font_path")
         facts = {key: value for key, value in vars(self).items() if key not in places}
-        return digest(type(self).__name__, sorted(facts.items()))
+        return facts_digest(type(self).__name__, sorted(facts.items()))
 
     def song(self, data: bytes) -> Song:
         """The events of the file, as they are to be played."""
@@ -99,7 +99,7 @@ class MidiTrack(Track):
           ValueError: the file is not what it was when the songs were listed.
         """
         data = Path(self.path).read_bytes()
-        if hashlib.sha256(data).hexdigest() != self.file_digest:
+        if content_digest(data) != self.file_digest:
             raise ValueError(f"{self.path}: has changed since the songs were listed; list again")
         song = self.song(data)
         parts = stems_module.split(song, self.lead)

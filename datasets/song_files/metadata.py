@@ -99,7 +99,7 @@ class Grouping:
         """The stem that a label belongs to."""
         return self._stems.get(_plain(label), self._rest)
 
-    def parts(self, files: Sequence[tuple[str, Path]]) -> dict[str, StemFile | StemFiles]:
+    def stem_files(self, files: Sequence[tuple[str, Path]]) -> dict[str, StemFile | StemFiles]:
         """Stem → what adds up to it, each file once, of (stem, file)."""
         found: dict[str, dict[Path, None]] = {}
         for stem, file in files:

@@ -1,12 +1,12 @@
 """Choosing and opening the songs of a folder."""
 
-import difflib
 import os
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from pathlib import Path
 
 from common.cli import one_line
+from common.suggest import nearest
 from datasets import audio
 from datasets.track import SPLITS, Track
 
@@ -89,8 +89,7 @@ def assign(
     names = set(names)
     for name in (*(songs or ()), *valid, *test):
         if name not in names:
-            near = difflib.get_close_matches(name, names, n=1, cutoff=0.3)
-            hint = f"; did you mean {near[0]!r}?" if near else ""
+            hint = nearest(name, names, show=repr, cutoff=0.3)
             raise ValueError(f"there is no song {name!r}{hint}")
     both = sorted(set(valid) & set(test))
     if both:

@@ -8,10 +8,10 @@ from typing import ClassVar
 
 import numpy as np
 
+from common.digests import facts_digest
 from datasets import audio
 from datasets.audio import pyav, stem_mp4
 from datasets.audio.reading import fit_length
-from datasets.track import digest
 
 PIECE = 65536  # bytes
 
@@ -59,7 +59,7 @@ class StemFile:
             end = file.read(PIECE)
             file.seek(0)
             facts = (size, file.read(PIECE), end)
-        return digest(*facts) if self.channel is None else digest(*facts, self.channel)
+        return facts_digest(*facts) if self.channel is None else facts_digest(*facts, self.channel)
 
     def read(self, start: int, stop: int) -> np.ndarray:
         """Samples `start` to `stop` within the file: float32 (samples, channels)."""
@@ -84,7 +84,7 @@ class StemFiles:
     """Several files that add up to one stem; read excerpt by excerpt like a file.
 
     A file that is shorter than the longest is filled up with silence, a mono file beside stereo
-    ones is heard in the middle; `warnings` say so.
+    ones is copied to both channels; `warnings` name each.
     """
 
     files: tuple[StemFile, ...]
@@ -129,7 +129,7 @@ class StemFiles:
 
     def digest(self) -> str:
         """A digest of all files."""
-        return digest(*(file.digest() for file in self.files))
+        return facts_digest(*(file.digest() for file in self.files))
 
     def read(self, start: int, stop: int) -> np.ndarray:
         """Samples `start` to `stop`: float32 (samples, channels), files added in their order."""
@@ -153,7 +153,7 @@ class StemFiles:
 
 
 def summed(paths: Sequence[str | os.PathLike]) -> StemFile | StemFiles:
-    """The part that one or several files make."""
+    """Return the stem that one or several files make."""
     files = tuple(StemFile(str(path)) for path in paths)
     return files[0] if len(files) == 1 else StemFiles(files)
 
@@ -161,8 +161,8 @@ def summed(paths: Sequence[str | os.PathLike]) -> StemFile | StemFiles:
 def agree(name: str, values: dict[str, int], unit: str) -> None:
     """Raise ValueError where values of files that belong together differ."""
     if len(set(values.values())) > 1:
-        told = ", ".join(f"{stem} {value}" for stem, value in values.items())
-        raise ValueError(f"{name}: its files differ ({told} {unit}); convert them to one")
+        listed = ", ".join(f"{stem} {value}" for stem, value in values.items())
+        raise ValueError(f"{name}: its files differ ({listed} {unit}); convert them to one")
 
 
 def fit(found: np.ndarray, channels: int, samples: int) -> np.ndarray:

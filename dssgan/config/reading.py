@@ -2,7 +2,6 @@
 
 import contextlib
 import dataclasses
-import difflib
 import math
 import types
 import typing
@@ -126,11 +125,8 @@ def paths(kind: type, path: str = "") -> list[str]:
 
 def _suggestion(key: Any, path: str, names: list[str], root: type) -> str:
     """The nearest key of the same section, else the nearest last part of any key."""
-    near = difflib.get_close_matches(str(key), names, n=1)
-    if near:
-        return f"; did you mean {path + '.' if path else ''}{near[0]}?"
+    hint = nearest(key, names, show=lambda near: f"{path}.{near}" if path else near)
+    if hint:
+        return hint
     leaves = {where.rpartition(".")[2]: where for where in reversed(paths(root))}
-    near = difflib.get_close_matches(str(key), leaves, n=1)
-    if near:
-        return f"; did you mean {leaves[near[0]]}?"
-    return f"; known here: {', '.join(names)}"
+    return nearest(key, leaves, show=leaves.get) or f"; known here: {', '.join(names)}"

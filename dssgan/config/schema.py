@@ -28,7 +28,7 @@ class Dataset:
     valid: tuple[str, ...] | None = None
     test: tuple[str, ...] | None = None
     # Which songs (all, or those of a split) → their shares in train, valid and test, in the order
-    # of their names; see datasets.splits.deal_splits. {all: [1, 1, 1]} makes thirds.
+    # of their names; see datasets.splits.split_by_shares. {all: [1, 1, 1]} makes thirds.
     shares: dict[str, Any] = field(default_factory=dict)
     # Of the training songs: leave out the first `skip`, then take at most `first` (0: all).
     skip: int = within(0, low=0)

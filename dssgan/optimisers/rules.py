@@ -4,9 +4,9 @@ A rule maps (values, gradients, slots, count) to new values and new slots; it ho
 that the whole update can be compiled, replicated or exported. `Optimiser` keeps a rule's slots.
 """
 
-import difflib
-
 import tensorflow as tf
+
+from common.suggest import nearest
 
 Tensors = list[tf.Tensor]
 
@@ -161,7 +161,6 @@ OPTIMISERS: dict[str, type[Rule]] = {"ranger": Ranger, "adam": Adam}
 def build(name: str, **options) -> Rule:
     """A rule by name; an unknown name is a ValueError that suggests the nearest."""
     if name not in OPTIMISERS:
-        near = difflib.get_close_matches(name, OPTIMISERS, n=1)
-        hint = f"; did you mean {near[0]}?" if near else ""
+        hint = nearest(name, OPTIMISERS)
         raise ValueError(f"unknown optimiser {name!r}{hint} (known: {', '.join(OPTIMISERS)})")
     return OPTIMISERS[name](**options)

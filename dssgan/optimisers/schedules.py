@@ -1,9 +1,10 @@
 """Learning rates as functions of the update."""
 
-import difflib
 from collections.abc import Callable
 
 import tensorflow as tf
+
+from common.suggest import nearest
 
 
 def sgdr(learning_rate: float, period: int, decay: float) -> Callable[[tf.Tensor], tf.Tensor]:
@@ -46,8 +47,7 @@ def schedule(
       warmup: updates over which it rises linearly from zero; update 0 gets 1 / warmup of it.
     """
     if name not in SCHEDULES:
-        near = difflib.get_close_matches(name, SCHEDULES, n=1)
-        hint = f"; did you mean {near[0]}?" if near else ""
+        hint = nearest(name, SCHEDULES)
         raise ValueError(f"unknown schedule {name!r}{hint} (known: {', '.join(SCHEDULES)})")
     plain = SCHEDULES[name](learning_rate, period, decay)
 

@@ -5,13 +5,7 @@ from collections.abc import Iterable, Iterator
 import numpy as np
 import soxr
 
-
-def resampled_length(samples: int, rate_in: int, rate_out: int) -> int:
-    """Samples at `rate_out` that cover `samples` at `rate_in`, rounded up.
-
-    Rounded up both ways, a round trip is never shorter than it began.
-    """
-    return -(-samples * rate_out // rate_in)
+from common.sample_rates import resampled_length
 
 
 class StreamResampler:

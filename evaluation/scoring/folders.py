@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 import soundfile
 
+from common.digests import facts_digest
 from evaluation.protocols import ACCOMPANIMENT, Protocol, members
 from evaluation.scoring.preparation import Takes
-from evaluation.scoring.runner import digest
 from evaluation.scoring.tasks import ScoringTask
 
 STANDARD = ("drums", "bass", "other", "vocals")
@@ -181,7 +181,7 @@ class _Pair:
         for file in (*self.references.values(), *self.estimates.values(), *mixture):
             status = file.stat()
             facts.append(f"{file.name} {status.st_size} {status.st_mtime_ns}")
-        return digest(*facts)
+        return facts_digest(*facts)
 
     def takes(self) -> Takes:
         """Read what the targets need; errors as of `score_song`."""

@@ -2,7 +2,6 @@
 
 import contextlib
 import errno
-import hashlib
 import os
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -13,6 +12,7 @@ from typing import Protocol as Shape
 import numpy as np
 
 from common.cli import one_line, progress
+from common.digests import facts_digest, file_digest
 from common.files import write_json
 from evaluation.protocols import Protocol, find, members
 from evaluation.reports.summary import SUMMARY, printable, summarise
@@ -98,7 +98,7 @@ def track_identity(track: Track, identity: str, sources: Sequence[str] | None) -
     """Digest what a track's scores depend on."""
     fingerprint = getattr(track, "fingerprint", None)
     own = fingerprint() if callable(fingerprint) else f"{track.sample_rate} {track.stems}"
-    return digest(identity, own, *(sources or ()))
+    return facts_digest(identity, own, *(sources or ()))
 
 
 def export_identity(folder: str | os.PathLike) -> str:
@@ -113,14 +113,8 @@ def export_identity(folder: str | os.PathLike) -> str:
         path = Path(folder) / name
         if not path.is_file():
             raise ValueError(f"{folder}: not an exported separator (no {name})")
-        with open(path, "rb") as file:
-            found.append(hashlib.file_digest(file, "sha256").hexdigest())
-    return digest(*found)
-
-
-def digest(*facts: str) -> str:
-    """SHA-256 of some texts in hexadecimal."""
-    return hashlib.sha256(repr(facts).encode("utf-8", "surrogateescape")).hexdigest()
+        found.append(file_digest(path))
+    return facts_digest(*found)
 
 
 def run(

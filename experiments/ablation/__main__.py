@@ -11,7 +11,6 @@ an arm whose scores are there is trained again only where another one starts fro
 """
 
 import argparse
-import hashlib
 import itertools
 import json
 import os
@@ -25,6 +24,7 @@ from typing import Any
 import yaml
 
 from common import cli
+from common.digests import content_digest
 from common.files import ROOT, write_text
 from dssgan.config.mappings import merge
 from experiments.ablation import table
@@ -77,7 +77,7 @@ class Arm:
         told = {key: values[key] for key in values.keys() - {"tracking", "checkpoint"}}
         start = all_arms(self.plan)[self.start].fingerprint(seed) if self.start else None
         told = json.dumps([told, self.plan["material"], start], sort_keys=True)
-        return hashlib.sha256(told.encode()).hexdigest()[:16]
+        return content_digest(told)[:16]
 
     def configuration(self, seed: int) -> dict[str, Any]:
         """Everything that `python -m dssgan.train` is told."""

@@ -48,14 +48,13 @@ def delivered(tracks: list, seconds: float, workers: int) -> float:
     """Audio seconds (of mixture) per second that the pipeline hands over."""
     from datasets.excerpts.augmentation import Augmentation
     from datasets.excerpts.paired import PairedExcerpts
+    from datasets.excerpts.shape import ExcerptShape
     from dssgan.training import pipeline
 
     source = PairedExcerpts(
         tracks,
-        samples=int(LENGTH_S * RATE),
-        batch_size=BATCH,
-        channels=1,
-        augmentation=Augmentation(polarity=0.5, remix=0.5, active_share=0.5),
+        ExcerptShape(int(LENGTH_S * RATE), BATCH),
+        Augmentation(polarity=0.5, remix=0.5, active_share=0.5),
     )
     say(f"reader: {pipeline.choose_reader(source)[0]}")
     iterator = iter(pipeline.dataset(source, workers=workers))

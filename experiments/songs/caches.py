@@ -1,12 +1,12 @@
 """The songs of one entry of a configuration: chosen by name, split or share, decoded once."""
 
 import contextlib
-import hashlib
 import json
 from pathlib import Path
 
 import datasets
 from common import cli
+from common.digests import content_digest
 from common.files import locked
 from datasets.cache.prepare import prepare
 from datasets.track import Track
@@ -70,6 +70,6 @@ def cache_folder(config: Config, entry: Dataset, split: str | None, mixture: boo
     """Where a dataset's songs are kept; other songs or options go elsewhere."""
     root = str(Path(entry.root).expanduser().resolve()) if entry.root else ""
     identity = json.dumps([root, dict(entry.options)], sort_keys=True, default=str)
-    digest = hashlib.sha256(identity.encode("utf-8", "surrogateescape")).hexdigest()[:8]
+    digest = content_digest(identity)[:8]
     part = (f"-{split}" if split else "") + ("-mixtures" if mixture else "")
     return Path(config.data.cache).expanduser() / f"{entry.name}-{digest}{part}"

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import datasets
 from common.suggest import nearest
-from datasets.splits import check_disjoint, deal_splits
+from datasets.splits import check_disjoint, split_by_shares
 from datasets.track import Track
 from dssgan.config.rules import REFINEMENTS
 from dssgan.config.schema import Config
@@ -32,7 +32,7 @@ def check_data(config: Config) -> None:
                     f"unknown key {where}.options.{option}{near} (known: {', '.join(accepted)})"
                 )
         try:
-            deal_splits((), entry.shares)
+            split_by_shares((), entry.shares)
         except ValueError as error:
             raise ValueError(f"{where}.shares: {error}") from error
         if entry.name == "band":

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 import datasets
 from common.suggest import nearest
 from datasets.cache.prepare import Unreadable
-from datasets.splits import deal_splits
+from datasets.splits import split_by_shares
 from datasets.track import Track
 from dssgan.config.rules import REFINEMENTS
 from dssgan.config.schema import Config, Dataset
@@ -71,7 +71,7 @@ def select(tracks: Sequence[Track], entry: Dataset, split: str, where: str) -> l
     if named[split] is not None:
         chosen = [known[name] for name in named[split]]
     else:
-        own = deal_splits(tracks, entry.shares)
+        own = split_by_shares(tracks, entry.shares)
         chosen = [t for t in tracks if own[t.name] == split and t.name not in taken]
     if split != "train":
         return chosen

@@ -16,7 +16,7 @@ from dssgan.training.data import TrainingData
 from evaluation.metrics import ratios
 from experiments.songs.caches import prepared
 from experiments.songs.entries import Log, entries
-from experiments.songs.unpaired import unpaired_excerpts, unpaired_lists
+from experiments.songs.unpaired import excerpt_shape, unpaired_excerpts, unpaired_lists
 
 METRICS = {"si_sdr": ratios.si_sdr, "sdr": ratios.sdr, "usdr": ratios.usdr}
 TRAINING, CALIBRATION = 0, 1  # streams of excerpts
@@ -61,12 +61,9 @@ def load_training_data(
     def excerpts(stream: int) -> PairedExcerpts:
         return PairedExcerpts(
             training,
-            config.sources,
-            samples=samples,
-            batch_size=config.data.batch,
-            channels=config.data.channels,
+            excerpt_shape(config, samples),
+            augmentation(config),
             seed=config.seed,
-            augmentation=augmentation(config),
             stream=stream,
             weights=weights,
         )

@@ -4,8 +4,10 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 
 from datasets.activity.lists import listed
+from datasets.excerpts.augmentation import Augmentation
 from datasets.excerpts.levels import usual_levels
 from datasets.excerpts.recordings import check_recordings
+from datasets.excerpts.shape import ExcerptShape
 from datasets.excerpts.unpaired import UnpairedExcerpts
 from datasets.track import Track
 from dssgan.config.schema import Config
@@ -69,6 +71,17 @@ def described(
     return "; ".join(parts)
 
 
+def excerpt_shape(config: Config, samples: int) -> ExcerptShape:
+    """The shape of batches of a configuration, paired and unpaired."""
+    return ExcerptShape(
+        samples=samples,
+        batch_size=config.data.batch,
+        channels=config.data.channels,
+        sources=tuple(config.sources),
+        short=config.unpaired.short,
+    )
+
+
 def unpaired_excerpts(
     config: Config,
     samples: int,
@@ -81,18 +94,17 @@ def unpaired_excerpts(
     return UnpairedExcerpts(
         lists["mixtures"],
         {source: lists[source] for source in config.sources},
-        samples=samples,
-        batch_size=config.data.batch,
-        channels=config.data.channels,
+        excerpt_shape(config, samples),
+        Augmentation(
+            gain=tuple(unpaired.gain),
+            swap=config.data.augmentation.swap,
+            polarity=unpaired.polarity,
+            remix=0.0,
+            normalise=normalise,
+            active_share=unpaired.active_share,
+        ),
         seed=config.seed,
         stream=stream,
-        gain=unpaired.gain,
-        swap=config.data.augmentation.swap,
-        polarity=unpaired.polarity,
-        normalise=normalise,
-        short=unpaired.short,
-        active_share=unpaired.active_share,
         levels=usual_levels(paired, config.sources) if normalise == "track" else None,
-        sources=config.sources,
         intervals=listed if unpaired.active_only else None,
     )

@@ -1,13 +1,13 @@
 """The points of a sweep: checked configurations with names that follow from their values."""
 
 import dataclasses
-import hashlib
 import json
 import re
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from common.cli import UsageError
+from common.digests import content_digest
 from dssgan.config.mappings import flatten, to_dict
 from dssgan.config.schema import Config
 from experiments.run.configuration import configure
@@ -114,5 +114,5 @@ def named(values: dict[str, str]) -> str:
     name = re.sub(r"[^\w.+-]+", "-", plain)
     if name == plain and len(name) <= LONGEST:
         return name
-    digest = hashlib.sha256(json.dumps(values).encode()).hexdigest()[:8]
+    digest = content_digest(json.dumps(values))[:8]
     return f"{name[:LONGEST].strip('-')}_{digest}"

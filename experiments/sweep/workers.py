@@ -15,8 +15,9 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Protocol
 
-from common.cli import UsageError, one_line
-from common.dask_cluster import QUEUES, _connect, needed
+from common import dask_cluster
+from common.cli import one_line
+from common.dask_cluster import JOBS, QUEUES
 from experiments.run.yaml_files import read_yaml
 from experiments.sweep import guard
 
@@ -150,32 +151,21 @@ def workers(cluster: str | None, jobs: int | None, resources: Path | None, point
     Raises:
       UsageError: contradicting options. ValueError: a library is missing. OSError: no scheduler.
     """
-    if resources is not None and cluster not in QUEUES:
-        raise UsageError(f"--resources {resources}: only with --cluster {', '.join(QUEUES)}")
+    dask_cluster.check(cluster, resources)
     if cluster is None:
         return Processes(jobs or 1)
     if cluster in QUEUES:
-        return _queue(cluster, min(jobs or 4, points), resources)
-    if not cluster.startswith(("tcp://", "tls://")):
-        raise UsageError(f"--cluster {cluster}: expected tcp://HOST:PORT or {', '.join(QUEUES)}")
-    distributed = needed("distributed", "--cluster")
-    return Dask(_connect(distributed, cluster), jobs or 0)
+        return _queue(cluster, min(jobs or JOBS, points), resources)
+    return Dask(dask_cluster.connect(cluster).client, jobs or 0)
 
 
 def _queue(name: str, jobs: int, resources: Path | None) -> Dask:
     """Ask a batch system for jobs with one worker each, and for new ones when they end."""
-    jobqueue = needed("dask_jobqueue", f"--cluster {name}")
-    distributed = needed("distributed", f"--cluster {name}")
-    options = {"processes": 1} | (read_yaml(resources) if resources else {})
+    options = read_yaml(resources) if resources else {}
     # A worker has as many threads as its job has cores, and trains one point with all of them.
     options["worker_extra_args"] = [
         *options.get("worker_extra_args", []),
         *("--resources", "training=1"),
     ]
-    try:
-        cluster = getattr(jobqueue, QUEUES[name])(**options)
-    except (TypeError, ValueError, KeyError) as error:
-        where = resources or "no --resources FILE"
-        raise UsageError(f"--cluster {name} with {where}: {one_line(error)}") from error
-    cluster.adapt(minimum_jobs=jobs, maximum_jobs=jobs)
-    return Dask(_connect(distributed, cluster), jobs, {"training": 1}, cluster)
+    found = dask_cluster.queue(name, jobs, options, resources)
+    return Dask(found.client, jobs, {"training": 1}, found.cluster)

@@ -7,12 +7,12 @@ GridFS, under ids that follow from what they are.
 """
 
 import contextlib
-import hashlib
 import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from common.digests import content_digest
 from common.files import locked
 from experiments.tracking import records
 from experiments.tracking.documents import moment, object_id, run_document, valid
@@ -101,13 +101,11 @@ class Delivery:
         with contextlib.suppress(OSError):
             sizes["info"] = (self.folder / records.INFO).read_text("utf-8", "replace")
         told = json.dumps([record, sizes, [str(key) for key in files]], sort_keys=True)
-        return hashlib.sha256(told.encode()).hexdigest()
+        return content_digest(told)
 
     def _set(self, database: Any, number: int, fields: dict[str, Any]) -> None:
         """Change the fields of the run's document that are not as they were sent last."""
-        told = {
-            key: hashlib.sha256(repr(value).encode()).hexdigest() for key, value in fields.items()
-        }
+        told = {key: content_digest(repr(value)) for key, value in fields.items()}
         new = {key: valid(fields[key]) for key in fields if self._sent.get(key) != told[key]}
         if new:
             database.runs.update_one({"_id": number}, {"$set": new})

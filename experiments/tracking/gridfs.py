@@ -1,12 +1,12 @@
 """The files of a run, sources and artifacts, and their way into a database's GridFS."""
 
 import functools
-import hashlib
 import mimetypes
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from common.digests import file_digest
 from experiments.tracking import records
 from experiments.tracking.documents import is_cut, object_id
 
@@ -94,5 +94,4 @@ def _remove(bucket: Any, key: Any) -> None:
 def _checksum(path: Path, size: int, changed: int) -> str:
     """SHA-256 of a file, read once for as long as its size and its time stay the same."""
     del size, changed
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    return file_digest(path)

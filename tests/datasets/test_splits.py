@@ -9,15 +9,15 @@ import pytest
 from datasets import audio, load
 from datasets.cache.prepare import prepare
 from datasets.cache.variants import prepare_variants
-from datasets.splits import check_disjoint, deal_splits, identities
-from datasets.track import Track
+from datasets.splits import check_disjoint, identities, split_by_shares
+from datasets.track import AudioShape, Track
 
 
 class Notes(Track):
     """A rendering of a composition."""
 
     def __init__(self, name, composition, font):
-        super().__init__(name, "train", 8000, 1, 400, ("drums",), standard=())
+        super().__init__(name, "train", AudioShape(8000, 1, 400), ("drums",), standard=())
         self.composition = composition
         self.font = font
 
@@ -138,7 +138,7 @@ def test_real_songs_are_apart(shared):
 
 
 def named(count, split):
-    return [Track(f"{split}{n:02d}", split, 8000, 1, 400, ()) for n in range(count)]
+    return [Track(f"{split}{n:02d}", split, AudioShape(8000, 1, 400), ()) for n in range(count)]
 
 
 @pytest.mark.parametrize(
@@ -154,7 +154,7 @@ def named(count, split):
 )
 def test_songs_are_dealt_in_their_order(count, shares, expected):
     tracks = named(count, "train")
-    found = deal_splits(tracks, {"all": shares})
+    found = split_by_shares(tracks, {"all": shares})
     assert list(found) == [track.name for track in tracks]
     splits = ["train"] * expected[0] + ["valid"] * expected[1] + ["test"] * expected[2]
     assert list(found.values()) == splits
@@ -162,10 +162,10 @@ def test_songs_are_dealt_in_their_order(count, shares, expected):
 
 def test_songs_of_one_split_are_dealt_and_the_others_stay():
     tracks = [*named(50, "train"), *named(50, "test")]
-    found = deal_splits(tracks, {"test": [0, 1, 1]})
+    found = split_by_shares(tracks, {"test": [0, 1, 1]})
     assert [found[f"train{n:02d}"] for n in (0, 49)] == ["train", "train"]
     assert [found[f"test{n:02d}"] for n in (0, 24, 25, 49)] == ["valid", "valid", "test", "test"]
-    assert deal_splits(tracks, {}) == {track.name: track.split for track in tracks}
+    assert split_by_shares(tracks, {}) == {track.name: track.split for track in tracks}
 
 
 @pytest.mark.parametrize(
@@ -182,5 +182,5 @@ def test_songs_of_one_split_are_dealt_and_the_others_stay():
 )
 def test_shares_that_cannot_be(shares, message):
     with pytest.raises(ValueError, match=message) as raised:
-        deal_splits(named(3, "train"), shares)
+        split_by_shares(named(3, "train"), shares)
     assert "\n" not in str(raised.value)

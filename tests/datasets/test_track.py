@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from datasets.sources import read_sources
-from datasets.track import SOURCES, Track, bounds
+from datasets.track import SOURCES, AudioShape, Track, bounds
 
 
 class Made(Track):
@@ -15,7 +15,7 @@ class Made(Track):
     def __init__(self, stems, mixture=None, **options):
         first = next(iter(stems.values()))
         super().__init__(
-            "made", "train", 100, first.shape[1], len(first), stems,
+            "made", "train", AudioShape(100, first.shape[1], len(first)), stems,
             own_mixture=mixture is not None, **options,
         )  # fmt: skip
         self.audio = dict(stems) | ({} if mixture is None else {"mixture": mixture})
@@ -102,4 +102,4 @@ def test_fingerprint_follows_the_audio_not_the_split(stems, make_audio):
 
 def test_unknown_split():
     with pytest.raises(ValueError, match="song: split 'dev' is none of train, valid, test"):
-        Track("song", "dev", 44100, 2, 10, ())
+        Track("song", "dev", AudioShape(44100, 2, 10), ())

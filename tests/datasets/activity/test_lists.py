@@ -12,6 +12,7 @@ from datasets.activity.lists import list_path, listed
 from datasets.activity.windows import activity
 from datasets.excerpts.augmentation import Augmentation
 from datasets.excerpts.paired import PairedExcerpts
+from datasets.excerpts.shape import ExcerptShape
 
 RATE = 8000
 PLAIN = Augmentation(gain=(1.0, 1.0), swap=0.0, remix=0.0, normalise="none", active_share=1.0)
@@ -86,17 +87,13 @@ def test_a_list_is_believed_while_it_fits_the_song(root):
 
 def test_excerpts_come_from_active_stretches(root):
     tracks = load("cache", root)
-    options = {"samples": 2 * RATE, "batch_size": 8, "channels": 2, "seed": 3}
+    shape = ExcerptShape(2 * RATE, 8, channels=2, sources=("drums", "bass"))
     rule = PLAIN.__dict__ | {"active_rule": "activity"}
-    together = PairedExcerpts(
-        tracks, ("drums", "bass"), augmentation=Augmentation(**rule), **options
-    )
+    together = PairedExcerpts(tracks, shape, Augmentation(**rule), seed=3)
     drums, _ = np.moveaxis(np.square(together.batch(0)["stems"]).mean((2, 3)), 1, 0)
     assert (drums > 0.005).all()
     # Remixed, each source is taken from where it plays itself; aligned they hardly ever both play.
-    mixed = PairedExcerpts(
-        tracks, ("drums", "bass"), augmentation=Augmentation(**rule | {"remix": 1.0}), **options
-    )
+    mixed = PairedExcerpts(tracks, shape, Augmentation(**rule | {"remix": 1.0}), seed=3)
     batch = mixed.batch(0)
     assert (np.square(batch["stems"]).mean((2, 3)) > 0.005).all()
     assert len(set(batch["names"][0].split("+"))) == 2
@@ -106,13 +103,8 @@ def test_excerpts_come_from_active_stretches(root):
 def test_stems_are_dropped_by_chance(root):
     tracks = load("cache", root)
     rule = PLAIN.__dict__ | {"active_rule": "activity", "remix": 1.0, "drop": 0.25}
-    found = PairedExcerpts(
-        tracks,
-        ("drums", "bass"),
-        samples=800,
-        batch_size=64,
-        augmentation=Augmentation(**rule),
-    )
+    shape = ExcerptShape(800, 64, sources=("drums", "bass"))
+    found = PairedExcerpts(tracks, shape, Augmentation(**rule))
     silent = ~np.concatenate([found.batch(n)["stems"] for n in range(4)]).any((2, 3))
     assert abs(silent.mean() - 0.25) < 0.06
     with pytest.raises(ValueError, match=r"drop=1\.5"):

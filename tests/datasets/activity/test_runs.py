@@ -10,8 +10,9 @@ from datasets import load
 from datasets.activity.runs import draw_start, voiced_runs
 from datasets.excerpts.augmentation import Augmentation
 from datasets.excerpts.paired import PairedExcerpts
+from datasets.excerpts.shape import ExcerptShape
 from datasets.loaders import musdb
-from datasets.track import Track
+from datasets.track import AudioShape, Track
 
 RATE = 1000  # chunks of 50 samples
 ROOT = Path(__file__).resolve().parents[3]
@@ -22,7 +23,7 @@ class Song(Track):
 
     def __init__(self, name="song", **stems):
         audio = next(iter(stems.values()))
-        super().__init__(name, "train", RATE, audio.shape[1], len(audio), stems, standard=())
+        super().__init__(name, "train", AudioShape(RATE, *audio.shape[::-1]), stems, standard=())
         self.audio = {stem: data.astype(np.float32) for stem, data in stems.items()}
 
     def _read(self, stem, start, stop):
@@ -82,15 +83,12 @@ def test_excerpts_lie_within_runs_as_often_as_asked(share, low, high):
         active_share=share,
         active_rule="runs",
     )
-    source = PairedExcerpts(
-        songs, ("vocals", "bass"), samples=300, batch_size=50, augmentation=augmentation, seed=5
-    )
+    shape = ExcerptShape(300, 50, sources=("vocals", "bass"))
+    source = PairedExcerpts(songs, shape, augmentation, seed=5)
     stems = np.concatenate([source.batch(index)["stems"] for index in range(6)])
     voiced = np.all(stems[:, 0] != 0, axis=(1, 2))
     assert low <= np.mean(voiced) <= high
-    again = PairedExcerpts(
-        songs, ("vocals", "bass"), samples=300, batch_size=50, augmentation=augmentation, seed=5
-    )
+    again = PairedExcerpts(songs, shape, augmentation, seed=5)
     np.testing.assert_array_equal(again.batch(3)["stems"], source.batch(3)["stems"])
 
 

@@ -3,16 +3,23 @@
 import numpy as np
 import pytest
 
-from datasets.activity.windows import Rule, activity, salient_windows
-from datasets.track import Track
+from datasets.activity.windows import ActivityRule, active_windows, activity
+from datasets.track import AudioShape, Track
 
 RATE = 100
 
 
 def test_the_detector_of_the_public_program(shared):
     fixture = np.load(shared / "fixtures" / "originals" / "bsrnn_sad_sr1000.npz")
-    found = salient_windows(fixture["y"].T, 1000, variant="amanteur")
+    found = windows(fixture["y"].T, 1000, variant="amanteur")
     assert np.array_equal(found, fixture["start_indices"])
+
+
+def windows(audio, sample_rate, **rule):
+    """The first samples of the active windows of audio in memory."""
+    return active_windows(
+        lambda start, stop: audio[start:stop], len(audio), sample_rate, ActivityRule(**rule)
+    )
 
 
 def levels(*values, seconds=3.0, channels=2, seed=0):
@@ -27,7 +34,7 @@ class Song(Track):
 
     def __init__(self, **stems):
         audio = next(iter(stems.values()))
-        super().__init__("song", "train", RATE, audio.shape[1], len(audio), stems, standard=())
+        super().__init__("song", "train", AudioShape(RATE, *audio.shape[::-1]), stems, standard=())
         self.audio = {stem: data.astype(np.float32) for stem, data in stems.items()}
 
     def _read(self, stem, start, stop):
@@ -37,42 +44,42 @@ class Song(Track):
 
 def test_a_quiet_passage_of_a_loud_song_counts_by_the_track_alone():
     audio = levels(0.1, 0.1, 0.1, 0.1, 0.1, 0.1, 0.1, 0.1, 0.01, 0.01)
-    paper = salient_windows(audio, RATE)
+    paper = windows(audio, RATE)
     assert paper.tolist() == [0, 300, 600, 900, 1200, 1500, 1800]
-    by_window = salient_windows(audio, RATE, variant="amanteur")
+    by_window = windows(audio, RATE, variant="amanteur")
     assert by_window.tolist() == [*paper.tolist(), 2100, 2400]  # louder than the floor
-    assert salient_windows(audio, RATE, variant="amanteur", floor=0.03).tolist() == paper.tolist()
+    assert windows(audio, RATE, variant="amanteur", floor=0.03).tolist() == paper.tolist()
 
 
 @pytest.mark.parametrize("variant", ["paper", "amanteur"])
 def test_silence_is_never_active(variant):
-    assert not len(salient_windows(np.zeros((6000, 2)), RATE, variant=variant))
-    assert not len(salient_windows(levels(1e-4, 1e-4, 1e-4), RATE, variant=variant))
+    assert not len(windows(np.zeros((6000, 2)), RATE, variant=variant))
+    assert not len(windows(levels(1e-4, 1e-4, 1e-4), RATE, variant=variant))
 
 
 @pytest.mark.parametrize("variant", ["paper", "amanteur"])
 def test_every_channel_has_to_be_heard(variant):
     audio = levels(0.1, 0.1, 0.1, 0.1)
-    assert salient_windows(audio, RATE, variant=variant).tolist() == [0, 300, 600]
-    assert len(salient_windows(audio * [1, -1], RATE, variant=variant)) == 3  # energy, not sums
-    assert not len(salient_windows(audio * [1, 0], RATE, variant=variant))
+    assert windows(audio, RATE, variant=variant).tolist() == [0, 300, 600]
+    assert len(windows(audio * [1, -1], RATE, variant=variant)) == 3  # energy, not sums
+    assert not len(windows(audio * [1, 0], RATE, variant=variant))
 
 
 def test_the_end_of_a_track_and_short_tracks():
     audio = levels(0.1, 0.1, 0.1, seconds=2.5)
-    assert salient_windows(audio, RATE).tolist() == [0, 150]  # 7.5 s: the last window ends there
-    assert salient_windows(audio, RATE, variant="amanteur").tolist() == [0]
+    assert windows(audio, RATE).tolist() == [0, 150]  # 7.5 s: the last window ends there
+    assert windows(audio, RATE, variant="amanteur").tolist() == [0]
     short = levels(0.1, seconds=1.0)
-    assert salient_windows(short, RATE).tolist() == [0]
-    assert not len(salient_windows(short, RATE, variant="amanteur"))
+    assert windows(short, RATE).tolist() == [0]
+    assert not len(windows(short, RATE, variant="amanteur"))
     for samples in (0, 1, 7):
-        found = salient_windows(0.1 * np.ones((samples, 1)), RATE, floor=1e-3)
+        found = windows(0.1 * np.ones((samples, 1)), RATE, floor=1e-3)
         assert found.dtype == np.int64 and len(found) == (samples == 7)  # 1: one chunk of ten
 
 
 def test_a_steady_tone_is_active():
     tone = np.full((2000, 1), 0.5)
-    assert salient_windows(tone, RATE)[-1] == 1400
+    assert windows(tone, RATE)[-1] == 1400
 
 
 def test_stretches_of_a_song():
@@ -103,10 +110,8 @@ def test_stretches_of_a_song():
 )
 def test_options_out_of_their_range(options, message):
     with pytest.raises(ValueError, match=message):
-        salient_windows(np.zeros((1000, 1)), RATE, **options)
+        windows(np.zeros((1000, 1)), RATE, **options)
 
 
-def test_audio_of_another_shape():
-    with pytest.raises(ValueError, match=r"shape \(1000,\): expected \(samples, channels\)"):
-        salient_windows(np.zeros(1000), RATE)
-    assert Rule().samples(44100) == (264600, 132300)
+def test_lengths_in_samples():
+    assert ActivityRule().samples(44100) == (264600, 132300)

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from datasets.cache.song import prepare_song
 from datasets.cache.variants import Variant, prepare_variants
 from datasets.excerpts.augmentation import Augmentation
-from datasets.track import Track
+from datasets.track import AudioShape, Track
 
 RATE = 22050
 
@@ -19,7 +19,7 @@ class Tones(Track):
     """A click track as drums, a sine of 440 Hz as bass; 1 s of silence at the end."""
 
     def __init__(self, name="song", split="train"):
-        super().__init__(name, split, RATE, 2, 4 * RATE, ("drums", "bass"))
+        super().__init__(name, split, AudioShape(RATE, 2, 4 * RATE), ("drums", "bass"))
 
     def _read(self, stem, start, stop):
         audio = np.zeros((self.samples, 2), np.float32)

@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 from datasets.excerpts.augmentation import Augmentation
 from datasets.excerpts.levels import mono_level
 from datasets.excerpts.paired import PairedExcerpts
+from datasets.excerpts.shape import ExcerptShape
 from datasets.sources import read_sources
-from datasets.track import SOURCES, Track
+from datasets.track import SOURCES, AudioShape, Track
 
 RATE = 1000
 PLAIN = Augmentation(gain=(1.0, 1.0), swap=0.0, remix=0.0, normalise="none")
@@ -22,7 +23,7 @@ class ArrayTrack(Track):
     """A song in memory. Each sample tells song, stem, channel and position."""
 
     def __init__(self, number=0, samples=3000, channels=2, stems=SOURCES, rate=RATE, audio=None):
-        super().__init__(f"song{number}", "train", rate, channels, samples, stems)
+        super().__init__(f"song{number}", "train", AudioShape(rate, channels, samples), stems)
         position = np.arange(samples)[:, None] / 1e5
         self.audio = {
             stem: (0.1 * (number + 1) * (place + 1) * (1 - 2 * np.arange(channels)) + position)
@@ -40,7 +41,9 @@ class ArrayTrack(Track):
 def excerpts(tracks=None, **options):
     tracks = [ArrayTrack(number) for number in range(4)] if tracks is None else tracks
     options = {"samples": 400, "batch_size": 6, "augmentation": PLAIN, "seed": 3} | options
-    return PairedExcerpts(tracks, **options)
+    fields = [field.name for field in dataclasses.fields(ExcerptShape)]
+    shape = {name: options.pop(name) for name in fields if name in options}
+    return PairedExcerpts(tracks, ExcerptShape(**shape), **options)
 
 
 def origin(names):
@@ -364,7 +367,7 @@ def test_real_songs(shared):
     import datasets
 
     tracks = datasets.load("folders", shared / "audio" / "mdb9_mono")
-    source = PairedExcerpts(tracks, samples=2 * 44100, batch_size=4, seed=1, channels=2)
+    source = PairedExcerpts(tracks, ExcerptShape(2 * 44100, 4, channels=2), seed=1)
     batch = source.batch(0)
     assert batch["stems"].shape == (4, 4, 88200, 2)
     assert 0.3 < np.std(batch["stems"].sum(axis=1)) < 3.0

@@ -1,6 +1,7 @@
 """Unpaired excerpts: a pure function of seed and number, lists apart, levels, short files."""
 
 import re
+from dataclasses import fields, replace
 
 import numpy as np
 import pytest
@@ -9,9 +10,11 @@ from hypothesis import strategies as st
 
 from datasets import load
 from datasets.cache.prepare import prepare
+from datasets.excerpts.augmentation import Augmentation
 from datasets.excerpts.levels import mono_level, usual_levels
-from datasets.excerpts.unpaired import UnpairedExcerpts
-from datasets.track import SOURCES, Track
+from datasets.excerpts.shape import ExcerptShape
+from datasets.excerpts.unpaired import UNPAIRED, UnpairedExcerpts
+from datasets.track import SOURCES, AudioShape, Track
 
 RATE = 1000
 PLAIN = {"gain": (1.0, 1.0), "swap": 0.0, "normalise": "none"}
@@ -24,7 +27,7 @@ class Sound(Track):
         first = next(iter(stems.values()))
         known = [stem for stem in stems if stem != "mixture"]
         super().__init__(
-            name, "train", rate, first.shape[1], len(first), known,
+            name, "train", AudioShape(rate, first.shape[1], len(first)), known,
             standard=standard, own_mixture="mixture" in stems,
         )  # fmt: skip
         self.audio = {stem: np.asarray(data, np.float32) for stem, data in stems.items()}
@@ -59,7 +62,12 @@ def excerpts(mixtures=None, solos=None, **options):
     mixtures = known if mixtures is None else mixtures
     solos = others if solos is None else solos
     options = {"samples": 400, "batch_size": 6, "seed": 3} | PLAIN | options
-    return UnpairedExcerpts(mixtures, solos, **options)
+    shape, augmentation = (
+        {field.name: options.pop(field.name) for field in fields(kind) if field.name in options}
+        for kind in (ExcerptShape, Augmentation)
+    )
+    augmentation = replace(UNPAIRED, **augmentation)
+    return UnpairedExcerpts(mixtures, solos, ExcerptShape(**shape), augmentation, **options)
 
 
 def solo(source=None, **options):
@@ -392,17 +400,17 @@ def test_recordings_of_a_cache(tmp_path, make_audio):
     raw, quiet, mixtures = (
         load("cache", tmp_path / name) for name in ("raw drums", "quiet drums", "mixtures")
     )
-    source = UnpairedExcerpts(mixtures, {"drums": [*raw, *quiet]}, samples=2000, batch_size=3)
+    source = UnpairedExcerpts(mixtures, {"drums": [*raw, *quiet]}, ExcerptShape(2000, 3))
     assert source.sample_rate == 8000
     batch = source.batch(0)
     assert batch["mixtures"].any() and batch["solos"]["drums"].shape == (3, 2000, 1)
     for track in quiet:
         track._read = None  # its level is known from the manifest: it is not read
     with pytest.raises(ValueError, match=r"all are silent \(zero\)"):
-        UnpairedExcerpts(mixtures, {"drums": quiet}, samples=2000, batch_size=3)
+        UnpairedExcerpts(mixtures, {"drums": quiet}, ExcerptShape(2000, 3))
     raw_files = load("recordings", tmp_path / "raw")
     with pytest.raises(ValueError, match="b has 48000 Hz and a 44100; prepare caches at one rate"):
-        UnpairedExcerpts(raw_files, {}, samples=2000, batch_size=3)
+        UnpairedExcerpts(raw_files, {}, ExcerptShape(2000, 3))
 
 
 def test_real_recordings(shared):
@@ -410,9 +418,12 @@ def test_real_recordings(shared):
     drums = load("recordings", shared / "audio" / "drums_cc0" / "sonic-pi", stem="drums")
     drums = [track for track in drums if track.sample_rate == 44100]
     source = UnpairedExcerpts(
-        songs, {"drums": drums}, samples=88200, batch_size=2, solo_batch_size=6, channels=2,
-        levels={"drums": 0.5}, active_share=1.0,
-    )  # fmt: skip
+        songs,
+        {"drums": drums},
+        ExcerptShape(88200, 2, channels=2, solo_batch_size=6),
+        replace(UNPAIRED, active_share=1.0),
+        levels={"drums": 0.5},
+    )
     batch = source.batch(0)
     assert np.all(np.std(batch["mixtures"], axis=(1, 2)) > 0.05)
     assert np.all(np.any(batch["solos"]["drums"], axis=(1, 2)))

@@ -14,6 +14,7 @@ import tensorflow as tf
 
 import datasets
 from datasets.excerpts.paired import PairedExcerpts
+from datasets.excerpts.shape import ExcerptShape
 from dssgan.training import pipeline
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -39,7 +40,7 @@ class Numbers:
 @pytest.fixture(scope="module")
 def excerpts():
     tracks = datasets.load("band", None, split="train", songs=2, seconds=3, sample_rate=8000)
-    return PairedExcerpts(tracks, samples=4000, batch_size=4, channels=2, seed=2)
+    return PairedExcerpts(tracks, ExcerptShape(4000, 4, channels=2), seed=2)
 
 
 def taken(dataset, count):
@@ -136,9 +137,10 @@ def test_replicas_share_each_batch_and_the_process_ends_in_the_middle():
         tf.config.set_logical_device_configuration(cpu, two)
         from datasets import load
         from datasets.excerpts.paired import PairedExcerpts
+        from datasets.excerpts.shape import ExcerptShape
         from dssgan import pipeline
         tracks = load("band", None, split="train", songs=1, seconds=2, sample_rate=8000)
-        source = PairedExcerpts(tracks, samples=2000, batch_size=4)
+        source = PairedExcerpts(tracks, ExcerptShape(2000, 4))
         strategy = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
         data = strategy.experimental_distribute_dataset(pipeline.dataset(source, start=3))
         for number, batch in zip(range(3, 6), data):

@@ -11,6 +11,7 @@ import tensorflow as tf
 from datasets import audio, load
 from datasets.excerpts.augmentation import Augmentation
 from datasets.excerpts.paired import PairedExcerpts
+from datasets.excerpts.shape import ExcerptShape
 from dssgan.training import pipeline, tfio_reader
 
 INSTALLED = importlib.util.find_spec("tensorflow_io") is not None
@@ -103,7 +104,7 @@ def test_other_files_and_missing_ones(tmp_path):
 
 
 def test_the_pipeline_says_which_reader_it_takes(tmp_path, rng):
-    source = PairedExcerpts(songs(tmp_path, rng), samples=1000, batch_size=2)
+    source = PairedExcerpts(songs(tmp_path, rng), ExcerptShape(1000, 2))
     name, why = pipeline.choose_reader(source)
     assert (name, why) == (
         ("tensorflow-io" if NATIVE else "numpy"),
@@ -122,7 +123,7 @@ def native_or_stated() -> bool:
 
 def test_songs_without_files_of_their_own_are_read_with_numpy():
     tracks = load("band", None, split="train", songs=1, seconds=1, sample_rate=8000)
-    source = PairedExcerpts(tracks, samples=1000, batch_size=2)
+    source = PairedExcerpts(tracks, ExcerptShape(1000, 2))
     name, why = pipeline.choose_reader(source)
     assert name == "numpy"
     if native_or_stated():
@@ -151,12 +152,9 @@ def test_batches_equal_those_of_the_default_reader(tmp_path, rng, channels, spli
     for sources in (("drums", "bass", "other", "vocals"), ("drums", "accompaniment")):
         source = PairedExcerpts(
             tracks,
-            sources,
-            samples=1500,
-            batch_size=3,
-            channels=channels,
+            ExcerptShape(1500, 3, channels, sources),
+            Augmentation(polarity=0.5, split_accompaniment=split),
             seed=4,
-            augmentation=Augmentation(polarity=0.5, split_accompaniment=split),
         )
         chosen = "tensorflow-io" if native_or_stated() else "auto"
         graph = iter(pipeline.dataset(source, reader=chosen))
@@ -171,7 +169,7 @@ def test_batches_equal_those_of_the_default_reader(tmp_path, rng, channels, spli
 
 def test_real_songs_equal_the_default_reader(shared):
     tracks = load("folders", shared / "audio" / "mdb9_mono")
-    source = PairedExcerpts(tracks, samples=44100, batch_size=2, seed=1)
+    source = PairedExcerpts(tracks, ExcerptShape(44100, 2), seed=1)
     assert (pipeline.choose_reader(source)[0] == "tensorflow-io") == native_or_stated()
     graph = iter(pipeline.dataset(source))
     plain = iter(pipeline.dataset(source, reader="numpy"))

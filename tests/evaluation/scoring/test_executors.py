@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from common import cli
+from common import cli, dask_cluster
 from evaluation import __main__ as command
 from evaluation.scoring import executors
 
@@ -154,9 +154,7 @@ def test_a_cluster_scores_on_when_a_worker_is_killed(tmp_path, rng, dask):
 
 
 def test_a_cluster_that_is_not_there_is_one_line(songs, capsys, monkeypatch):
-    from experiments.sweep import workers
-
-    monkeypatch.setattr(workers, "PATIENCE", 0.2)
+    monkeypatch.setattr(dask_cluster, "PATIENCE", 0.2)
     assert run(*words(songs, "first"), "--cluster", "tcp://127.0.0.1:9") == 1
     err = capsys.readouterr().err
     assert "no Dask scheduler answers there" in err

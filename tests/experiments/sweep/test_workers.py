@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 import yaml
 
+from common import dask_cluster
 from common.startup import without
 from experiments.sweep import __main__ as sweep
-from experiments.sweep import workers as workers_module
 from experiments.sweep.run_state import curve
 from tests.experiments.sweeping import ROOT, TRAIN, wait_for
 
@@ -118,7 +118,7 @@ def test_a_sweep_that_is_stopped_lets_the_runs_of_its_cluster_save(tmp_path, rec
 
 
 def test_a_scheduler_that_is_not_there_is_one_line(recipe, monkeypatch):
-    monkeypatch.setattr(workers_module, "PATIENCE", 0.5)
+    monkeypatch.setattr(dask_cluster, "PATIENCE", 0.5)
     words = [str(recipe), "seed=1,2", "--cluster", "tcp://127.0.0.1:9"]
     with pytest.raises(OSError, match=r"tcp://127\.0\.0\.1:9: no Dask scheduler answers there"):
         sweep.main(words, TRAIN, lambda config: None)
