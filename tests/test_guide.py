@@ -264,7 +264,7 @@ def test_links_of_the_guide_lead_somewhere():
         assert (ROOT / path).exists(), path
     for recipe in re.findall(r"`(\w+)(?:\.yaml)?`", section("Choose a recipe")):
         if recipe.endswith(("small", "yaml")):
-            assert (ROOT / "experiments" / f"{recipe}.yaml").exists(), recipe
+            assert (ROOT / "experiments" / "recipes" / f"{recipe}.yaml").exists(), recipe
 
 
 def test_the_guide_names_no_machine():

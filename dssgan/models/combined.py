@@ -9,6 +9,7 @@ import math
 import tensorflow as tf
 
 from dssgan.models.base import SeparatorModel
+from dssgan.models.registry import build
 
 STANDARD = ("drums", "bass", "other", "vocals")
 REST = "accompaniment"
@@ -116,12 +117,10 @@ class Combined(SeparatorModel):
 
 def build_member(member: dict, precision: str | None) -> SeparatorModel:
     """A member, its variables made."""
-    from dssgan import models  # the registry knows this file
-
     hyperparameters = dict(member["hyperparameters"])
     if precision is not None and "precision" in hyperparameters:
         hyperparameters["precision"] = precision
-    model = models.build(member["name"], **hyperparameters)
+    model = build(member["name"], **hyperparameters)
     for source in member["take"]:
         if source not in model.sources:
             raise ValueError(

@@ -136,8 +136,7 @@ def separated_stream(
             estimates = (estimates for _, estimates in pairs)
         if gains is not None:
             report.gains = dict(zip(sources, gains))
-            scale = gains.astype(np.float32)
-            estimates = (block * scale for block in estimates)
+            estimates = (block * gains.astype(np.float32) for block in estimates)
         yield from _restored(separator, estimates, mixture, rate, asked, report)
 
 

@@ -31,6 +31,7 @@ from experiments.run.yaml_files import read_yaml
 from experiments.sweep import axes as axes_module
 from experiments.sweep import points, table
 from experiments.sweep import workers as workers_module
+from experiments.sweep.pruning import Pruning
 from experiments.sweep.scheduler import FAILED, TRAIN, SweepScheduler
 from experiments.sweep.search import Listed, Optuna, Search
 
@@ -80,9 +81,7 @@ def main(
         search,
         workers,
         objective,
-        metric,
-        others=options.prune,
-        patience=options.patience,
+        Pruning(metric, options.prune, options.patience),
         board=table.Board(),
         train=train,
         poll=poll,

@@ -1,13 +1,33 @@
 """Which points of a sweep are not worth being trained to their end."""
 
+import dataclasses
 import statistics
 from collections.abc import Sequence
 
 from experiments.sweep.run_state import Curve
 
 
-def hopeless(curve: Curve, peers: Sequence[Curve], others: int, patience: int) -> str:
-    """Why a point is given up; "" while there is hope.
+@dataclasses.dataclass(frozen=True)
+class Pruning:
+    """When a point is ended early; see `below_median`.
+
+    Attributes:
+      metric: of the validation, "validation/si_sdr".
+      others: points that it must be worse than the median of; 0 ends none.
+      patience: validations that a point has at least.
+    """
+
+    metric: str
+    others: int = 0
+    patience: int = 1
+
+    def reason(self, curve: Curve, peers: Sequence[Curve]) -> str:
+        """Why a point is given up; "" where it goes on."""
+        return below_median(curve, peers, self.others, self.patience)
+
+
+def below_median(curve: Curve, peers: Sequence[Curve], others: int, patience: int) -> str:
+    """Why a point is given up; "" where it goes on.
 
     After the median stopping rule of Google Vizier (Golovin et al. 2017, section 3.2.2), with the
     others' best scores in place of their means: the best score up to an update is below the median

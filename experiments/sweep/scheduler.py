@@ -13,7 +13,7 @@ from common.interrupts import immediate
 from experiments.run.yaml_files import dump
 from experiments.sweep import run_state
 from experiments.sweep.points import Point
-from experiments.sweep.pruning import hopeless
+from experiments.sweep.pruning import Pruning
 from experiments.sweep.run_state import PAUSED, PRUNED, Curve
 from experiments.sweep.search import Search
 from experiments.sweep.workers import Future, Lost
@@ -68,10 +68,8 @@ class SweepScheduler:
       search: proposes points.
       workers: train them.
       objective: what is looked for, the more the better: "SDR/drums", "validation/si_sdr".
-      metric: of the validation, "validation/si_sdr"; pruning looks at it.
-      others: a point that is worse than the median of so many others is ended; 0 ends none.
-      patience: validations that a point has at least.
-      board: is told of every event, and shown the loop.
+      pruning: which points are ended early.
+      board: shows the state of the sweep and prints its events.
       train: the command that trains, before `with FILE.yaml`.
       poll: seconds between two looks.
 
@@ -85,18 +83,15 @@ class SweepScheduler:
         search: Search,
         workers: Any,
         objective: str,
-        metric: str,
+        pruning: Pruning,
         *,
-        others: int = 0,
-        patience: int = 1,
         board: Any,
         train: Sequence[str] = TRAIN,
         poll: float = 1.0,
         clock: Callable[[], float] = time.monotonic,
     ):
         self.search, self.workers, self.board = search, workers, board
-        self.objective, self.metric = objective, metric
-        self.others, self.patience = others, patience
+        self.objective, self.pruning = objective, pruning
         self.train, self.poll, self.clock = list(train), poll, clock
         self.outcomes: list[Outcome] = []
         self.running: dict[str, Running] = {}
@@ -136,7 +131,7 @@ class SweepScheduler:
             folder, value = point.folder, self._value(point)
             if value is not None:
                 self._end(Outcome(point, FINISHED, value))
-            elif self.others and run_state.stopped(folder).get("reason") == PRUNED:
+            elif self.pruning.others and run_state.stopped(folder).get("reason") == PRUNED:
                 self._end(Outcome(point, PRUNED, None, run_state.stopped(folder).get("why", "")))
             else:
                 self._start(point)
@@ -199,7 +194,7 @@ class SweepScheduler:
 
     def _end(self, outcome: Outcome) -> None:
         point = outcome.point
-        self.curves[point.name] = run_state.curve(point.folder, self.metric)
+        self.curves[point.name] = run_state.curve(point.folder, self.pruning.metric)
         self.outcomes.append(outcome)
         pruned = outcome.state == PRUNED
         self.search.tell(point, outcome.value, self.curves[point.name], pruned)
@@ -207,13 +202,13 @@ class SweepScheduler:
 
     def _prune(self) -> None:
         """Ask points to end that are worse than the median of the others at the same update."""
-        if not self.others:
+        if not self.pruning.others:
             return
         for name, run in self.running.items():
-            self.curves[name] = run_state.curve(run.point.folder, self.metric)
+            self.curves[name] = run_state.curve(run.point.folder, self.pruning.metric)
         for name, run in self.running.items():
             peers = [curve for other, curve in self.curves.items() if other != name]
-            why = hopeless(self.curves[name], peers, self.others, self.patience)
+            why = self.pruning.reason(self.curves[name], peers)
             if why and not run_state.stopped(run.point.folder):
                 run_state.stop(run.point.folder, PRUNED, why)
 

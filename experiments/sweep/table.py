@@ -71,7 +71,7 @@ def progress(loop: Any, most: int = 20) -> str:
     rows = []
     for name, run in list(loop.running.items())[:most]:
         done, epochs = run_state.epoch(run.point.folder)
-        curve = run_state.curve(run.point.folder, loop.metric)
+        curve = run_state.curve(run.point.folder, loop.pruning.metric)
         best = number(max(score for _, score in curve)) if curve else ""
         where = f"{done}/{epochs}" if epochs else ""
         rows.append([name, where, best, duration(loop.clock() - run.started)])

@@ -12,7 +12,7 @@ from datasets.legacy.songs import listed
 from experiments.run import train
 from experiments.run.yaml_files import read_yaml
 from tests.experiments import miniatures
-from tests.experiments.recipes.test_texts import EXPERIMENTS, commands_of
+from tests.experiments.recipes.test_texts import RECIPE_FILES, commands_of
 
 #: Makes a training short.
 SHORT = [
@@ -54,7 +54,7 @@ def pickle(tmp_path_factory):
 )
 def test_the_original_dssgan_trains_from_its_pickle(phase, pickle, songs, tmp_path, capsys):
     """Both phases of the original, on a list as it writes them, scored by its protocol."""
-    recipe = read_yaml(EXPERIMENTS / "dssgan_original.yaml")
+    recipe = read_yaml(RECIPE_FILES / "dssgan_original.yaml")
     unpaired = recipe["unpaired"]
     for entry in (*unpaired["mixtures"], *unpaired["solos"]):
         entry["root"] = str(pickle)
@@ -87,7 +87,7 @@ def test_stoller2018_trains_as_its_header_says(phase, tmp_path, monkeypatch):
     miniatures.dsd100(tmp_path / "DSD100")
     miniatures.medleydb(tmp_path / "MedleyDB")
     miniatures.ccmixter(tmp_path / "ccMixter")
-    (tmp_path / "experiments").symlink_to(EXPERIMENTS)
+    (tmp_path / "experiments").symlink_to(RECIPE_FILES.parent)
     monkeypatch.chdir(tmp_path)
     small = ["model.filters=4", "adversarial.critics.0.width=4"]
     assert train.main([*commands_of("stoller2018")[phase].words[3:], *SHORT, *small]) == 0

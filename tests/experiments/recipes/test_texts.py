@@ -1,7 +1,6 @@
 """Every recipe is a valid configuration whose header says how to run it; sizes and settings."""
 
 import re
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,44 +11,68 @@ from dssgan.training.build import build_model, build_schedule, excerpt_samples
 from dssgan.training.options import check_choices
 from experiments.run.configuration import configure
 from experiments.run.yaml_files import read_yaml
-from tests.guide import commands
+from tests.guide import ROOT, commands
 
-EXPERIMENTS = Path(__file__).parents[3] / "experiments"
-RECIPES = sorted(path.stem for path in EXPERIMENTS.glob("*.yaml"))
+RECIPE_FILES = ROOT / "experiments" / "recipes"
+RECIPES = sorted(path.stem for path in RECIPE_FILES.glob("*.yaml"))
+FIELDS = ("Paper:", "Needs:", "Command:", "Time:", "Score:")
+
+
+def header(name):
+    """{"title", "Paper:", …: text} and the remarks below them, all without the comment signs."""
+    lines = (RECIPE_FILES / f"{name}.yaml").read_text("utf-8").partition("\n\n")[0].splitlines()
+    assert all(line.startswith("#") and len(line) <= 120 for line in lines)
+    found, last = {"title": lines[0].removeprefix("# ")}, ""
+    assert lines[1] == "#"
+    for place, line in enumerate(lines[2:], 2):
+        label = line[2:11].strip()
+        if label in FIELDS:
+            found[label], last = line[11:], label
+        elif line.startswith("#          "):
+            found[last] += f" {line[11:]}"
+        else:
+            assert line == "#", line  # remarks stand below an empty line
+            return found, lines[place + 1 :]
+    return found, []
 
 
 @pytest.mark.parametrize("name", RECIPES)
-def test_recipes_are_valid_and_say_how_to_run_them(name):
-    path = EXPERIMENTS / f"{name}.yaml"
-    config = from_dict(read_yaml(path))
+def test_recipes_are_valid_and_have_the_same_header(name):
+    config = from_dict(read_yaml(RECIPE_FILES / f"{name}.yaml"))
     check_choices(config)
-    text = path.read_text("utf-8")
-    header = text[: text.index("\n\n")].lower()
-    assert "python -m dssgan.train" in header
-    assert "time" in header and "core" in header  # its score, or where it stands
+    found, _ = header(name)
+    assert tuple(found) == ("title", *FIELDS)
+    assert found["title"].endswith(".")
+    assert found["Paper:"].startswith("arXiv ") and "(what differs: " in found["Paper:"]
+    assert found["Command:"].startswith(f"python -m dssgan.train with {name}")
+    figure = r"not measured here|README|python -m|\d"
+    assert re.search(figure, found["Time:"]) and re.search(figure, found["Score:"])
 
 
 def commands_of(name):
-    """The trainings of a recipe's header; remarks stand behind several blanks."""
-    header = (EXPERIMENTS / f"{name}.yaml").read_text("utf-8").partition("\n\n")[0]
-    lines = [line[4:].strip() for line in header.splitlines() if line.startswith("#   ")]
-    text = "\n".join(re.split(r" {3,}", line)[0] for line in lines)
-    return [c for c in commands(text) if c.words[:3] == ["python", "-m", "dssgan.train"]]
+    """The trainings of a recipe's header."""
+    found, remarks = header(name)
+    lines = [found["Command:"], *(line[4:] for line in remarks if line.startswith("#   "))]
+    return [
+        command
+        for command in commands("\n".join(lines))
+        if command.words[:3] == ["python", "-m", "dssgan.train"]
+    ]
 
 
 @pytest.mark.parametrize("name", RECIPES)
 def test_commands_of_the_headers_are_understood(name, monkeypatch):
-    monkeypatch.chdir(EXPERIMENTS.parent)
+    monkeypatch.chdir(ROOT)
     found = commands_of(name)
     for command in found:
         assert command.words[3:4] in ([], ["with"])
         config, _, origin = configure(command.words[4:])
         check_choices(config)
-    assert origin == f"experiments/{name}.yaml"  # the last one is its own
+    assert origin == f"experiments/recipes/{name}.yaml"  # the last one is its own
 
 
 def test_the_header_of_stoller2018_names_every_root(monkeypatch):
-    monkeypatch.chdir(EXPERIMENTS.parent)
+    monkeypatch.chdir(ROOT)
     config, *_ = configure(commands_of("stoller2018")[1].words[4:])
     assert [entry.root for entry in config.data.also] == ["MedleyDB", "ccMixter"]
     unpaired = (*config.unpaired.mixtures, *config.unpaired.solos)
@@ -73,7 +96,7 @@ def test_the_header_of_stoller2018_names_every_root(monkeypatch):
 )
 def test_sizes_of_the_readme(name, weights):
     """A recipe's model has as many weights as the README says, and as its authors say."""
-    config = from_dict(read_yaml(EXPERIMENTS / f"{name}.yaml"))
+    config = from_dict(read_yaml(RECIPE_FILES / f"{name}.yaml"))
     model = build_model(config)
     assert sum(int(np.prod(weight.shape)) for weight in model.trainable_variables) == weights
 
@@ -81,7 +104,7 @@ def test_sizes_of_the_readme(name, weights):
 @pytest.mark.parametrize("name", ["dssgan_original", "stoller2018"])
 def test_the_original_system_has_both_phases(name, monkeypatch):
     """Settings of the published program (its own last ones, for DSSGAN)."""
-    monkeypatch.chdir(EXPERIMENTS.parent)
+    monkeypatch.chdir(ROOT)
     supervised, semi = (configure(command.words[4:])[0] for command in commands_of(name))
     assert (supervised.phases, semi.phases) == (("supervised", "test"), ("adversarial", "test"))
     assert (supervised.alpha, supervised.beta, semi.alpha, semi.beta) == (0.0, 0.0, 1e-3, 1e-3)
@@ -97,7 +120,7 @@ def test_the_original_system_has_both_phases(name, monkeypatch):
 
 
 def test_bandsplit_mixes_and_slows_down_as_the_paper_says():
-    config = from_dict(read_yaml(EXPERIMENTS / "bandsplit_drums.yaml"))
+    config = from_dict(read_yaml(RECIPE_FILES / "bandsplit_drums.yaml"))
     augmentation = config.data.augmentation
     assert augmentation.gain_db == (-10.0, 10.0)
     assert (augmentation.drop, augmentation.remix) == (0.1, 1.0)

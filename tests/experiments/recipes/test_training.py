@@ -17,7 +17,7 @@ from experiments.run import train
 from experiments.run.yaml_files import read_yaml
 from experiments.songs import training_data
 
-EXPERIMENTS = Path(__file__).parents[3] / "experiments"
+EXPERIMENTS = Path(__file__).parents[3] / "experiments" / "recipes"
 SMALL = sorted(path.stem for path in EXPERIMENTS.glob("*_small.yaml"))
 TRAINED = [name for name in SMALL if name != "drums_small"]  # meta_tasnet_small on real music
 OTHERS = {"name": "band", "options": {"songs": 2, "seconds": 6.0, "sample_rate": 16000, "seed": 1}}

@@ -11,7 +11,7 @@ from experiments.sweep import run_state
 from experiments.sweep import table as table_module
 from experiments.sweep.axes import Axis, drawn, grid, parse, split
 from experiments.sweep.points import Maker, labels, named
-from experiments.sweep.pruning import hopeless
+from experiments.sweep.pruning import below_median
 from experiments.sweep.scheduler import FINISHED, Outcome, Running
 from experiments.sweep.search import Optuna
 
@@ -131,14 +131,14 @@ def test_the_last_words_of_a_log_are_found_in_long_ones(tmp_path):
     assert run_state.epoch(tmp_path) == (2, 9)
 
 
-def test_hopeless_is_below_the_median_of_enough_others_at_the_same_update():
+def test_below_median_is_below_the_median_of_enough_others_at_the_same_update():
     peers = [[(10, value), (20, value + 1.0), (30, 99.0)] for value in (1.0, 2.0, 3.0)]
-    assert hopeless([(10, 0.0), (20, 2.9)], peers, 3, 1).startswith("2.90 after 20 updates")
-    assert not hopeless([(10, 0.0), (20, 3.0)], peers, 3, 1)
-    assert not hopeless([(10, 3.5), (20, 0.0)], peers, 3, 1)  # it was good before
-    assert not hopeless([(10, 0.0), (20, 2.9)], peers, 4, 1)  # too few others
-    assert not hopeless([(10, 0.0)], peers, 3, 1)  # patience
-    assert not hopeless([(10, 0.0), (40, 2.9)], peers, 3, 1)  # none came so far
+    assert below_median([(10, 0.0), (20, 2.9)], peers, 3, 1).startswith("2.90 after 20 updates")
+    assert not below_median([(10, 0.0), (20, 3.0)], peers, 3, 1)
+    assert not below_median([(10, 3.5), (20, 0.0)], peers, 3, 1)  # it was good before
+    assert not below_median([(10, 0.0), (20, 2.9)], peers, 4, 1)  # too few others
+    assert not below_median([(10, 0.0)], peers, 3, 1)  # patience
+    assert not below_median([(10, 0.0), (40, 2.9)], peers, 3, 1)  # none came so far
 
 
 def test_optuna_finds_the_better_half_and_proposes_the_same_again(tmp_path):
