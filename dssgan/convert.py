@@ -14,7 +14,7 @@ from dssgan.published.wavenet import from_wavenet
 __all__ = ["from_bandsplit_rnn", "from_meta_tasnet", "from_wavenet"]
 
 SYSTEMS = {"bandsplit": bandsplit_file, "meta-tasnet": meta_tasnet_file, "wavenet": from_wavenet}
-# What a file does not always tell → the system that may ask for it.
+# What a file does not always hold → the system that may ask for it.
 OPTIONS = {"target": "bandsplit", "layers": "meta-tasnet", "stride": "meta-tasnet"}
 
 
@@ -25,7 +25,7 @@ def main(argv: list[str]) -> int:
     parser.add_argument("system", choices=sorted(SYSTEMS))
     parser.add_argument("file", type=Path, help="checkpoint of the original program")
     parser.add_argument("out", type=Path, help="folder for config.json and separator.weights.h5")
-    parser.add_argument("--target", help="bandsplit: the source, where the file does not tell it")
+    parser.add_argument("--target", help="bandsplit: the source, where the file does not say it")
     parser.add_argument(
         "--layers", type=int, help="meta-tasnet: layers per stack, where the file has no args"
     )

@@ -1,7 +1,7 @@
 """`python -m dssgan.separate song.mp3 -o stems`: separate songs into stems on disk.
 
 Files and folders of any rate and channel count; stems have the rate, channels, length and alignment
-of their song. What cannot be separated is said in one line, and the other songs go on.
+of their song. What cannot be separated is reported in one line, and the other songs go on.
 """
 
 import argparse
@@ -152,7 +152,7 @@ def stem_names(separator, options: argparse.Namespace) -> tuple[str, ...]:
 def separate_song(
     separator, song: Song, plan: Mapping[str, Path], options: argparse.Namespace
 ) -> None:
-    """Separate one song and say what came of it.
+    """Separate one song and report what came of it.
 
     Raises:
       ValueError, OSError: as the readers, the separator and the writers do; no stem is left then.

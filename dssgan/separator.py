@@ -192,7 +192,7 @@ class Separator:
 
         A model that wants the level of the whole track, or whose gains must be recovered from it,
         runs over a temporary file, and nothing comes out before everything went in. Given `level`
-        and `gains` (a `report` of an earlier run tells both) it runs in one pass and lags behind
+        and `gains` (a `report` of an earlier run has both) it runs in one pass and lags behind
         by no more than `latency`.
 
         Args:

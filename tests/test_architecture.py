@@ -151,9 +151,9 @@ def faults(root=ROOT):
             allowed = FENCED.get(top)
             if allowed and not any(path == one or path.startswith(f"{one}/") for one in allowed):
                 found.append(f"{path}: imports {name}")
-            if room in THIRD_PARTY and top not in (*sys.stdlib_module_names, *ROOMS):
-    X
-                    found.append(f"{path}: imports {name}")
+            known = (*sys.stdlib_module_names, *ROOMS, *THIRD_PARTY.get(room, ()))
+            if room in THIRD_PARTY and top not in known:
+                found.append(f"{path}: imports {name}")
             aim = target(name, root)
             if aim is None:
                 continue

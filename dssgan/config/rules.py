@@ -1,4 +1,4 @@
-"""What no single key of a configuration can tell: contradictions, changes since an older run."""
+"""Rules between the keys of a configuration."""
 
 from typing import Any
 
@@ -99,7 +99,7 @@ def _check_critics(config: Any) -> None:
     """Critics of known sources, each named once, and one at least where alpha weighs them."""
     if config.alpha and not config.adversarial.critics:
         raise ValueError(
-            f"alpha={config.alpha:g} weighs what critics say, but adversarial.critics is empty; "
+            f"alpha={config.alpha:g} weighs the adversarial loss, but adversarial.critics is empty; "
             "name one, or set alpha=0"
         )
     seen: dict[tuple[str, str], int] = {}

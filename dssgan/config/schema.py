@@ -1,4 +1,4 @@
-"""What a run may be told, and the one place where the defaults live.
+"""The sections and keys of a configuration, with their types, ranges and defaults.
 
 The defaults are the published recipe of Meta-TasNet (arXiv 2002.07016) on the embedded band. Keys
 of `model` and `loss` beyond the ones named here are handed to the separator and to the loss as
@@ -79,7 +79,7 @@ class Solo(Dataset):
 class Unpaired:
     """Mixtures without stems and solo recordings without mixtures; see datasets.excerpts.unpaired.
 
-    Only training songs of each dataset are used. A source without recordings of its own is heard
+    Only training songs of each dataset are used. A source without recordings of its own comes
     in the paired songs; without mixtures, those of the paired songs are used.
     """
 
@@ -176,11 +176,11 @@ class Critic:
     """A critic of dssgan.critics.CRITICS and its hyperparameters."""
 
     name: str = "dcgan"
-    sources: tuple[str, ...] = ()  # one critic for each; empty: all. Dependency critics hear all
+    sources: tuple[str, ...] = ()  # one critic for each; empty: all. Dependency critics receive all
     # What critic and separator minimise, of dssgan.losses.adversarial.OBJECTIVES.
     objective: str = "wasserstein"
     penalty: float = within(10.0, low=0)  # weight of the gradient penalty
-    weight: float = within(1.0, low=0)  # of its word in the adversarial loss
+    weight: float = within(1.0, low=0)  # of this critic in the adversarial loss
     hyperparameters: dict[str, Any] = field(default_factory=dict, metadata={"rest": True})
 
 
@@ -198,7 +198,7 @@ class Adversarial(Refinement):
     matching: float = within(0.0, low=0)  # weight of feature matching on known stems
     # alpha and beta as shares of the gradient at the separator's output; see dssgan.refinement.step.
     balance: bool = False
-    # Seconds at both ends of an excerpt that critics do not hear; null: the separator's context.
+    # Seconds at both ends of an excerpt that critics do not receive; null: the separator's context.
     margin: float | None = None
     taught: bool = False  # learn from a teacher's songs as well, as self_training says
 
@@ -240,12 +240,12 @@ class Tracking:
     """Where a run is recorded."""
 
     folder: str = "runs"  # run folders are made in here
-    mongo: str = ""  # URL or host:port:database of a MongoDB that is told as well
+    mongo: str = ""  # URL or host:port:database of a MongoDB that records the run as well
     tensorboard: bool = True
     every: int = within(25, low=1)  # updates between two points of a curve
-    examples: int = within(1, low=0)  # validation songs that are pictured and heard …
+    examples: int = within(1, low=0)  # validation songs that are shown and played …
     listen_every: int = within(10, low=1)  # … at the first so many validations, then each n-th
-    seconds: float = within(8.0, low=0.1)  # length of what is pictured and heard
+    seconds: float = within(8.0, low=0.1)  # length of what is shown and played
 
 
 @dataclass(frozen=True)

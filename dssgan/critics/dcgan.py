@@ -60,7 +60,7 @@ class Dcgan(WindowedCritic):
         """(batch, samples, channels) → (batch, windows, bins, frames, channels).
 
         Log magnitudes (batch, frames, bins, channels) do as well, with bin 0 and any number of
-        empty ones on top: what a separator of `log_magnitudes_of` the same transform said.
+        empty ones on top: what a separator of `log_magnitudes_of` the same transform estimates.
         """
         if len(audio.shape) == 4:
             bins = self.frame_length // 2

@@ -27,7 +27,7 @@ class Spectral(Critic):
     has 223,215 parameters for one channel.
 
     Unlike in those papers magnitudes are raised to the power 0.3, phases kept: leakage between
-    sources is quiet, and a critic of plain spectra hears the loudest bins alone.
+    sources is quiet, and a critic of plain spectra sees the loudest bins alone.
 
     Args:
       sample_rate: in Hz. channels: of the audio. samples: of the excerpts it will see.

@@ -1,7 +1,7 @@
 """Which machines train together, and their meeting before TensorFlow starts; plain Python.
 
 A run of several workers is the same command on every machine. Each finds its place in `TF_CONFIG`,
-or in what SLURM tells the tasks of a step; the first one is the chief.
+or in the variables of a SLURM step; the first one is the chief.
 """
 
 import dataclasses

@@ -54,18 +54,18 @@ def wanted_cluster(
 
 
 def from_tf_config(text: str) -> Cluster | None:
-    """What TF_CONFIG says; None where it names no cluster.
+    """The cluster of TF_CONFIG; None where it names no cluster.
 
     Raises:
       ValueError: it is no JSON, or lacks an address or the own place.
     """
     example = '{"cluster": {"worker": ["host1:12345", "host2:12345"]}, "task": {…}}'
     try:
-        told = json.loads(text)
+        found = json.loads(text)
     except json.JSONDecodeError as error:
         raise ValueError(f"TF_CONFIG: not JSON ({error}); expected {example}") from None
-    jobs = told.get("cluster") if isinstance(told, dict) else None
-    if isinstance(told, dict) and not jobs:
+    jobs = found.get("cluster") if isinstance(found, dict) else None
+    if isinstance(found, dict) and not jobs:
         return None
     if not isinstance(jobs, dict) or not all(isinstance(part, list) for part in jobs.values()):
         raise ValueError(f"TF_CONFIG: expected {example}")
@@ -74,7 +74,7 @@ def from_tf_config(text: str) -> Cluster | None:
         raise ValueError(f"TF_CONFIG: cluster has {strange[0]!r}; expected chief and worker alone")
     addresses = tuple(str(address) for job in ("chief", "worker") for address in jobs.get(job, []))
     _check_addresses(addresses)
-    task = told.get("task")
+    task = found.get("task")
     kind, index = (task.get("type"), task.get("index")) if isinstance(task, dict) else (None, None)
     count = len(jobs.get(kind, [])) if isinstance(kind, str) else 0
     if isinstance(index, str) and index.isdigit():

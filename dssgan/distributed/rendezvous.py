@@ -1,8 +1,8 @@
-"""The workers of a run meet and compare what they were told, before TensorFlow starts.
+"""The workers of a run connect and compare their settings, before TensorFlow starts.
 
-TensorFlow would wait without end for a worker that does not come, and train nonsense with one that
-was told something else. So each worker first says to the chief, on the chief's own port, where it
-thinks it is and what it was told; the chief answers all of them at once.
+TensorFlow would wait without end for a worker that does not come, and train nonsense with one of
+other settings. So each worker first sends a message to the chief, on the chief's own port, with its
+place in the cluster and its settings; the chief answers all of them at once.
 """
 
 import contextlib
@@ -18,40 +18,44 @@ LONGEST = 1 << 22  # bytes of a message
 PAUSE = 0.2  # seconds between two attempts to reach the chief
 SILENCE = 10.0  # seconds that whoever connects has to speak
 
-Told = Mapping[str, Any]
+Settings = Mapping[str, Any]
 
 
 def rendezvous(
     cluster: Cluster,
-    told: Told,
+    settings: Settings,
     *,
     seconds: float,
-    say: Callable[[str], None] = lambda line: None,
+    log: Callable[[str], None] = lambda line: None,
 ) -> None:
-    """Wait until all workers are here and were told the same.
+    """Wait until all workers are here with the same settings.
 
     Args:
-      told: names and plain values that must be the same everywhere.
+      settings: names and plain values that must be the same everywhere.
       seconds: to wait for the others at most.
-      say: is told once whom this worker waits for.
+      log: prints a line, once, on whom this worker waits for.
 
     Raises:
-      ValueError: a worker was told something else, or thinks that the cluster is another one.
+      ValueError: a worker has other settings or another cluster.
       OSError: one does not come, or the own port is taken.
     """
-    hello = {"index": cluster.index, "addresses": list(cluster.addresses), "told": dict(told)}
-    hello = json.loads(json.dumps(hello, default=str))
+    message = {
+        "index": cluster.index,
+        "addresses": list(cluster.addresses),
+        "settings": dict(settings),
+    }
+    message = json.loads(json.dumps(message, default=str))
     end = time.monotonic() + seconds
-    with _listening(cluster) as door:
+    with _listening(cluster) as listener:
         if cluster.index:
-            say(f"worker {cluster.index}: looking for the chief at {cluster.addresses[0]}")
-            door.close()  # it was there to see that the port is free
-            _report(cluster, hello, end, seconds)
+            log(f"worker {cluster.index}: looking for the chief at {cluster.addresses[0]}")
+            listener.close()  # it was there to see that the port is free
+            _report(cluster, message, end, seconds)
         else:
             others = len(cluster.addresses) - 1
             if others:
-                say(f"chief: waiting for {others} more at {cluster.own}")
-            _gather(cluster, hello, door, end, seconds)
+                log(f"chief: waiting for {others} more at {cluster.own}")
+            _gather(cluster, message, listener, end, seconds)
 
 
 def _listening(cluster: Cluster) -> socket.socket:
@@ -65,13 +69,13 @@ def _listening(cluster: Cluster) -> socket.socket:
         ) from None
 
 
-def _report(cluster: Cluster, hello: dict, end: float, seconds: float) -> None:
-    """A worker says hello to the chief and waits for the answer."""
+def _report(cluster: Cluster, message: dict, end: float, seconds: float) -> None:
+    """A worker sends its message to the chief and waits for the answer."""
     host, _, port = cluster.addresses[0].rpartition(":")
     while True:
         try:
             with socket.create_connection((host.strip("[]"), int(port)), SILENCE) as line:
-                _send(line, hello)
+                _send(line, message)
                 line.settimeout(max(1.0, end - time.monotonic() + SILENCE))
                 answer = _receive(line)
             break
@@ -87,21 +91,23 @@ def _report(cluster: Cluster, hello: dict, end: float, seconds: float) -> None:
         raise ValueError(answer["error"] if isinstance(answer, dict) else "no answer of a chief")
 
 
-def _gather(cluster: Cluster, own: dict, door: socket.socket, end: float, seconds: float) -> None:
-    """The chief hears all workers, compares and answers."""
+def _gather(
+    cluster: Cluster, own: dict, listener: socket.socket, end: float, seconds: float
+) -> None:
+    """The chief receives all messages, compares and answers."""
     lines: dict[int, socket.socket] = {}
     wrong = ""
     with contextlib.ExitStack() as open_lines:
         while len(lines) < len(cluster.addresses) - 1 and not wrong:
-            door.settimeout(max(0.01, end - time.monotonic()))
+            listener.settimeout(max(0.01, end - time.monotonic()))
             try:
-                line, _ = door.accept()
+                line, _ = listener.accept()
             except TimeoutError:
                 break
             open_lines.enter_context(line)
             line.settimeout(SILENCE)
             with contextlib.suppress(OSError, ValueError, TypeError, KeyError):
-                theirs = _receive(line)  # whoever says something else is none of the workers
+                theirs = _receive(line)  # whoever sends something else is none of the workers
                 place = theirs["index"]
                 wrong = _difference(own, theirs) or ("" if place not in lines else _twice(place))
                 lines[line.fileno() if wrong else place] = line
@@ -121,25 +127,25 @@ def _gather(cluster: Cluster, own: dict, door: socket.socket, end: float, second
 
 
 def _twice(place: int) -> str:
-    return f"two workers say that they are number {place}: every worker has a task of its own"
+    return f"two workers have the number {place}: every worker has a task of its own"
 
 
 def _difference(own: dict, theirs: dict) -> str:
-    """What another worker was told otherwise, in one line; "" where nothing was."""
+    """Which setting of another worker differs, in one line; "" where none does."""
     place = int(theirs["index"])
     who = f"worker {place}"
     if theirs["addresses"] != own["addresses"]:
         return (
-            f"{who} was told the workers {', '.join(map(str, theirs['addresses']))}, the chief "
+            f"{who} has the workers {', '.join(map(str, theirs['addresses']))}, the chief "
             f"{', '.join(own['addresses'])}: the cluster must be the same everywhere"
         )
     if not 0 < place < len(own["addresses"]):
         return _twice(place)
-    mine, other = own["told"], theirs["told"]
+    mine, other = own["settings"], theirs["settings"]
     for key in {**mine, **other}:
         if mine.get(key) != other.get(key):
             return (
-                f"{who} was told {key}={other.get(key)!r}, the chief {mine.get(key)!r}: start the "
+                f"{who} has {key}={other.get(key)!r}, the chief {mine.get(key)!r}: start the "
                 "same command on all machines"
             )
     return ""

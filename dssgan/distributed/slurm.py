@@ -18,19 +18,19 @@ def from_slurm(environment: Mapping[str, str]) -> Cluster:
       ValueError: a variable is missing or strange; ranks are dealt out in another way.
     """
 
-    def told(name: str) -> str:
+    def variable(name: str) -> str:
         try:
             return environment[name]
         except KeyError:
             raise ValueError(f"{name} is not set: start the workers with srun; {GUIDE}") from None
 
     def number(name: str) -> int:
-        if not told(name).isdigit():
-            raise ValueError(f"{name}={told(name)!r}: expected a whole number")
-        return int(told(name))
+        if not variable(name).isdigit():
+            raise ValueError(f"{name}={variable(name)!r}: expected a whole number")
+        return int(variable(name))
 
-    hosts = expand_hosts(told("SLURM_STEP_NODELIST"))
-    counts = expand_counts(told("SLURM_STEP_TASKS_PER_NODE"))
+    hosts = expand_hosts(variable("SLURM_STEP_NODELIST"))
+    counts = expand_counts(variable("SLURM_STEP_TASKS_PER_NODE"))
     if len(hosts) != len(counts):
         raise ValueError(
             f"SLURM_STEP_NODELIST names {len(hosts)} nodes, SLURM_STEP_TASKS_PER_NODE "

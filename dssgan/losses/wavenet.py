@@ -1,4 +1,4 @@
-"""The loss of the Wavenet: errors of the waveforms where the separator heard all it needs."""
+"""The loss of the Wavenet: errors of the waveforms where the separator has all of its context."""
 
 import tensorflow as tf
 

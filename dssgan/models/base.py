@@ -28,8 +28,8 @@ class SeparatorModel(keras.Model):
       channels_apart: no channel has any influence on another; a `Separator` may then work on one
         at a time, to save memory.
       log_magnitudes_of: (frame length, hop) in samples of a separator that estimates ln(1 + |STFT|)
-        and gives it to training as "log_magnitudes"; critics of such spectra then judge what it
-        said and not what became of it in the waveform. None for all others.
+        and gives it to training as "log_magnitudes"; critics of such spectra then score these
+        and not what became of them in the waveform. None for all others.
       hyperparameters: the keyword arguments that rebuild the model, plain JSON values.
     """
 

@@ -1,7 +1,7 @@
 """Whether the layers of a file are those of its system: their names, shapes and numbers.
 
-A system says in a `Table` what every shape is made of: plain numbers, sizes that the file itself
-has to tell (`Size`), and functions of those. A size is what most layers say it is, so that one odd
+A `Table` holds what every shape is made of: plain numbers, sizes that the file itself
+has to give (`Size`), and functions of those. A size is what most layers say it is, so that one odd
 layer is named itself, and not all the others that agree.
 """
 
@@ -84,10 +84,10 @@ def most(values: Iterable[int]) -> int | None:
 
 
 def sizes_of(layers: dict[str, Any], table: Table) -> Sizes:
-    """The sizes in a table, as most of the layers tell them.
+    """The sizes in a table, as most of the layers give them.
 
     Raises:
-      ValueError: no layer tells a size.
+      ValueError: no layer gives a size.
     """
     wanted = {
         name: dim
@@ -103,19 +103,19 @@ def sizes_of(layers: dict[str, Any], table: Table) -> Sizes:
         round_ = {name: Counter() for name in wanted if name not in sizes}
         for layer, shape in table.items():
             for dim, found in zip(shape, _shape(layers.get(layer), len(shape))):
-                for name, value in _told(dim, found, sizes):
+                for name, value in _size_of(dim, found, sizes):
                     round_[name][value] += 1
-        told = {name: values for name, values in round_.items() if values}
-        if not told:
+        given = {name: values for name, values in round_.items() if values}
+        if not given:
             name = next(iter(round_))
             layer = next(layer for layer, shape in table.items() if wanted[name] in shape)
             shown = ", ".join(_shown(dim, sizes) for dim in table[layer])
             raise ValueError(
                 f"layer {layer!r}: expected shape ({shown}), found {found_there(layers, layer)}; "
-                "no other layer tells this size"
+                "no other layer gives this size"
             )
-        votes |= told
-        sizes |= {name: values.most_common(1)[0][0] for name, values in told.items()}
+        votes |= given
+        sizes |= {name: values.most_common(1)[0][0] for name, values in given.items()}
     for name, values in votes.items():
         # As many layers for one value as for another: the one that the rest of the table fits to.
         near = [value for value, _ in values.most_common(4)]
@@ -126,8 +126,8 @@ def sizes_of(layers: dict[str, Any], table: Table) -> Sizes:
     return sizes
 
 
-def _told(dim: Any, found: int, sizes: Sizes) -> list[tuple[str, int]]:
-    """What an axis of `found` numbers tells about the one size in it that is not known."""
+def _size_of(dim: Any, found: int, sizes: Sizes) -> list[tuple[str, int]]:
+    """What an axis of `found` numbers says about the one size in it that is not known."""
     unknown = [name for name in dim.names if name not in sizes] if isinstance(dim, Size) else []
     if len(unknown) != 1:
         return []

@@ -62,7 +62,7 @@ def meta_tasnet_file(path: Path, **given: int) -> MultiStage:
         raise ValueError(f"{path}: {error}") from error
     if "stride" not in {**known, **given}:
         print(
-            f"{path}: does not tell the stride; taken to be the filter length, "
+            f"{path}: does not hold the stride; taken to be the filter length, "
             f"{model.hyperparameters['stride']} samples: give --stride where it was another",
             file=sys.stderr,
         )
@@ -74,7 +74,7 @@ def from_meta_tasnet(state: dict[str, Any], **hyperparameters) -> MultiStage:
 
     Args:
       state: the original's tensor names → arrays; a leading "module." is dropped.
-      **hyperparameters: of `MultiStage`; sizes that the tensors tell are read from them, others
+      **hyperparameters: of `MultiStage`; sizes that the tensors have are read from them, others
         (layers or stacks; the stride, when it differs from the filter length) must be given.
 
     Raises:
@@ -90,20 +90,22 @@ def from_meta_tasnet(state: dict[str, Any], **hyperparameters) -> MultiStage:
         base_rate=_whole("base_rate", hyperparameters.get("base_rate", 8000)),
     )
     sizes = layer_tables.sizes_of(layers, expected)
-    told = {"mels": 0} | sizes | {key: found[key] for key in ("stages", "banks", "residual_bias")}
+    sizes_found = (
+        {"mels": 0} | sizes | {key: found[key] for key in ("stages", "banks", "residual_bias")}
+    )
     given = dict(hyperparameters)
     if not found["generated"]:
         for unused in ("embedding_size", "code_size"):
             given.pop(unused, None)
-    for key, value in told.items():
+    for key, value in sizes_found.items():
         if key in given and not (isinstance(given[key], int) and given[key] == value):
             raise ValueError(f"{_called(key)} is {_short(given[key])}, but its layers have {value}")
     tensors = layer_tables.check(
         layers, layer_tables.shapes(expected, sizes), "other systems cannot be converted"
     )
     dilations = _dilations(found["blocks"], given)
-    told |= {"stride": told["filter_length"], "generated": found["generated"]}
-    model = MultiStage(**{"sources": SOURCES, **told, **given, **dilations})
+    sizes_found |= {"stride": sizes_found["filter_length"], "generated": found["generated"]}
+    model = MultiStage(**{"sources": SOURCES, **sizes_found, **given, **dilations})
     for index, stage in enumerate(model.stages):
         load_stage(stage, tensors, f"stages.{index}.")
     return model

@@ -13,7 +13,7 @@ FORM = r"stages\.\d+\.(encoder|decoder|mask|instrument_embedding)\..*"
 
 
 def counts(layers: dict[str, Any]) -> dict[str, Any]:
-    """What the names of the layers tell: how many there are of what, and of which kind."""
+    """What the names of the layers say: how many there are of what, and of which kind."""
 
     def named(form: str) -> int:
         return sum(re.fullmatch(form, name) is not None for name in layers)

@@ -24,7 +24,7 @@ def from_wavenet(path: str | os.PathLike, **hyperparameters) -> Wavenet:
 
     Args:
       path: an HDF5 file of Keras, a whole model or weights alone.
-      **hyperparameters: of `Wavenet`, over those that the file tells.
+      **hyperparameters: of `Wavenet`, over those of the file.
 
     Raises:
       ValueError: not such a file, or a layer that is missing, left over or of an unexpected shape;
@@ -82,7 +82,7 @@ def _layers(file: h5py.File) -> tuple[bool, list[Layer]]:
     backend = _text(group.attrs.get("backend", file.attrs.get("backend", "none")))
     if backend not in BACKENDS:
         raise ValueError(
-            f"the attribute backend is {backend!r}, expected {' or '.join(BACKENDS)}: it tells "
+            f"the attribute backend is {backend!r}, expected {' or '.join(BACKENDS)}: it says "
             "which way round the kernels are"
         )
     layers = []

@@ -1,7 +1,7 @@
 """The layers of the original Wavenet: which comes where, and in which shapes.
 
 A file lists its layers in the network's order: the first convolution, for every block a dilated one
-and a 1×1 one, and the last three. Names tell the dilations alone.
+and a 1×1 one, and the last three. Names hold the dilations alone.
 """
 
 import re
@@ -25,7 +25,7 @@ class Layer(NamedTuple):
 
 
 def sizes_of(layers: list[Layer]) -> dict:
-    """Channels, number of blocks and dilations; what comes where is told by the order alone."""
+    """Channels, number of blocks and dilations; what comes where follows from the order alone."""
     if len(layers) < 6:
         raise ValueError(
             f"{len(layers)} layers with weights, expected at least 6: is this a Wavenet?"
@@ -72,7 +72,9 @@ def _channels(layers: list[Layer]) -> tuple[int, int]:
         elif place and dilated[place - 1]:
             residual.append(shape[1:2])
             mixed.append(shape[2:])
-    first, second = (most(size for sizes in told for size in sizes) for told in (residual, mixed))
+    first, second = (
+        most(size for sizes in sizes_of for size in sizes) for sizes_of in (residual, mixed)
+    )
     if first is None:
         first = _kernel(layers, 0, "the first convolution", (3, 1, None))[2]
     if second is None:
@@ -84,7 +86,7 @@ def _another_block(layers: list[Layer], place: int, residual: int) -> bool:
     """Whether a block begins at a place; the first always does.
 
     A dilated convolution is known by its name. One of another name but the right shape is no layer
-    of the last three where more than three are left; what is wrong with its name is said later.
+    of the last three where more than three are left; what is wrong with its name is reported later.
     """
     if place == 1 or any(DILATED.search(layer.name) for layer in layers[place:]):
         return True
@@ -107,14 +109,18 @@ def _kernel(
     if place >= len(layers):
         raise ValueError(f"ends after layer {layers[-1].name!r}: expected {wanted}; it is missing")
     layer = layers[place]
-    told = f"layer {layer.name!r}: expected {wanted}"
+    expected = f"layer {layer.name!r}: expected {wanted}"
     shape = layer.weights["kernel"].shape if "kernel" in layer.weights else None
     if tuple(layer.weights) != weights:
-        raise ValueError(f"{told}; found {', '.join(layer.weights)}{f' of {shape}' * bool(shape)}")
+        raise ValueError(
+            f"{expected}; found {', '.join(layer.weights)}{f' of {shape}' * bool(shape)}"
+        )
     if len(shape) != 3 or any(wanted not in (None, size) for wanted, size in zip(expected, shape)):
-        raise ValueError(f"{told}; found {shape}")
+        raise ValueError(f"{expected}; found {shape}")
     if "bias" in weights and layer.weights["bias"].shape != shape[2:]:
-        raise ValueError(f"{told}, bias {shape[2:]}; found a bias of {layer.weights['bias'].shape}")
+        raise ValueError(
+            f"{expected}, bias {shape[2:]}; found a bias of {layer.weights['bias'].shape}"
+        )
     return shape
 
 
@@ -126,7 +132,7 @@ def _dilations(layers: list[Layer]) -> int:
         if match is None:
             raise ValueError(
                 f"layer {layer.name!r}: expected a name that ends as in dilated_conv_d4_s0, which "
-                "tells the dilation"
+                "holds the dilation"
             )
         found.append(int(match[1]))
     count = max(found).bit_length()

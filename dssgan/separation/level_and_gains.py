@@ -1,4 +1,4 @@
-"""What only the whole track can tell: its level, and the scale that SI-SDR training leaves open.
+"""What only the whole track has: its level, and the scale that SI-SDR training leaves open.
 
 Both are running sums in float64, so that a song of three hours needs no more memory than a second.
 """

@@ -35,12 +35,12 @@ def all_or_none(paths: Iterable[Path]) -> Iterator[None]:
 def with_mixture(stems: Iterable[Block], mixture: Iterable[np.ndarray]) -> Iterator[Block]:
     """Put the mixture, read once more in blocks of its own, beside blocks of stems."""
     mixture = iter(mixture)
-    heard = Fifo()
+    waiting = Fifo()
     for block in stems:
         length = len(next(iter(block.values())))
-        while len(heard) < length:
-            heard.append(next(mixture))
-        yield {"mixture": heard.pop(length), **block}
+        while len(waiting) < length:
+            waiting.append(next(mixture))
+        yield {"mixture": waiting.pop(length), **block}
 
 
 def with_accompaniment(blocks: Iterable[Block], source: str, complete: bool) -> Iterator[Block]:

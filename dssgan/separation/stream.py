@@ -127,8 +127,8 @@ def separated_stream(
                 DiskBuffer(len(sources), channels, folder=separator.temporary_folder)
             )
             fit = Gains(len(sources), channels)
-            for heard, estimates in pairs:
-                fit.add(heard, estimates)
+            for original, estimates in pairs:
+                fit.add(original, estimates)
                 kept.append(estimates)
             gains = fit.value()
             estimates = kept.blocks()
@@ -184,8 +184,8 @@ def _estimates(
     """
     channels = len(level)
     level = level.astype(np.float32)
-    heard = Fifo(channels)
-    resampled = _copy(resample_blocks(blocks, rate, separator.sample_rate, channels), heard)
+    original = Fifo(channels)
+    resampled = _copy(resample_blocks(blocks, rate, separator.sample_rate, channels), original)
     done = 0
     for estimates in separator.estimates((block / level for block in resampled), channels):
         if not np.isfinite(estimates).all():
@@ -195,7 +195,7 @@ def _estimates(
                 "is too low (try float32)"
             )
         done += len(estimates)
-        yield heard.pop(len(estimates)), estimates * level
+        yield original.pop(len(estimates)), estimates * level
         if progress is not None:
             progress(len(estimates) / separator.sample_rate)
 
@@ -220,14 +220,14 @@ def _restored(
         length = min(len(ready), len(mixture))
         if not length:
             continue
-        stems, heard = ready.pop(length), mixture.pop(length)
-        residual = heard - stems.sum(axis=1)
+        stems, original = ready.pop(length), mixture.pop(length)
+        residual = original - stems.sum(axis=1)
         energy_before += float(np.square(residual, dtype=np.float64).sum())
         if separator.consistent:
             stems = stems + residual[:, None] / np.float32(len(sources))
-            residual = heard - stems.sum(axis=1)
+            residual = original - stems.sum(axis=1)
         energy_after += float(np.square(residual, dtype=np.float64).sum())
-        count += heard.size
+        count += original.size
         report.residual_db = _decibel(energy_before / count)
         report.remaining_db = _decibel(energy_after / count)
         pieces = {source: stems[:, sources.index(source)] for source in asked}

@@ -1,7 +1,8 @@
 """From excerpts in NumPy to tf.data: in order, in parallel, from any batch on.
 
 A source is any object with `batch(index)` → {"stems": (batch, sources, samples, channels),
-"names": list of strings}, a pure function of `index`, such as `datasets.excerpts.paired.PairedExcerpts`.
+"names": list of strings}, a pure function of `index`, such as
+`datasets.excerpts.paired.PairedExcerpts`.
 Further float32 arrays beside the stems, in dicts of their own if need be, come along.
 """
 
@@ -167,7 +168,7 @@ def _like(source: Any, number: int) -> tuple[dict[str, Any], int]:
 
 
 def _shape(source: Any, number: int) -> tuple[int, ...]:
-    """Shape of a batch of stems; a source that does not tell computes a batch."""
+    """Shape of a batch of stems; a source that does not have it computes a batch."""
     if all(hasattr(source, name) for name in _SIZES):
         return source.batch_size, len(source.sources), source.samples, source.channels
     return np.shape(source.batch(number)["stems"])

@@ -84,7 +84,7 @@ class BandSplit(SeparatorModel):
         else:
             self.multiple = hop
             self.minimum = (frame_length // 2 // hop + 1) * hop
-        # LSTMs hear the whole excerpt. Beside half a frame, a quarter of a second counts: what is
+        # LSTMs receive the whole excerpt. Beside half a frame, a quarter of a second counts: what is
         # nearer to an end than that lacks what an estimate leans on most.
         self.context = frame_length // 2 + sample_rate // 4
         compute = PRECISIONS[precision]
@@ -162,7 +162,7 @@ class BandSplit(SeparatorModel):
         return _channels_first(waves), spectra
 
     def both_channels(self, mixture, training: bool = False):
-        """Spectra of "amanteur": a mono signal is heard on both channels, and their mean taken."""
+        """Spectra of "amanteur": a mono signal counts as both channels, and their mean taken."""
         samples, channels = mixture.shape[1:]
         if samples != self.maximum or channels > 2:
             raise ValueError(

@@ -1,7 +1,7 @@
 """Meta-TasNet: a multi-stage time-domain separator with generated extractors.
 
 Samuel, Ganeshan, Naradowsky, "Meta-learning extractors for music source separation", ICASSP 2020
-(arXiv 2002.07016). Stage i works at base_rate · 2^i; each stage hears the mixture at its own rate
+(arXiv 2002.07016). Stage i works at base_rate · 2^i; each stage receives the mixture at its own rate
 and the separated latents of the stage before. Mono by nature: channels are folded into the batch.
 """
 
@@ -43,7 +43,7 @@ class MultiStage(SeparatorModel):
       dropout: share of latent channels dropped at the mask network's input in training.
       precision: "float32", "bfloat16" or "float16" for activations and matrix products; sums,
         norms, spectra and waveforms stay float32.
-      rates_apart: in training, stage i hears channel i of the mixture and of the references, as
+      rates_apart: in training, stage i receives channel i of the mixture and of the references, as
         the original does, which mixes anew for each rate; the excerpts must come that way.
     """
 
@@ -221,7 +221,7 @@ class MultiStage(SeparatorModel):
         return {"estimates": unfold(stages[-1]["estimates"]), "stages": stages}
 
     def rates(self, mixture):
-        """What each stage hears of (batch, samples, channels), and the way back for estimates."""
+        """What each stage receives of (batch, samples, channels), and the way back for estimates."""
         count = len(self.stages)
         if not self.hyperparameters["rates_apart"]:
             folded, unfold = fold_channels(mixture)

@@ -81,7 +81,7 @@ class UNet(SeparatorModel):
         behind = output_size(lowest, self.levels) - frames + self.edge
         logs = self.network(self.padded(spectra, self.edge, behind), dtype=self.compute)
         logs = logs[..., :frames]
-        return unfold(self.heard(tf.math.expm1(logs), spectra, folded.shape[1]))
+        return unfold(self.waveform(tf.math.expm1(logs), spectra, folded.shape[1]))
 
     def training_estimates(self, mixture, references=None):
         """Log magnitudes of the frames with full context beside the estimates.
@@ -132,7 +132,7 @@ class UNet(SeparatorModel):
         magnitudes = tf.concat(
             [share[:, :, :first], magnitudes, share[:, :, first + inner :]], axis=2
         )
-        audio = self.heard(tf.transpose(magnitudes, (0, 1, 3, 2)), spectra, folded.shape[1])
+        audio = self.waveform(tf.transpose(magnitudes, (0, 1, 3, 2)), spectra, folded.shape[1])
         logs = tf.reshape(logs, (-1, mixture.shape[2], *logs.shape[1:]))
         outputs = {
             "estimates": unfold(audio),
@@ -161,7 +161,7 @@ class UNet(SeparatorModel):
         below = self.edge  # output row 0 is bin 0
         return tf.pad(logs, [[0, 0], [below, missing - below], [before, behind]])
 
-    def heard(self, magnitudes, spectra, samples: int):
+    def waveform(self, magnitudes, spectra, samples: int):
         """Magnitudes (batch, sources, bins, frames) with the mixture's phase → waveforms."""
         magnitudes = tf.transpose(magnitudes[:, :, : spectra.shape[2]], (0, 1, 3, 2))
         size = tf.abs(spectra)

@@ -69,7 +69,7 @@ def block(
     return run(x, skip, dilated, mixing)
 
 
-def heard(
+def inference_block(
     x, skip, dilated, mixing, dilation: int, largest: int, dtype: tf.DType = tf.float32
 ) -> tuple[tf.Tensor, tf.Tensor]:
     """`block` where no gradient is wanted: the taps are taken of what the products give.
@@ -149,8 +149,8 @@ class _Pieces:
     def _add(self, x, skip, z):
         width = x.shape[-1]
         z = tf.cast(z, tf.float32)
-        heard = z[:, self.before : self.before + self.field, width:]
-        return x + z[..., :width], skip + heard
+        kept = z[:, self.before : self.before + self.field, width:]
+        return x + z[..., :width], skip + kept
 
     def _open(self, early, now, late, distance):
         """The gate's output, of products of an input with `largest` zeros at both ends."""

@@ -21,7 +21,7 @@ class Wavenet(SeparatorModel):
 
     The network predicts the targets; the source that is not among them is what they leave of the
     mixture. An estimate depends on `context` samples of either side; beyond the ends of what it is
-    given, the network hears silence.
+    given, the network receives silence.
 
     Args:
       sources: names of the estimates.

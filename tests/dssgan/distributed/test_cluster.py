@@ -144,7 +144,7 @@ def test_workers_that_were_told_something_else_all_hear_of_it():
     clusters = [Cluster(addresses, place) for place in range(2)]
     raised = gather(clusters, [{"data.batch": 4}, {"data.batch": 8}])
     assert str(raised[0]) == str(raised[1])
-    assert str(raised[0]).startswith("worker 1 was told data.batch=8, the chief 4: start the same")
+    assert str(raised[0]).startswith("worker 1 has data.batch=8, the chief 4: start the same")
 
     other = Cluster((addresses[0], "elsewhere:1", addresses[1]), 2)
     raised = gather([clusters[0], other], [{}, {}])

@@ -196,7 +196,7 @@ def test_who_does_not_come_or_was_told_something_else_ends_all_with_one_line(nur
     assert "did not answer within 1 s" in said(place, "orphan", 1)[-1]
     for index in range(2):
         line = said(place, "different", index)[-1]
-        assert line.startswith("error: worker 1 was told data.batch=8, the chief 4"), line
+        assert line.startswith("error: worker 1 has data.batch=8, the chief 4"), line
     assert said(place, "misfit", 0)[-1].startswith("error: compute.workers=3, but 2 are named")
     assert not (place / "runs" / "misfit").exists()
 
