@@ -1,7 +1,7 @@
 """The whole way in a few minutes: `make demo`, or `python -m experiments.demo [--out demo]`.
 
-Trains the small separator of experiments/recipes/demo.yaml on the embedded band, scores it on songs it
-never heard, separates one of them into stems, and says where everything is.
+Trains the small separator of experiments/recipes/demo.yaml on the embedded band, scores it on songs that
+it never learnt from, separates one of them into stems, and says where everything is.
 """
 
 import argparse
@@ -27,21 +27,21 @@ def main(argv: list[str]) -> int:
     start = time.monotonic()
     run = free_name(options.out)
 
-    say("1/3  training and scoring: experiments/recipes/demo.yaml")
+    log("1/3  training and scoring: experiments/recipes/demo.yaml")
     where = [f"name={run.name}", f"tracking.folder={options.out}", f"data.cache={run}/cache"]
     call("dssgan.train", "with", "experiments/recipes/demo.yaml", *where, *options.changes)
 
-    say("2/3  separating a song it never heard")
+    log("2/3  separating a song it never learnt from")
     song = run / "song.wav"
     track = load("band", None, split="test", songs=10, seconds=SONG_SECONDS, sample_rate=44100)[0]
     write(song, track.read("mixture"), track.sample_rate)
     stems = run / "stems"
     call("dssgan.separate", str(song), "-o", str(stems), "--model", str(run / "separator"))
 
-    say("3/3  the report")
+    log("3/3  the report")
     call("evaluation", "summary", str(run / "scores"))
 
-    say(f"done in {time.monotonic() - start:.0f} s")
+    log(f"done in {time.monotonic() - start:.0f} s")
     for what, path in (
         ("stems", stems / song.stem),
         ("report", run / "scores" / "report.html"),
@@ -69,7 +69,7 @@ def call(module: str, *arguments: str) -> None:
         raise RuntimeError(f"python -m {module} ended with exit code {done.returncode}")
 
 
-def say(line: str) -> None:
+def log(line: str) -> None:
     print(f"\n== {line}", flush=True)
 
 

@@ -24,7 +24,7 @@ from common.digests import content_digest
 from evaluation.protocols import PROTOCOLS
 from evaluation.reports.tables import HEADS, WIDTH, number, shown, table
 from experiments.compare import run as run_module
-from experiments.compare.curves import Say
+from experiments.compare.curves import Log
 from experiments.compare.database import runs_in_database
 from experiments.sweep.table import shortened
 from experiments.tracking import records
@@ -52,24 +52,24 @@ class Entry:
 def main(argv: list[str]) -> int:
     """Print the boards; 1 when a run could not be read."""
     options = parse(argv)
-    told: list[str] = []
+    notes: list[str] = []
 
-    def say(line: str) -> None:
-        told.append(line)
+    def log(line: str) -> None:
+        notes.append(line)
         print(f"warning: {line}", file=sys.stderr)
 
     roots = options.runs or ([] if options.mongo else [Path("runs")])
-    entries = [entry for root in roots for entry in from_files(root, say)]
+    entries = [entry for root in roots for entry in from_files(root, log)]
     if options.mongo:
-        for found in runs_in_database(options.mongo, say):
+        for found in runs_in_database(options.mongo, log):
             found["configuration"] = named(found.pop("config"), found["run"])
             entries.append(Entry(**found))
     boards = contests(entries)
     if boards:
         print("\n\n".join(board(found, options.markdown) for found in boards))
     else:
-        say("no run with scores")
-    return 1 if told else 0
+        log("no run with scores")
+    return 1 if notes else 0
 
 
 def parse(argv: list[str]) -> argparse.Namespace:
@@ -85,16 +85,16 @@ def parse(argv: list[str]) -> argparse.Namespace:
     return parser.parse_args(argv)
 
 
-def from_files(root: Path, say: Say) -> Iterator[Entry]:
+def from_files(root: Path, log: Log) -> Iterator[Entry]:
     """The runs of a folder that have scores; runs without are passed over in silence."""
-    for folder in run_module.find([root], say):
+    for folder in run_module.find([root], log):
         try:
             record = records.read_record(folder)
             config = run_module.configuration(folder, lambda line: None)
         except (ValueError, OSError) as error:
-            say(f"{one_line(error)}; {folder} is left out")
+            log(f"{one_line(error)}; {folder} is left out")
             continue
-        for summary in run_module.scores(folder, say).values():
+        for summary in run_module.scores(folder, log).values():
             yield Entry(
                 records.identity(folder, record),
                 folder.resolve().name,
@@ -105,7 +105,7 @@ def from_files(root: Path, say: Say) -> Iterator[Entry]:
 
 
 def named(config: Mapping[str, Any], run: str) -> str:
-    """What a run was told, in short: its configuration's name, or else separator and phases."""
+    """The configuration of a run, in short: its configuration's name, or else separator and phases."""
     if config.get("name") not in (None, "", run):
         return str(config["name"])
     model = config.get("model")
@@ -119,7 +119,7 @@ class Contest:
     """Runs that were scored with the same songs in the same way.
 
     Attributes:
-      settings: of the protocol. songs: names. digest: four letters that tell contests apart.
+      settings: of the protocol. songs: names. digest: four letters that differ between contests.
       best: {source: (score, entry)}; a source is named with its company where that matters.
       metric: the one that decides. reported: how it is put together.
       runs: that took part.
@@ -183,10 +183,10 @@ def board(contest: Contest, markdown: bool) -> str:
     )
     rows = []
     for source, (score, entry) in contest.best.items():
-        run, told = entry.run, entry.configuration
+        run, settings = entry.run, entry.configuration
         if not markdown:
-            run, told = shortened(run, RUN), shortened(told, CONFIGURATION)
-        rows.append([source, number(score), run, told, entry.date])
+            run, settings = shortened(run, RUN), shortened(settings, CONFIGURATION)
+        rows.append([source, number(score), run, settings, entry.date])
     names = ["source", contest.metric, "run", "configuration", "date"]
     if markdown:
         return f"### {head}\n\n{table(names, rows, markdown=True, width=None)}"

@@ -74,13 +74,13 @@ class Arm:
     def fingerprint(self, seed: int) -> str:
         """Of everything that the scores follow from: configuration, songs, where it starts."""
         values = self.configuration(seed)
-        told = {key: values[key] for key in values.keys() - {"tracking", "checkpoint"}}
+        facts = {key: values[key] for key in values.keys() - {"tracking", "checkpoint"}}
         start = all_arms(self.plan)[self.start].fingerprint(seed) if self.start else None
-        told = json.dumps([told, self.plan["material"], start], sort_keys=True)
-        return content_digest(told)[:16]
+        facts = json.dumps([facts, self.plan["material"], start], sort_keys=True)
+        return content_digest(facts)[:16]
 
     def configuration(self, seed: int) -> dict[str, Any]:
-        """Everything that `python -m dssgan.train` is told."""
+        """The whole configuration of `python -m dssgan.train`."""
         values = merge(self.plan["base"], self.keys)
         values = merge(values, {"tracking": {"folder": self.plan["folder"]}})
         values = merge(data(self.plan["material"]), values)

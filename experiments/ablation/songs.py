@@ -61,9 +61,9 @@ def prepare(material: dict[str, Any]) -> dict[str, list[str]]:
     folder = Path(material["cache"])
     done = folder / "material.json"
     if done.exists():
-        told = json.loads(done.read_bytes())
-        if told["material"] == material:
-            return told["roles"]
+        record = json.loads(done.read_bytes())
+        if record["material"] == material:
+            return record["roles"]
     found = roles(material)
     common = {"seconds": material["seconds"], "balance": material["balance"]}
     other = common | {"soundfont": material["elsewhere"]["soundfont"]}

@@ -35,8 +35,8 @@ def _score(value: Any) -> float:
 
 def mean_and_spread(by_seed: dict[str, np.ndarray]) -> tuple[float, float]:
     """Mean over songs and seeds; standard deviation of the seeds' means (NaN for one seed)."""
-    heard = (scores[np.isfinite(scores)] for scores in by_seed.values())
-    means = [float(np.mean(scores)) for scores in heard if scores.size]
+    finite = (scores[np.isfinite(scores)] for scores in by_seed.values())
+    means = [float(np.mean(scores)) for scores in finite if scores.size]
     if not means:
         return math.nan, math.nan
     return float(np.mean(means)), float(np.std(means, ddof=1)) if len(means) > 1 else math.nan

@@ -21,7 +21,7 @@ TARGET = 5.0
 RATE, LENGTH_S, BATCH = 32000, 8.0, 12
 
 
-def say(text: str) -> None:
+def log(text: str) -> None:
     """Print at once: each line takes a while."""
     print(text, flush=True)
 
@@ -40,7 +40,7 @@ def songs(cache: str | None, workers: int) -> Iterator[list]:
         options = {"songs": 8, "seconds": 60.0, "sample_rate": RATE}
         prepare("band", None, folder, rates=[RATE], workers=workers, split="train", **options)
         spent = time.perf_counter() - start
-        say(f"band: {480 / spent:.0f} s of song per second, rendered and cached")
+        log(f"band: {480 / spent:.0f} s of song per second, rendered and cached")
         yield datasets.load("cache", folder, sample_rate=RATE)
 
 
@@ -56,7 +56,7 @@ def delivered(tracks: list, seconds: float, workers: int) -> float:
         ExcerptShape(int(LENGTH_S * RATE), BATCH),
         Augmentation(polarity=0.5, remix=0.5, active_share=0.5),
     )
-    say(f"reader: {pipeline.choose_reader(source)[0]}")
+    log(f"reader: {pipeline.choose_reader(source)[0]}")
     iterator = iter(pipeline.dataset(source, workers=workers))
     for _ in range(2 * len(tracks)):  # levels of the songs are measured once
         next(iterator)
@@ -88,12 +88,12 @@ def main(argv: list[str]) -> int:
     options = parser.parse_args(argv)
     with songs(options.cache, options.workers) as tracks:
         pipeline = delivered(tracks, options.seconds, options.workers)
-    say(f"pipeline: {pipeline:.0f} audio seconds per second, {options.workers} threads")
+    log(f"pipeline: {pipeline:.0f} audio seconds per second, {options.workers} threads")
     model, device = consumed(options.model_batch, options.repeat)
-    say(f"training: {model:.2f} audio seconds per second on the {device}, batch of "
+    log(f"training: {model:.2f} audio seconds per second on the {device}, batch of "
           f"{options.model_batch}")  # fmt: skip
     ratio = pipeline / model
-    say(f"pipeline / training: {ratio:.0f} (target: {TARGET:.0f} or more)")
+    log(f"pipeline / training: {ratio:.0f} (target: {TARGET:.0f} or more)")
     return int(ratio < TARGET)
 
 

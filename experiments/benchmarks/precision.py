@@ -75,11 +75,13 @@ def configuration(folder: Path) -> Config:
       ValueError: it comes from no run, or the run had keys that this version does not know.
       OSError: there is no exported separator.
     """
-    told = json.loads((folder / CONFIG).read_bytes()).get("provenance", {}).get("configuration")
-    if not isinstance(told, dict):
+    configuration = (
+        json.loads((folder / CONFIG).read_bytes()).get("provenance", {}).get("configuration")
+    )
+    if not isinstance(configuration, dict):
         raise ValueError(f"{folder}: it comes from no training run; choose RUN/separator")
     try:
-        return from_dict(told)
+        return from_dict(configuration)
     except ValueError as error:
         raise ValueError(f"{folder}: the configuration in it: {error}") from error
 

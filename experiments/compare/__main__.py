@@ -7,7 +7,7 @@
 Prints one table: how the configurations differ, the scores of every source, the gain over the
 baseline with its 95 % interval, time and updates. The report adds training curves, box plots
 beside the methods of SiSEC 2018, and excerpts to look at and to listen to. What cannot be read is
-told in one line each, and the rest goes on.
+reported in one line each, and the rest goes on.
 
 Two other comparisons, each with options of its own:
 

@@ -11,10 +11,10 @@ import numpy as np
 
 from evaluation.reports.tables import shown
 from experiments.compare.bootstrap import gain
-from experiments.compare.curves import Say
+from experiments.compare.curves import Log
 from experiments.compare.run import RecordedRun
 
-FEWEST = 2  # songs from which an interval is told
+FEWEST = 2  # songs from which there is an interval
 Interval = tuple[float, float, float]
 
 
@@ -89,9 +89,9 @@ def compare_scores(
     baseline: RecordedRun | None,
     protocol: str | None,
     watts: float | None,
-    say: Say,
+    log: Log,
 ) -> Comparison:
-    """Choose the protocol, and tell which runs have no scores of it."""
+    """Choose the protocol, and report which runs have no scores of it."""
     found = Comparison(list(runs), baseline, watts=watts)
     chosen = protocol or _usual(runs, baseline)
     judge = baseline if baseline is not None and chosen in baseline.scores else None
@@ -103,32 +103,32 @@ def compare_scores(
         if summary is not None and summary["settings"] == found.settings:
             found.scores[run.name] = summary
         elif summary is not None:
-            say(f"{run.folder}: scored with other settings of {chosen}; its scores are left out")
+            log(f"{run.folder}: scored with other settings of {chosen}; its scores are left out")
         elif run.scores:
             other = next(iter(run.scores))
-            say(
+            log(
                 f"{run.folder}: scored with {other}, not {chosen}; its scores are left out "
                 f"(--protocol {other} shows them)"
             )
         else:
-            say(f"{run.folder}: {run.status}, no scores; compared without")
+            log(f"{run.folder}: {run.status}, no scores; compared without")
     sets = {frozenset(summary["songs"]) for summary in found.scores.values()}
     if len(sets) > 1:
-        say("the runs were scored with different songs: only gains compare like with like")
+        log("the runs were scored with different songs: only gains compare like with like")
     if baseline is not None and found.scores:
-        _check_baseline(found, baseline, chosen, say)
+        _check_baseline(found, baseline, chosen, log)
     return found
 
 
-def _check_baseline(found: Comparison, baseline: RecordedRun, chosen: str | None, say: Say) -> None:
-    """Tell where there can be no gains."""
+def _check_baseline(found: Comparison, baseline: RecordedRun, chosen: str | None, log: Log) -> None:
+    """Report where there can be no gains."""
     if baseline.name not in found.scores:
-        say(f"{baseline.folder}: the baseline has no scores of {chosen}; no gains")
+        log(f"{baseline.folder}: the baseline has no scores of {chosen}; no gains")
         return
     base = set(found.scores[baseline.name]["songs"])
     for run in found.runs:
         if run.name in found.scores and not base & set(found.scores[run.name]["songs"]):
-            say(f"{run.folder}: no song in common with the baseline; no gain")
+            log(f"{run.folder}: no song in common with the baseline; no gain")
 
 
 def _usual(runs: Sequence[RecordedRun], baseline: RecordedRun | None) -> str | None:
@@ -140,7 +140,7 @@ def _usual(runs: Sequence[RecordedRun], baseline: RecordedRun | None) -> str | N
 
 
 def with_names(runs: Sequence[RecordedRun]) -> list[RecordedRun]:
-    """The runs under names that tell them apart, with colours."""
+    """The runs under different names, with colours."""
     names = [run.name for run in runs]
     found = []
     for place, run in enumerate(runs):

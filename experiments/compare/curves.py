@@ -9,14 +9,14 @@ from typing import Any
 from common.cli import one_line
 from experiments.tracking import records
 
-Say = Callable[[str], None]
+Log = Callable[[str], None]
 
 
-def read_curves(folder: Path, say: Say) -> dict[str, list[tuple[int, float, str]]]:
-    """{name: [(step, value, time)]} as they were recorded; what is damaged is told."""
+def read_curves(folder: Path, log: Log) -> dict[str, list[tuple[int, float, str]]]:
+    """{name: [(step, value, time)]} as they were recorded; what is damaged is reported."""
     curves: dict[str, list[tuple[int, float, str]]] = {}
     try:
-        for entry, _ in records.read_curves(folder, say):
+        for entry, _ in records.read_curves(folder, log):
             for name, points in entry.items():
                 rows = zip(points["steps"], points["values"], points["timestamps"])
                 curves.setdefault(name, []).extend(
@@ -25,7 +25,7 @@ def read_curves(folder: Path, say: Say) -> dict[str, list[tuple[int, float, str]
                     if isinstance(step, int) and isinstance(value, int | float)
                 )
     except (ValueError, OSError) as error:
-        say(f"{one_line(error)}; its curves are left out")
+        log(f"{one_line(error)}; its curves are left out")
     return curves
 
 

@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from experiments.compare.curves import Say
+from experiments.compare.curves import Log
 from experiments.compare.run import checked
 from experiments.tracking.server import Server, reason
 
@@ -21,7 +21,7 @@ FIELDS = (
 )
 
 
-def runs_in_database(url: str, say: Say) -> Iterator[dict[str, Any]]:
+def runs_in_database(url: str, log: Log) -> Iterator[dict[str, Any]]:
     """Yield {"uid", "run", "date", "config", "summary"} of every run that has scores.
 
     The whole summary is an artifact; of a run that lacks it, its result and its songs' scores tell
@@ -39,7 +39,7 @@ def runs_in_database(url: str, say: Say) -> Iterator[dict[str, Any]]:
             try:
                 summary = _summary(database, document)
             except (ValueError, KeyError, TypeError, AttributeError) as error:
-                say(f"{server.shown}: {name}: its scores cannot be read ({error}); left out")
+                log(f"{server.shown}: {name}: its scores cannot be read ({error}); left out")
                 continue
             if summary is None:
                 continue

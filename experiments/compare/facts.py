@@ -13,7 +13,7 @@ from experiments.compare.run import RecordedRun
 from experiments.sweep.axes import written
 
 DASH = "–"
-KEYS = "configuration"  # the section of what the runs were told
+KEYS = "configuration"  # the section of the configurations
 TRAINING = tuple(phase for phase in PHASES if phase != "test")
 
 
@@ -111,11 +111,11 @@ def legend(comparison: Comparison) -> str:
     """What the figures are, in a few sentences."""
     said = []
     if comparison.scores:
-        told = comparison.settings
-        name = told["name"]
-        window = told.get("window_s")
+        settings = comparison.settings
+        name = settings["name"]
+        window = settings.get("window_s")
         frames = "whole songs" if window is None else f"frames of {window:g} s"
-        version = told.get("version", "")
+        version = settings.get("version", "")
         kind = f", BSS Eval {version}" if version.startswith("v") else ""
         how = HEADS.get(comparison.reported, comparison.reported)
         said.append(f"Scores: protocol {name}{kind}, {frames}; {how}; in dB.")

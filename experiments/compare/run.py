@@ -1,4 +1,4 @@
-"""A run as its folder tells it: configuration, scores by protocol, curves, time and updates."""
+"""A run as its folder records it: configuration, scores by protocol, curves, time and updates."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -10,7 +10,7 @@ from dssgan.config.changes import FREE
 from dssgan.config.mappings import merge, to_dict
 from dssgan.config.schema import Config, from_dict
 from evaluation.reports.summary import SUMMARY, summarise_folder
-from experiments.compare.curves import Say, counted, read_curves, sessions, training_seconds
+from experiments.compare.curves import Log, counted, read_curves, sessions, training_seconds
 from experiments.run.folder import RECORD
 from experiments.run.yaml_files import read_yaml
 from experiments.tracking import records
@@ -32,7 +32,7 @@ class RecordedRun:
       scores: {protocol: what `evaluation.reports.summary.summarise` gives, with "settings"}.
       curves: {name: [(update, value)]}; updates are counted through all phases.
       borders: updates at which a phase ended and another began.
-      updates: of the separator, over all phases; None where no curve tells.
+      updates: of the separator, over all phases; None where no curve says.
       seconds: of training by the clock, from each start to the last point of a curve; or None.
       colour: number of its colour in pictures.
     """
@@ -50,47 +50,47 @@ class RecordedRun:
     colour: int = 0
 
 
-def find(roots: Sequence[Path], say: Say) -> list[Path]:
-    """The run folders in folders, each once; what holds none is told."""
+def find(roots: Sequence[Path], log: Log) -> list[Path]:
+    """The run folders in folders, each once; what holds none is reported."""
     found: dict[Path, Path] = {}
     for root in roots:
         try:
             folders = records.run_folders(root)
         except ValueError as error:
-            say(one_line(error))
+            log(one_line(error))
             continue
         if not folders:
-            say(f"{root}: no run in it (no {records.RUN}); left out")
+            log(f"{root}: no run in it (no {records.RUN}); left out")
         for folder in folders:
             found.setdefault(folder.resolve(), folder)
     return list(found.values())
 
 
-def read(folder: Path, say: Say) -> RecordedRun:
-    """Read a run; what is missing in it is told, and the rest is there.
+def read(folder: Path, log: Log) -> RecordedRun:
+    """Read a run; what is missing in it is reported, and the rest is there.
 
     Raises:
       ValueError: no record of a run, or a configuration that cannot be read.
       OSError: a file cannot be read.
     """
     record = records.read_record(folder)
-    values = configuration(folder, say)
+    values = configuration(folder, log)
     run = RecordedRun(folder.resolve().name, folder, record["status"], values, flattened(values))
     if run.values:
         try:
             run.flat = flattened(to_dict(from_dict(values)))
         except ValueError as error:
-            say(f"{folder}: of another version: {one_line(error)}; compared as it is")
+            log(f"{folder}: of another version: {one_line(error)}; compared as it is")
             run.flat = flattened(merge(to_dict(Config()), values))
     run.flat = {key: value for key, value in run.flat.items() if not _is_free(key)}
-    run.scores = scores(folder, say)
-    curves = read_curves(folder, say)
+    run.scores = scores(folder, log)
+    curves = read_curves(folder, log)
     run.curves, run.borders, run.updates = counted(curves)
     run.seconds = training_seconds(sessions(folder, record), curves)
     return run
 
 
-def configuration(folder: Path, say: Say) -> dict[str, Any]:
+def configuration(folder: Path, log: Log) -> dict[str, Any]:
     """The configuration as the run recorded it; {} where there is none.
 
     Raises:
@@ -100,7 +100,7 @@ def configuration(folder: Path, say: Say) -> dict[str, Any]:
         return records.read_object(folder / records.CONFIG)
     if (folder / RECORD).exists():
         return read_yaml(folder / RECORD)
-    say(f"{folder}: no configuration (no {records.CONFIG}); compared without")
+    log(f"{folder}: no configuration (no {records.CONFIG}); compared without")
     return {}
 
 
@@ -137,17 +137,17 @@ def _is_free(key: str) -> bool:
     return any(key == free or key.startswith(f"{free}.") for free in FREE)
 
 
-def scores(folder: Path, say: Say) -> dict[str, dict[str, Any]]:
+def scores(folder: Path, log: Log) -> dict[str, dict[str, Any]]:
     """{protocol: summary} of the folders of scores in a run folder: scores, scores-…"""
     found: dict[str, dict[str, Any]] = {}
     for path in sorted(folder.glob(f"scores*/{SUMMARY}")):
         try:
             summary = checked(records.read_object(path), path)
         except (ValueError, OSError) as error:
-            try:  # the songs' own files tell the same
+            try:  # the songs' own files hold the same
                 summary = checked(summarise_folder(path.parent), path)
             except (ValueError, OSError):
-                say(f"{one_line(error)}; its scores are left out")
+                log(f"{one_line(error)}; its scores are left out")
                 continue
         found.setdefault(summary["settings"]["name"], summary)
     return found

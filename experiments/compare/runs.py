@@ -15,7 +15,7 @@ from evaluation import protocols
 from evaluation.reports.tables import plain
 from experiments.compare import sisec, table
 from experiments.compare.comparison import Comparison, compare_scores, with_names
-from experiments.compare.curves import Say
+from experiments.compare.curves import Log
 from experiments.compare.report import clips, excerpts, page, plots
 from experiments.compare.run import RecordedRun, find, read
 from experiments.heat_map import heat_map
@@ -31,7 +31,9 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     add("--baseline", type=Path, metavar="RUN", help="gains are taken over this run")
     add("--out", type=Path, default=OUT, metavar="DIR", help="default: %(default)s")
     add("--protocol", metavar="NAME", help="default: the baseline's, or the most frequent")
-    add("--source", metavar="NAME", help="whose songs are heard (default: what validation hears)")
+    add(
+        "--source", metavar="NAME", help="whose songs are played (default: those of the validation)"
+    )
     add("--sisec", type=Path, metavar="FILE.npz", help="frames of the methods of SiSEC 2018")
     add("--watts", type=float, metavar="W", help="what the machine draws; gives an energy estimate")
     add("--without-audio", action="store_true", help="no spectrograms and no players")
@@ -43,21 +45,21 @@ def compare(options: argparse.Namespace) -> int:
         protocols.find(options.protocol)
     if options.watts is not None and not options.watts > 0:
         raise UsageError(f"--watts {options.watts:g}: expected more than 0")
-    told: list[str] = []
+    notes: list[str] = []
 
-    def say(line: str) -> None:
-        if line not in told:
-            told.append(line)
+    def log(line: str) -> None:
+        if line not in notes:
+            notes.append(line)
             print(f"warning: {line}", file=sys.stderr)
 
-    runs, baseline, left_out = _read(options, say)
-    comparison = compare_scores(runs, baseline, options.protocol, options.watts, say)
+    runs, baseline, left_out = _read(options, log)
+    comparison = compare_scores(runs, baseline, options.protocol, options.watts, log)
     print(table.text(comparison))
     names = ", ".join(run.name for run in runs[:3]) + (" …" if len(runs) > 3 else "")
     count = "" if len(runs) == 1 else f"{len(runs)} runs: "
-    parts = page.Parts(f"{count}{names}", told)
+    parts = page.Parts(f"{count}{names}", notes)
     parts.curves = plots.curves(runs)
-    _scores(comparison, options, parts, say)
+    _scores(comparison, options, parts, log)
     if not options.without_audio and comparison.scores:
         silent: list[str] = []
         parts.excerpts = _excerpts(comparison, options.source, silent.append)
@@ -72,7 +74,7 @@ def compare(options: argparse.Namespace) -> int:
 
 
 def _read(
-    options: argparse.Namespace, say: Say
+    options: argparse.Namespace, log: Log
 ) -> tuple[list[RecordedRun], RecordedRun | None, bool]:
     """The runs, which of them is the baseline, and whether anything could not be read.
 
@@ -84,12 +86,12 @@ def _read(
 
     def leave_out(line: str) -> None:
         unreadable.append(line)
-        say(line)
+        log(line)
 
     runs = []
     for folder in find([*asked, *options.runs], leave_out):
         try:
-            runs.append(read(folder, say))
+            runs.append(read(folder, log))
         except (ValueError, OSError) as error:
             leave_out(f"{one_line(error)}; {folder} is left out")
     if not runs:
@@ -104,12 +106,12 @@ def _read(
 
 
 def _scores(
-    comparison: Comparison, options: argparse.Namespace, parts: page.Parts, say: Say
+    comparison: Comparison, options: argparse.Namespace, parts: page.Parts, log: Log
 ) -> None:
     """Box plots and heat maps."""
     if not comparison.scores:
         return
-    published, parts.remarks = _published(comparison, options.sisec, say)
+    published, parts.remarks = _published(comparison, options.sisec, log)
     for source in comparison.sources:
         fits = sisec.source_fits(source, comparison.sources)
         drawn = plots.boxes(comparison, source, published if fits else None)
@@ -125,7 +127,7 @@ def _scores(
 
 
 def _published(
-    comparison: Comparison, asked: Path | None, say: Say
+    comparison: Comparison, asked: Path | None, log: Log
 ) -> tuple[sisec.Published | None, list[str]]:
     """The published methods where they may stand beside the runs, and what to know about them."""
     path = asked or sisec.PLACE
@@ -137,7 +139,7 @@ def _published(
     try:
         published = sisec.read(path)
     except (ValueError, OSError) as error:
-        say(f"{one_line(error)}; the methods of SiSEC 2018 are left out")
+        log(f"{one_line(error)}; the methods of SiSEC 2018 are left out")
         return None, []
     remark = sisec.songs_remark(comparison.songs(), published)
     kinds = (
@@ -167,7 +169,7 @@ def draw_alpha_beta(comparison: Comparison, source: str, path: Path) -> bool:
     return True
 
 
-def _excerpts(comparison: Comparison, asked: str | None, say: Say) -> Sequence[excerpts.Excerpt]:
+def _excerpts(comparison: Comparison, asked: str | None, log: Log) -> Sequence[excerpts.Excerpt]:
     """Excerpts of the source that decides.
 
     Raises:
@@ -180,8 +182,8 @@ def _excerpts(comparison: Comparison, asked: str | None, say: Say) -> Sequence[e
     if source not in sources:
         raise UsageError(f"--source {source}: no scores of it, only of {', '.join(sources)}")
     places = table.order(comparison)
-    heard = [comparison.runs[place] for place in places][:MOST_HEARD]
+    played = [comparison.runs[place] for place in places][:MOST_HEARD]
     scored = sum(run.name in comparison.scores for run in comparison.runs)
     if scored > MOST_HEARD:
-        say(f"players for {MOST_HEARD} of {scored} runs: the baseline and the best")
-    return excerpts.excerpts(replace(comparison, runs=heard), source, say)
+        log(f"players for {MOST_HEARD} of {scored} runs: the baseline and the best")
+    return excerpts.excerpts(replace(comparison, runs=played), source, log)

@@ -96,8 +96,8 @@ def _below(comparison: Comparison, rows: Sequence[Fact], names: Sequence[str]) -
             continue
         for group in groups:
             heads, *lines = zip(*group)
-            told = [[shortened(names[place], first), *line] for place, line in zip(places, lines)]
-            blocks.append(table([section, *heads], told))
+            rows = [[shortened(names[place], first), *line] for place, line in zip(places, lines)]
+            blocks.append(table([section, *heads], rows))
     return blocks
 
 

@@ -52,7 +52,9 @@ def run_folder(config: Config, resume: Path | None, origin: str) -> Path:
 def write_record(folder: Path, config: Config) -> None:
     """Write a run's configuration into its folder."""
     text = yaml.safe_dump(to_dict(config), sort_keys=False, allow_unicode=True)
-    header = "# Everything this run was told; repeat it: python -m dssgan.train with THIS_FILE\n"
+    header = (
+        "# The whole configuration of this run; repeat it: python -m dssgan.train with THIS_FILE\n"
+    )
     write_text(folder / RECORD, header + redacted(text))
 
 

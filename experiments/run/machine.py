@@ -17,7 +17,7 @@ def devices() -> list[str]:
 
 
 def prepare_machine(config: Config) -> None:
-    """Tell TensorFlow how to use the machine; before it computes anything."""
+    """Set how TensorFlow uses the machine; before it computes anything."""
     import tensorflow as tf
 
     with startup.stderr_hidden():

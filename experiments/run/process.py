@@ -15,7 +15,7 @@ def train(configuration: Path, folder: Path) -> None:
       folder: of the run; takes log.txt, which grows with every start.
 
     Raises:
-      KeyboardInterrupt: the run was told to stop, and has saved.
+      KeyboardInterrupt: the run was asked to stop, and has saved.
     """
     folder.mkdir(parents=True, exist_ok=True)
     command = [sys.executable, "-m", "dssgan.train", "with", str(configuration)]

@@ -11,7 +11,7 @@ from common.files import locked
 from datasets.cache.prepare import prepare
 from datasets.track import Track
 from dssgan.config.schema import Config, Dataset
-from experiments.songs.entries import readable, select, unreadable_told
+from experiments.songs.entries import name_unreadable, readable, select
 
 
 def prepared(
@@ -36,7 +36,7 @@ def prepared(
     cached: dict[str, Track] = {}
     for split in splits:
         folder = cache_folder(config, entry, split, mixture)
-        with one_after_the_other(folder), unreadable_told(where):
+        with one_after_the_other(folder), name_unreadable(where):
             prepare(
                 entry.name,
                 entry.root,

@@ -32,16 +32,16 @@ def unpaired_entries(config: Config) -> list[tuple[str, Dataset]]:
 
 
 def readable(where: str, entry: Dataset) -> list[Track]:
-    """The songs of a dataset; a file that cannot be read is told by its list, not passed over."""
+    """The songs of a dataset; a file that cannot be read is reported with its list, not passed over."""
     found, broken = datasets.load_readable(entry.name, entry.root, **entry.options)
-    with unreadable_told(where):
+    with name_unreadable(where):
         if broken:
             raise Unreadable(f"{len(broken)} files cannot be read, the first: {broken[0]}")
     return found
 
 
 @contextlib.contextmanager
-def unreadable_told(where: str) -> Iterator[None]:
+def name_unreadable(where: str) -> Iterator[None]:
     """Name the list that a file stands in, and what to do."""
     try:
         yield

@@ -63,7 +63,7 @@ def described(
         parts.append(f"{counts}, resampled to {tracks[0].sample_rate}")
     mono = sum(track.channels == 1 for track in tracks)
     if 0 < mono < len(tracks):
-        ways = {1: "left or right is heard of these", 2: "mono is heard on both sides"}
+        ways = {1: "left or right is taken of these", 2: "mono comes on both sides"}
         stereo = len(tracks) - mono
         parts.append(f"{mono} mono, {stereo} stereo: {ways[config.data.channels]}")
     if silent:

@@ -10,7 +10,7 @@ what is finished is not done again, the rest goes on where it stopped.
 
 --cluster tcp://HOST:PORT trains on the workers of a Dask scheduler, one point per thread (start
 them with `dask worker tcp://HOST:PORT --nthreads 1` in this folder); --cluster slurm, pbs or sge
-asks a batch system for --jobs jobs of the size that --resources tells, for example
+asks a batch system for --jobs jobs of the size that --resources gives, for example
 {cores: 8, memory: 32GB, walltime: "04:00:00", queue: gpu}. All machines must share this folder.
 Needed for it and for Optuna: pip install -r requirements-sweep.txt
 """
@@ -136,7 +136,7 @@ def check_objective(config: Config, objective: str | None) -> None:
 
 
 def check_begun(config: Config) -> None:
-    """Check that a run of that name, where there is one, was told the same.
+    """Check that a run of that name, where there is one, has the same configuration.
 
     Raises:
       UsageError: it was not.

@@ -60,7 +60,7 @@ class Axis:
 
 
 def parse(words: Sequence[str], draws: bool) -> tuple[list[str], list[Axis]]:
-    """Tell what is the same for all points from what is swept.
+    """Part what is the same for all points from what is swept.
 
     Args:
       words: configuration files, key=value, key=value,value…, key=low..high[:log].

@@ -55,15 +55,15 @@ def main(argv: list[str]) -> int:
             start_new_session=True,  # a second signal would end it before it has saved
             env=os.environ | {"PYTHONUNBUFFERED": "1"},
         )
-    told = False
+    passed_on = False
     while True:
         try:
             code = process.wait(PAUSE)
             return code if code >= 0 else 128 - code
         except subprocess.TimeoutExpired:
-            if asked() and not told:
+            if asked() and not passed_on:
                 process.terminate()
-                told = True
+                passed_on = True
 
 
 def _wait_for_the_end(left: threading.Event) -> None:

@@ -25,7 +25,7 @@ class Point:
       name: of its folder; follows from its values alone.
       keys: {dotted key: the text it was given} of the swept keys.
       values: {dotted key: as it is written in tables}.
-      config: all it is told.
+      config: the whole of it.
     """
 
     name: str
@@ -96,7 +96,7 @@ class Maker:
 
 
 def labels(keys: Sequence[str]) -> dict[str, str]:
-    """The shortest ends of dotted keys that tell them apart."""
+    """The shortest ends of dotted keys that differ."""
     found = {}
     for key in keys:
         parts = key.split(".")

@@ -1,4 +1,4 @@
-"""What the folder of a run tells about it: whether it is finished, its scores, its last words."""
+"""What the folder of a run says of it: whether it is finished, its scores, its last line."""
 
 import contextlib
 import json

@@ -1,4 +1,4 @@
-"""Trains the points of a sweep: starts them, watches them, ends hopeless ones, starts lost ones
+"""Trains the points of a sweep: starts them, watches them, ends those below the median, starts lost ones
 again."""
 
 import dataclasses
@@ -197,7 +197,7 @@ class SweepScheduler:
         self.curves[point.name] = run_state.curve(point.folder, self.pruning.metric)
         self.outcomes.append(outcome)
         pruned = outcome.state == PRUNED
-        self.search.tell(point, outcome.value, self.curves[point.name], pruned)
+        self.search.report(point, outcome.value, self.curves[point.name], pruned)
         self.board.ended(self, outcome)
 
     def _prune(self) -> None:

@@ -30,7 +30,7 @@ class Search(Protocol):
     def next(self) -> Point | None:
         """Another point; None when all are out. Raises ValueError for one that cannot be."""
 
-    def tell(self, point: Point, value: float | None, curve: Curve, pruned: bool) -> None:
+    def report(self, point: Point, value: float | None, curve: Curve, pruned: bool) -> None:
         """What became of a point; `value` is None where it failed."""
 
 
@@ -45,7 +45,7 @@ class Listed:
         """The next of the list."""
         return next(self._left, None)
 
-    def tell(self, point: Point, value: float | None, curve: Curve, pruned: bool) -> None:
+    def report(self, point: Point, value: float | None, curve: Curve, pruned: bool) -> None:
         """Nothing depends on it."""
 
 
@@ -105,7 +105,7 @@ class Optuna:
             self.total -= 1
         return None
 
-    def tell(self, point: Point, value: float | None, curve: Curve, pruned: bool) -> None:
+    def report(self, point: Point, value: float | None, curve: Curve, pruned: bool) -> None:
         """Let Optuna learn from a point."""
         trial, states = self._trials[point.name], self._optuna.trial.TrialState
         for step, score in curve:

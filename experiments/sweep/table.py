@@ -38,10 +38,10 @@ class Board:
 
     def ended(self, loop: Any, outcome: Any) -> None:
         """A point is done."""
-        told = number(outcome.value) if outcome.value is not None else ""
+        value = number(outcome.value) if outcome.value is not None else ""
         place = f"{len(loop.outcomes)}/{loop.search.total}"
         left = time_left(loop)
-        line = f"{place:>7}  {outcome.state:8}  {told:>7}  "
+        line = f"{place:>7}  {outcome.state:8}  {value:>7}  "
         tail = f"  {left}" if left else ""
         self.event(line + shortened(outcome.point.name, WIDTH - len(line + tail)) + tail)
         if outcome.remark:
@@ -145,10 +145,10 @@ def report(axes: Sequence[Axis], objective: str, outcomes: Sequence[Any], folder
     head, *cells = ([row[place] for place in kept] for row in [head, *cells])
     title = f"{objective} in dB" + (", mean and deviation over runs" if several else "")
     write_text(folder / "table.md", f"{title}\n\n{table(head, cells, markdown=True, width=None)}\n")
-    told = {
+    records = {
         o.point.name: {"keys": o.point.values, "state": o.state, "value": o.value} for o in outcomes
     }
-    write_json(folder / "points.json", {"objective": objective, "points": told})
+    write_json(folder / "points.json", {"objective": objective, "points": records})
     others = [axis for axis in axes if axis.key != SEED]
     if len(others) == 2 and all(axis.values for axis in others):
         _draw(others, ends, objective, outcomes, folder / "heat_map.png")

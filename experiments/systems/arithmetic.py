@@ -27,7 +27,7 @@ def macs(model: SeparatorModel, samples: int) -> float:
 
 
 def multistage(model: MultiStage, samples: int) -> float:
-    """Separation with `MultiStage`: only the last stage's decoder is heard."""
+    """Separation with `MultiStage`: only the last stage's decoder runs."""
     return multistage_rates(model)[0] * samples / model.sample_rate
 
 
@@ -90,7 +90,7 @@ def wavenet(model: Wavenet, samples: int) -> float:
 
 
 def bandsplit(model: BandSplit, samples: int) -> float:
-    """`BandSplit`: nearly all of it lies in the LSTMs. The variant amanteur hears two channels."""
+    """`BandSplit`: nearly all of it lies in the LSTMs. The variant amanteur receives two channels."""
     sizes, bands = model.hyperparameters, model.splitter.bands
     features, hidden, masking = sizes["features"], sizes["hidden"], sizes["mask_hidden"]
     parts = 4 if model.amanteur else 2

@@ -79,13 +79,13 @@ def system(
     values = merge(values, {"name": name, "tracking": {"folder": str(folder)}})
     values = merge(values, {"data": {"cache": plan["cache"]}})
     write_text(file, yaml.safe_dump(values, sort_keys=False))
-    told = folder / "costs" / f"{name}.json"
-    if not told.exists():
+    record = folder / "costs" / f"{name}.json"
+    if not record.exists():
         print(f"{name}: measuring", flush=True)
-        write_json(told, {task: measured(task, file) for task in ("train", "separate")})
-    cost = json.loads(told.read_bytes())
+        write_json(record, {task: measured(task, file) for task in ("train", "separate")})
+    cost = json.loads(record.read_bytes())
     updates = cost["updates"] = planned(cost, minutes, plan["epochs"], folder / name)
-    write_json(told, cost)
+    write_json(record, cost)
     summary = folder / name / SCORES
     if not summary.exists():
         steps = updates // plan["epochs"]

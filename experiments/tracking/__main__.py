@@ -17,11 +17,11 @@ PATIENCE = 10.0  # seconds a database has to answer; nothing else waits for it
 
 def main(argv: Sequence[str]) -> int:
     """The command; returns its exit code."""
-    import experiments.tracking.run_folder as told
+    import experiments.tracking.run_folder as run_folder
 
     parser = argparse.ArgumentParser(
         prog="python -m experiments.tracking",
-        description=told.__doc__,
+        description=run_folder.__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     commands = parser.add_subparsers(dest="command", required=True, metavar="sync")

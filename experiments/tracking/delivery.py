@@ -27,11 +27,11 @@ class Delivery:
 
     Args:
       folder: of a run.
-      say: is told what cannot be read in it; the rest is delivered.
+      log: prints what cannot be read in it; the rest is delivered.
     """
 
-    def __init__(self, folder: Path, say: Callable[[str], None]):
-        self.folder, self.say = folder, say
+    def __init__(self, folder: Path, log: Callable[[str], None]):
+        self.folder, self.log = folder, log
         self._said: set[str] = set()
         self.forget()
 
@@ -90,7 +90,7 @@ class Delivery:
     def _tell(self, line: str) -> None:
         if line not in self._said:
             self._said.add(line)
-            self.say(line)
+            self.log(line)
 
     def _state(self, record: dict[str, Any], files: dict) -> str:
         """What a delivery depends on, in short."""
@@ -100,16 +100,16 @@ class Delivery:
                 sizes[name] = (self.folder / name).stat().st_size
         with contextlib.suppress(OSError):
             sizes["info"] = (self.folder / records.INFO).read_text("utf-8", "replace")
-        told = json.dumps([record, sizes, [str(key) for key in files]], sort_keys=True)
-        return content_digest(told)
+        facts = json.dumps([record, sizes, [str(key) for key in files]], sort_keys=True)
+        return content_digest(facts)
 
     def _set(self, database: Any, number: int, fields: dict[str, Any]) -> None:
         """Change the fields of the run's document that are not as they were sent last."""
-        told = {key: content_digest(repr(value)) for key, value in fields.items()}
-        new = {key: valid(fields[key]) for key in fields if self._sent.get(key) != told[key]}
+        digests = {key: content_digest(repr(value)) for key, value in fields.items()}
+        new = {key: valid(fields[key]) for key in fields if self._sent.get(key) != digests[key]}
         if new:
             database.runs.update_one({"_id": number}, {"$set": new})
-            self._sent |= {key: told[key] for key in new}
+            self._sent |= {key: digests[key] for key in new}
 
     def _send_metrics(self, database: Any, number: int, uid: str) -> None:
         if self._counts is None:

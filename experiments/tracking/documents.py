@@ -19,7 +19,7 @@ def run_document(
     folder: Path,
     record: Mapping[str, Any],
     files: Mapping[Any, Mapping[str, Any]],
-    say: Callable[[str], None],
+    log: Callable[[str], None],
 ) -> dict[str, Any]:
     """The document of a run in Sacred's layout, with names of its own for what Sacred lacks.
 
@@ -38,14 +38,14 @@ def run_document(
     document["artifacts"] = [{"name": name, "file_id": key} for name, key in by_kind["artifact"]]
     document["format"] = "MongoObserver-0.7.0"
     document["folder"] = folder.name
-    document["config"] = _optional(folder / records.CONFIG, say)
-    document["info"] = _optional(folder / records.INFO, say)
+    document["config"] = _optional(folder / records.CONFIG, log)
+    document["info"] = _optional(folder / records.INFO, log)
     if len(json.dumps(document["info"])) > LARGE:
-        say(f"{folder / records.INFO}: too large for a document; left out")
+        log(f"{folder / records.INFO}: too large for a document; left out")
         document["info"] = {}
     document["captured_out"] = log_text(folder)
     document["sessions"] = [
-        {key: session.get(key) for key in SESSION} for session in _sessions(folder, say)
+        {key: session.get(key) for key in SESSION} for session in _sessions(folder, log)
     ]
     return document
 
@@ -108,16 +108,16 @@ def _key(key: Any) -> str:
     return "@" + text[1:] if text.startswith("$") else text
 
 
-def _optional(path: Path, say: Callable[[str], None]) -> dict[str, Any]:
+def _optional(path: Path, log: Callable[[str], None]) -> dict[str, Any]:
     try:
         return records.read_object(path) if path.exists() else {}
     except (ValueError, OSError) as error:
-        say(f"{error}; left out")
+        log(f"{error}; left out")
         return {}
 
 
-def _sessions(folder: Path, say: Callable[[str], None]) -> Iterable[dict[str, Any]]:
+def _sessions(folder: Path, log: Callable[[str], None]) -> Iterable[dict[str, Any]]:
     number = 1
     while (path := folder / f"run-{number}.json").exists():
-        yield _optional(path, say)
+        yield _optional(path, log)
         number += 1

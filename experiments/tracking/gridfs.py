@@ -12,7 +12,7 @@ from experiments.tracking.documents import is_cut, object_id
 
 
 def files_of(
-    folder: Path, record: dict[str, Any], uid: str, say: Callable[[str], None]
+    folder: Path, record: dict[str, Any], uid: str, log: Callable[[str], None]
 ) -> dict[Any, dict[str, Any]]:
     """The files of a run by their ids in the database, which follow from name and content.
 
@@ -20,7 +20,7 @@ def files_of(
 
     Args:
       uid: the run's; artifacts belong to it, sources to all runs that have the same ones.
-      say: is told of files that are not there, or that do not belong to the run.
+      log: prints which files are not there, or that do not belong to the run.
 
     Returns:
       {id: {"name", "path", "kind": "source" or "artifact", "sha256"}}.
@@ -42,7 +42,7 @@ def files_of(
                 raise OSError("it lies outside the runs")
             digest = _checksum(path, path.stat().st_size, path.stat().st_mtime_ns)
         except OSError as error:
-            say(f"{path}: {error.strerror or error}; this {kind} is left out")
+            log(f"{path}: {error.strerror or error}; this {kind} is left out")
             continue
         key = object_id(f"{kind} {uid if kind == 'artifact' else ''} {name} {digest}")
         found[key] = {"name": name, "path": path, "kind": kind, "sha256": digest}
@@ -68,10 +68,10 @@ def send_files(database: Any, uid: str, files: dict[Any, dict[str, Any]]) -> Non
         _remove(bucket, key)  # half of it, from a delivery that was broken off
         owner = uid if file["kind"] == "artifact" else None
         kind = mimetypes.guess_type(file["name"])[0] or "application/octet-stream"
-        told = {"sha256": file["sha256"], "run": owner, "contentType": kind}
+        metadata = {"sha256": file["sha256"], "run": owner, "contentType": kind}
         where = f"{file['kind']}://{owner or 'all'}/{file['name']}"
         with open(file["path"], "rb") as data:
-            bucket.upload_from_stream_with_id(key, where, data, metadata=told)
+            bucket.upload_from_stream_with_id(key, where, data, metadata=metadata)
     for old in list(database["fs.files"].find({"metadata.run": uid}, {"_id": 1})):
         if old["_id"] not in files:
             _remove(bucket, old["_id"])

@@ -18,32 +18,34 @@ PATIENCE = 2.0  # seconds a database has to answer
 GRACE = 0.2  # and to be given up
 PAUSE = 5.0  # seconds from one delivery to the next, at least …
 SHARE = 9.0  # … and so many times as long as the last one took
-FAREWELL = 60.0  # seconds that the end of a run waits for its last delivery, at most
+LAST_DELIVERY = 60.0  # seconds that the end of a run waits for its last delivery, at most
 
 
 class MongoObserver(RunObserver):
-    """Tells a MongoDB what stands in a run's folder, whenever there is news and it answers.
+    """Delivers what a run's folder holds to a MongoDB, whenever there is news and it answers.
 
-    The run never waits for it: an event only wakes the courier. What a database that was away has
+    The run never waits for it: an event only wakes the thread. What a database that was away has
     missed lies in the folder, and is delivered when it returns, or later by
     `python -m experiments.tracking sync`.
 
     Args:
       server: where to.
       folder: of the run.
-      say: prints a line.
+      log: prints a line.
     """
 
-    priority = 10  # Sacred tells the higher ones first: files come before databases
+    priority = 10  # Sacred calls the higher ones first: files come before databases
 
-    def __init__(self, server: Server, folder: Path, say: Callable[[str], None], pause: float):
-        self.server, self.folder, self.say, self.pause = server, folder, say, pause
-        self.delivery = Delivery(folder, lambda line: say(f"warning: {redacted(line)}"))
+    def __init__(self, server: Server, folder: Path, log: Callable[[str], None], pause: float):
+        self.server, self.folder, self.log, self.pause = server, folder, log, pause
+        self.delivery = Delivery(folder, lambda line: log(f"warning: {redacted(line)}"))
         self.away = self.useless = False
         self._failed, self._told = 0.0, set[str]()
         self._answered, self._news, self._over = (threading.Event() for _ in range(3))
         self._started = threading.Event()
-        self._thread = threading.Thread(target=self._work, name=f"courier {folder}", daemon=True)
+        self._thread = threading.Thread(
+            target=self._work, name=f"delivery of {folder}", daemon=True
+        )
         self._thread.start()
         if not self._answered.wait(PATIENCE + GRACE):  # a name that is being looked up, say
             self._complain(TimeoutError())
@@ -77,10 +79,10 @@ class MongoObserver(RunObserver):
     def join(self):
         """Wait for the last delivery, a while; say so when it could not be made."""
         if self._over.is_set():
-            self._thread.join(GRACE if self.away else FAREWELL)
+            self._thread.join(GRACE if self.away else LAST_DELIVERY)
             if self._thread.is_alive() or self.away:
                 command = f"python -m experiments.tracking sync {self.folder} --mongo URL"
-                self.say(
+                self.log(
                     f"MongoDB at {self.server.shown} has not got all of it; deliver: {command}"
                 )
 
@@ -122,13 +124,13 @@ class MongoObserver(RunObserver):
         else:
             if self.away:
                 self.away = False
-                self.say(f"MongoDB at {self.server.shown} answers; it is told what it has missed")
+                self.log(f"MongoDB at {self.server.shown} answers; it gets what it has missed")
 
     def _complain(self, error: Exception) -> None:
         self._failed = time.monotonic()
         if not self.away:
             self.away = True
-            self.say(
+            self.log(
                 f"warning: MongoDB at {self.server.shown}: {reason(error)}; "
                 "the run is recorded in files, and what is missing there can follow"
             )
@@ -136,13 +138,13 @@ class MongoObserver(RunObserver):
     def _tell(self, line: str) -> None:
         if line not in self._told:
             self._told.add(line)
-            self.say(line)
+            self.log(line)
 
 
 def mongo_observer(
     url: str,
     folder: Path,
-    say: Callable[[str], None] = lambda line: print(line, file=sys.stderr),
+    log: Callable[[str], None] = lambda line: print(line, file=sys.stderr),
     pause: float = PAUSE,
 ) -> MongoObserver | None:
     """An observer for the database at `url`, which may be away, now or later.
@@ -161,9 +163,9 @@ def mongo_observer(
       ValueError: not such a text.
     """
     if f"{HIDDEN}@" in url:
-        say(
+        log(
             f"warning: tracking.mongo={redacted(url)}: passwords are not recorded; "
             "without the whole address the run is recorded in files alone"
         )
         return None
-    return MongoObserver(Server(url, PATIENCE), folder, say, pause)
+    return MongoObserver(Server(url, PATIENCE), folder, log, pause)

@@ -22,7 +22,7 @@ from common.files import locked, write_json, write_text
 RUN, CONFIG, INFO, LOG = "run.json", "config.json", "info.json", "cout.txt"
 CURVES, JOURNAL = "metrics.json", "metrics.jsonl"
 ALIVE = ".alive"  # locked for as long as a process records here
-RESERVE = ".reserve"  # makes room for the last words of a run on a full disk
+RESERVE = ".reserve"  # makes room for the final record of a run on a full disk
 SILENCE = datetime.timedelta(minutes=10)  # after that a run on another machine counts as dead
 KEYS = ("steps", "values", "timestamps")
 
@@ -71,12 +71,12 @@ def open_journal(folder: Path) -> Appended:
 
 
 def read_curves(
-    folder: Path, say: Callable[[str], None], start: int = 0
+    folder: Path, log: Callable[[str], None], start: int = 0
 ) -> Iterator[tuple[dict[str, dict[str, list]], int]]:
     """Yield ({metric: {"steps": […], "values": […], "timestamps": […]}}, place behind it).
 
     Args:
-      say: is told of lines that cannot be read; they are left out.
+      log: prints lines that cannot be read; they are left out.
       start: a place to read from.
     """
     path = folder / JOURNAL
@@ -94,7 +94,7 @@ def read_curves(
             try:
                 entry = _checked(json.loads(line), path)
             except ValueError:
-                say(f"{path}: the line before byte {place} is not a record of curves; left out")
+                log(f"{path}: the line before byte {place} is not a record of curves; left out")
                 continue
             yield entry, place
 

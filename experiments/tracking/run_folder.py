@@ -34,7 +34,7 @@ __all__ = ["RunFolder", "add_sources", "has_git", "mongo_observer", "parse_url",
 
 OFTEN = 5000  # points of curves up to which metrics.json is rewritten at every heartbeat
 GROWTH = 1.25  # and by how much they grow from one rewriting to the next afterwards
-RESERVED = 1 << 17  # bytes that are kept for the last words of a run on a full disk
+RESERVED = 1 << 17  # bytes that are kept for the final record of a run on a full disk
 ATTEMPTS = 20  # at a lock that somebody may hold for a moment, to see whether a run is alive
 
 
@@ -51,10 +51,10 @@ class RunFolder(FileStorageObserver):
     record waits in memory, after one warning, and the run goes on.
     """
 
-    def __init__(self, folder: str | os.PathLike, say: Callable[[str], None] = warn):
+    def __init__(self, folder: str | os.PathLike, log: Callable[[str], None] = warn):
         folder = Path(folder)
         super().__init__(folder.parent)
-        self.folder, self.say = folder, say
+        self.folder, self.log = folder, log
         self._held = contextlib.ExitStack()
         self._waiting: list[bytes] = []
         self._points = self._written = self._settled = 0
@@ -89,7 +89,7 @@ class RunFolder(FileStorageObserver):
         except ValueError as error:
             kept = _next_free(self.folder / records.CURVES)
             os.replace(self.folder / records.CURVES, kept)
-            self.say(f"warning: {error}; kept as {kept.name}")
+            self.log(f"warning: {error}; kept as {kept.name}")
             self._journal = records.open_journal(self.folder)
         self._points = self._written = records.write_curves(self.folder)
 
@@ -195,7 +195,7 @@ class RunFolder(FileStorageObserver):
         except OSError as error:
             if not self._warned:
                 self._warned = True
-                self.say(
+                self.log(
                     f"warning: {self.folder}: the record cannot be written ({error.strerror}); "
                     "the run goes on, and the record follows when it can be"
                 )
@@ -213,7 +213,7 @@ class RunFolder(FileStorageObserver):
         done.append(self._patiently(self.save_cout))
         if not all(done):
             state = "" if done[0] else ", even its end is missing"
-            self.say(f"warning: {self.folder}: the record is incomplete{state}")
+            self.log(f"warning: {self.folder}: the record is incomplete{state}")
         self._held.close()
 
 

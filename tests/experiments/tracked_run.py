@@ -13,7 +13,7 @@ from experiments.tracking.run_folder import RunFolder
 STEPS = 40
 
 
-def small_run(folder: Path, url: str, seconds: float = 0.0, say=print) -> None:
+def small_run(folder: Path, url: str, seconds: float = 0.0, log=print) -> None:
     """Record curves, output and one artifact in a folder and, where there is a URL, a database."""
     SETTINGS.CAPTURE_MODE = "sys"
     root = Path(__file__).parents[2]
@@ -34,9 +34,9 @@ def small_run(folder: Path, url: str, seconds: float = 0.0, say=print) -> None:
         _run.add_artifact(folder / "separator" / "weights.bin")
         return {"SDR/drums": np.float64(3.5)}
 
-    experiment.observers = [RunFolder(folder, say)]
+    experiment.observers = [RunFolder(folder, log)]
     if url:
-        experiment.observers.append(mongo_observer(url, folder, say, pause=0.1))
+        experiment.observers.append(mongo_observer(url, folder, log, pause=0.1))
     experiment.run(options={"--beat-interval": 0.1, "--loglevel": "ERROR"})
 
 

@@ -1,7 +1,7 @@
 """Excerpts to listen to: the worst, the median and the best song of each run, separated again.
 
 Ten seconds around the place where the reference is loudest, with some seconds on both sides that
-are separated too and cut off, so that the separator hears what comes before and after.
+are separated too and cut off, so that the separator has what comes before and after.
 """
 
 import math
@@ -16,16 +16,16 @@ from common.cli import one_line, progress
 from datasets.sources import read_sources, source_stems
 from datasets.track import Track
 from experiments.compare.comparison import Comparison
-from experiments.compare.curves import Say
+from experiments.compare.curves import Log
 from experiments.compare.run import RecordedRun, config_for_separating
 
 SECONDS, BESIDE = 10.0, 4.0
-EVERYBODY = 3  # so many runs are heard in every song; more of them only in their own
+EVERYBODY = 3  # so many runs are played in every song; more of them only in their own
 RANKS = ("worst", "median", "best")
 
 
 @dataclass
-class Heard:
+class RunEstimate:
     """What one run makes of an excerpt.
 
     Attributes:
@@ -50,7 +50,7 @@ class Excerpt:
       start: in seconds.
       mixture, reference: float32 (samples, channels).
       sample_rate: in Hz.
-      heard: the runs.
+      estimates: of the runs.
     """
 
     song: str
@@ -59,12 +59,12 @@ class Excerpt:
     mixture: np.ndarray
     reference: np.ndarray
     sample_rate: int
-    heard: list[Heard] = field(default_factory=list)
+    estimates: list[RunEstimate] = field(default_factory=list)
 
     @property
     def score(self) -> float:
-        """Mean score of the song, dB: the worst songs are heard first."""
-        scores = [heard.score for heard in self.heard if math.isfinite(heard.score)]
+        """Mean score of the song, dB: the worst songs come first."""
+        scores = [one.score for one in self.estimates if math.isfinite(one.score)]
         return float(np.mean(scores)) if scores else math.inf
 
 
@@ -94,16 +94,16 @@ def ranked(scores: dict[str, float]) -> dict[str, tuple[str, ...]]:
     return found
 
 
-def excerpts(comparison: Comparison, source: str, say: Say) -> list[Excerpt]:
-    """Separate what is to be heard; a run whose songs or separator are gone is told."""
+def excerpts(comparison: Comparison, source: str, log: Log) -> list[Excerpt]:
+    """Separate what is to be played; a run whose songs or separator are gone is reported."""
     places: dict[str, dict[str, Place]] = {}
     for run in comparison.runs:
         if run.name in comparison.scores:
             try:
                 places[run.name] = tracks(run, source)
             except Exception as error:  # whatever it is, the rest of the report is worth having
-                say(f"{run.folder}: nothing to listen to: {one_line(error)}")
-    wanted = _wanted(comparison, source, places, say)
+                log(f"{run.folder}: nothing to listen to: {one_line(error)}")
+    wanted = _wanted(comparison, source, places, log)
     found: dict[tuple, Excerpt] = {}
     separators: dict[str, Any] = {}
     for key, song, run in progress(wanted, desc="excerpts", unit="song"):
@@ -112,25 +112,25 @@ def excerpts(comparison: Comparison, source: str, say: Say) -> list[Excerpt]:
             if run.name not in separators:
                 separators[run.name] = None
                 separators[run.name] = load(run, place.config)
-            if separators[run.name] is None:  # told already
+            if separators[run.name] is None:  # reported already
                 continue
             if key not in found:
                 found[key] = cut(place, source, song)
             estimate = separated(separators[run.name], place, found[key], source)
         except Exception as error:
             what = f"{song}: " if separators[run.name] is not None else ""
-            say(f"{run.folder}: {what}nothing to listen to: {one_line(error)}")
+            log(f"{run.folder}: {what}nothing to listen to: {one_line(error)}")
             continue
         scores = comparison.per_song(run, source, comparison.metrics[0])
         ranks = ranked(scores).get(song, ())
-        found[key].heard.append(Heard(run, ranks, scores.get(song, math.nan), estimate))
+        found[key].estimates.append(RunEstimate(run, ranks, scores.get(song, math.nan), estimate))
     for excerpt in found.values():
-        excerpt.heard.sort(key=lambda heard: heard.run.colour)
-    return sorted((e for e in found.values() if e.heard), key=lambda e: (e.score, e.song))
+        excerpt.estimates.sort(key=lambda one: one.run.colour)
+    return sorted((e for e in found.values() if e.estimates), key=lambda e: (e.score, e.song))
 
 
 def _wanted(
-    comparison: Comparison, source: str, places: dict[str, dict[str, Place]], say: Say
+    comparison: Comparison, source: str, places: dict[str, dict[str, Place]], log: Log
 ) -> list[tuple[tuple, str, RecordedRun]]:
     """(song's key, its name, run) of all that is to be separated, run by run."""
     runs = [run for run in comparison.runs if run.name in places]
@@ -141,7 +141,7 @@ def _wanted(
         for song in ranked(scores):
             place = places[run.name].get(song)
             if place is None:
-                say(f"{run.folder}: {song}: nothing to listen to: the song is no longer there")
+                log(f"{run.folder}: {song}: nothing to listen to: the song is no longer there")
                 continue
             keys.setdefault(place.key(source))
             own.add((place.key(source), run.name))

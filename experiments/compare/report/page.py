@@ -31,17 +31,17 @@ class Parts:
 
     Attributes:
       title: of the page.
-      told: what was left out and why, one line each.
+      notes: what was left out and why, one line each.
       curves: SVG; None where no run has curves.
       boxes: {source: SVG}.
       remarks: what to know about the box plots.
       heat_maps: {source: data URI of a picture}.
-      excerpts: what is heard.
-      silent: what cannot be heard and why, one line each.
+      excerpts: what is played.
+      silent: what cannot be played and why, one line each.
     """
 
     title: str
-    told: Sequence[str] = ()
+    notes: Sequence[str] = ()
     curves: str | None = None
     boxes: dict[str, str] = field(default_factory=dict)
     remarks: Sequence[str] = ()
@@ -52,14 +52,14 @@ class Parts:
 
 def page(comparison: Comparison, parts: Parts) -> str:
     """The whole page."""
-    heard = listening(parts.excerpts, *comparison.metrics[:1])
+    players = listening(parts.excerpts, *comparison.metrics[:1])
     sections = {
         "table": ("Runs", _table(comparison) + f'<p class="faint">{_text(legend(comparison))}</p>'),
         "curves": ("Training", _figure(parts.curves, "Training curves") if parts.curves else ""),
         "boxes": ("Scores", _boxes(parts)),
         "heat": ("alpha × beta", _heat_maps(parts)),
         "songs": ("Songs", _songs(comparison) if comparison.scores else ""),
-        "listening": ("Listening", _told(parts.silent) + heard),
+        "listening": ("Listening", _notes(parts.silent) + players),
     }
     there = {name: (title, body) for name, (title, body) in sections.items() if body}
     links = "".join(f'<a href="#{name}">{title}</a>' for name, (title, _) in there.items())
@@ -78,7 +78,7 @@ def page(comparison: Comparison, parts: Parts) -> str:
         f"<header><h1>{title}</h1></header>"
         f'<div class="bar"><nav aria-label="Sections">{links}</nav>'
         f"{_chips(comparison)}</div>"
-        + _told(parts.told)
+        + _notes(parts.notes)
         + f'<main>{body}</main><script type="application/json" id="data">{data}</script>'
         f"<script>{script}</script></body></html>\n"
     )
@@ -148,19 +148,19 @@ def _part(comparison: Comparison, rows: Sequence[Fact], label: str) -> str:
 
 def _row(label: str, cells: Sequence[str]) -> str:
     """A line of the table; long values may break, a gain before its interval."""
-    told = "".join(
+    cells = "".join(
         f'<td class="text">{_text(cell)}</td>'
         if len(cell) > 16 and not cell.endswith("]")
         else f"<td>{_text(cell).replace(', ', ',&nbsp;')}</td>"
         for cell in cells
     )
-    return f'<tr><th scope="row">{label}</th>{told}</tr>'
+    return f'<tr><th scope="row">{label}</th>{cells}</tr>'
 
 
-def _told(lines: Sequence[str]) -> str:
+def _notes(lines: Sequence[str]) -> str:
     """What was left out."""
-    told = "".join(f"<p>{_text(line)}</p>" for line in lines)
-    return f'<div class="told" role="note">{told}</div>' if told else ""
+    cells = "".join(f"<p>{_text(line)}</p>" for line in lines)
+    return f'<div class="note" role="note">{cells}</div>' if cells else ""
 
 
 def _figure(svg: str, label: str) -> str:
@@ -219,9 +219,9 @@ def _data(comparison: Comparison) -> dict[str, Any]:
     """Scores for the page's script; null where there is none."""
     songs = comparison.songs()
     runs = [run for run in comparison.runs if run.name in comparison.scores]
-    told = [{"name": r.name, "colour": r.colour, "paint": swatch(r)} for r in runs]
+    cells = [{"name": r.name, "colour": r.colour, "paint": swatch(r)} for r in runs]
     if not songs:
-        return {"songs": [], "runs": told}
+        return {"songs": [], "runs": cells}
     scores: dict[str, Any] = {}
     for source in comparison.sources:
         for metric in comparison.metrics:
@@ -229,7 +229,7 @@ def _data(comparison: Comparison) -> dict[str, Any]:
             columns = [[_rounded(each.get(song)) for song in songs] for each in found]
             scores.setdefault(source, {})[metric] = columns
     base = runs.index(comparison.baseline) if comparison.baseline in runs else None
-    return {"songs": songs, "runs": told, "baseline": base, "scores": scores}
+    return {"songs": songs, "runs": cells, "baseline": base, "scores": scores}
 
 
 def _rounded(value: float | None) -> float | None:

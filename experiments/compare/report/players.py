@@ -5,63 +5,63 @@ import math
 from collections.abc import Sequence
 
 from experiments.compare.report import clips
-from experiments.compare.report.excerpts import SECONDS, Excerpt, Heard
+from experiments.compare.report.excerpts import SECONDS, Excerpt, RunEstimate
 from experiments.compare.report.plots import colour
 
 
 def listening(excerpts: Sequence[Excerpt], metric: str = "") -> str:
-    """The section of the page; "" where there is nothing to hear."""
+    """The section of the page; "" where there is nothing to play."""
     if not excerpts:
         return ""
     legend = (
         f"Each run's worst, median and best song in {excerpts[0].source} {metric}: ten seconds "
-        "around the loudest place of the reference, separated again by themselves, all takes of a "
+        "around the loudest place of the reference, separated again by themselves, all sounds of a "
         "song at one level. Error: estimate minus reference. "
         "Another take of the same song goes on at the same place; a click in a picture seeks. "
         f"Pictures: {clips.LOWEST_HZ:g} Hz to half the sample rate, logarithmic, "
         f"{clips.RANGE:g} dB below the mixture's loudest."
     )
-    takes = sum(2 + 2 * len(excerpt.heard) for excerpt in excerpts)
-    kbps = clips.kbps_of(takes, SECONDS)
+    sounds = sum(2 + 2 * len(excerpt.estimates) for excerpt in excerpts)
+    kbps = clips.kbps_of(sounds, SECONDS)
     songs = "".join(_excerpt(excerpt, kbps) for excerpt in excerpts)
     return f'<p class="faint">{html.escape(legend)}</p>{songs}'
 
 
 def _excerpt(excerpt: Excerpt, kbps: float) -> str:
     """One song: mixture and reference, then what each run makes of it."""
-    takes = [excerpt.mixture, excerpt.reference]
-    for heard in excerpt.heard:
-        takes += [heard.estimate, heard.estimate - excerpt.reference]
-    factor = clips.loudness_factor(*takes)
+    sounds = [excerpt.mixture, excerpt.reference]
+    for one in excerpt.estimates:
+        sounds += [one.estimate, one.estimate - excerpt.reference]
+    factor = clips.loudness_factor(*sounds)
     rate = excerpt.sample_rate
-    shown = [clips.spectrogram(take * factor, rate) for take in takes]
+    shown = [clips.spectrogram(take * factor, rate) for take in sounds]
     top = float(shown[0].max())
     cards = []
     labels = ["mixture", f"reference: {excerpt.source}"] + ["estimate", "error"] * len(
-        excerpt.heard
+        excerpt.estimates
     )
-    for take, levels, label in zip(takes, shown, labels):
+    for take, levels, label in zip(sounds, shown, labels):
         sound = clips.uri(clips.opus(take * factor, rate, kbps), "audio/ogg")
         picture = clips.uri(clips.picture(levels, top), "image/webp")
         cards.append(_take(sound, picture, len(take) / rate, rate, label))
     pairs = [f'<div class="pair"><p>the song</p>{cards[0]}{cards[1]}</div>']
-    for place, heard in enumerate(excerpt.heard, 1):
-        pairs.append(_pair(heard, cards[2 * place] + cards[2 * place + 1]))
+    for place, one in enumerate(excerpt.estimates, 1):
+        pairs.append(_pair(one, cards[2 * place] + cards[2 * place + 1]))
     minutes, seconds = divmod(int(excerpt.start), 60)
     song = html.escape(excerpt.song)
     return (
         f'<article class="song" data-song="{song}"><h3>{song} '
         f'<span class="faint">from {minutes}:{seconds:02d}</span></h3>'
-        f'<div class="takes">{"".join(pairs)}</div></article>'
+        f'<div class="sounds">{"".join(pairs)}</div></article>'
     )
 
 
-def _pair(heard: Heard, cards: str) -> str:
-    ranks = f", its {' and '.join(heard.ranks)} song" if heard.ranks else ""
-    score = f"{heard.score:.2f} dB".replace("-", "−") if math.isfinite(heard.score) else "no score"
+def _pair(one: RunEstimate, cards: str) -> str:
+    ranks = f", its {' and '.join(one.ranks)} song" if one.ranks else ""
+    score = f"{one.score:.2f} dB".replace("-", "−") if math.isfinite(one.score) else "no score"
     return (
-        f'<div class="pair run-{heard.run.colour}" style="--run:{colour(heard.run)}">'
-        f"<p><b>{html.escape(heard.run.name)}</b> {score}{ranks}</p>{cards}</div>"
+        f'<div class="pair run-{one.run.colour}" style="--run:{colour(one.run)}">'
+        f"<p><b>{html.escape(one.run.name)}</b> {score}{ranks}</p>{cards}</div>"
     )
 
 

@@ -160,9 +160,9 @@ def test_alpha_and_beta_make_a_heat_map(tmp_path):
 def test_the_source_that_validation_hears_is_heard(tmp_path, monkeypatch, capsys):
     asked = []
 
-    def excerpts(comparison, source, say):
+    def excerpts(comparison, source, log):
         asked.append((source, [run.name for run in comparison.runs]))
-        say("nothing today")
+        log("nothing today")
         return []
 
     monkeypatch.setattr(runs.compared_excerpts, "excerpts", excerpts)

@@ -167,7 +167,7 @@ def test_a_server_killed_in_the_middle_is_told_what_it_missed_when_it_returns(tm
 
 def test_what_a_dead_server_lacks_is_delivered_once(tmp_path, another, capsys):
     said, folders = [], [tmp_path / "runs" / name for name in ("one", "deep/two")]
-    small_run(folders[0], another.url, say=said.append)
+    small_run(folders[0], another.url, log=said.append)
     assert len([line for line in said if line.startswith("warning")]) == 1
     assert f"sync {folders[0]} --mongo URL" in said[-1]
     small_run(folders[1], "")

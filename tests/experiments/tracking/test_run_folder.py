@@ -25,8 +25,8 @@ ROOT = Path(__file__).parents[3]
 NOW = datetime.datetime(2026, 1, 2)
 
 
-def start(folder, say=print):
-    observer = RunFolder(folder, say)
+def start(folder, log=print):
+    observer = RunFolder(folder, log)
     info = {"base_dir": ".", "sources": [], "name": "dssgan"}
     what = (info, "train", {"hostname": platform.node()}, NOW, {"seed": 1}, {}, None)
     assert observer.started_event(*what) == folder.name
