@@ -14,19 +14,19 @@ Log = Callable[[str], None]
 
 def read_curves(folder: Path, log: Log) -> dict[str, list[tuple[int, float, str]]]:
     """{name: [(step, value, time)]} as they were recorded; what is damaged is reported."""
-    curves: dict[str, list[tuple[int, float, str]]] = {}
     try:
-        for entry, _ in records.read_curves(folder, log):
-            for name, points in entry.items():
-                rows = zip(points["steps"], points["values"], points["timestamps"])
-                curves.setdefault(name, []).extend(
-                    (step, float(value), str(time))
-                    for step, value, time in rows
-                    if isinstance(step, int) and isinstance(value, int | float)
-                )
+        found = records.whole_curves(folder, log)
     except (ValueError, OSError) as error:
         log(f"{one_line(error)}; its curves are left out")
-    return curves
+        return {}
+    return {
+        name: [
+            (step, float(value), str(time))
+            for step, value, time in zip(points["steps"], points["values"], points["timestamps"])
+            if isinstance(step, int) and isinstance(value, int | float)
+        ]
+        for name, points in found.items()
+    }
 
 
 def counted(

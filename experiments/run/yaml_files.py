@@ -51,8 +51,12 @@ def read_yaml(path: str | os.PathLike) -> dict[str, Any]:
     path = Path(path)
     if path.suffix not in (".yaml", ".yml"):
         known = [file.stem for file in RECIPES.glob("*.yaml")]
-        hint = "name=value or the name of a recipe" if "." not in path.name else "a .yaml file"
-        raise UsageError(f"{path}: expected {hint} after 'with'{nearest(str(path), known)}")
+        if "." in path.name:
+            raise UsageError(f"{path}: expected a .yaml file after 'with'")
+        raise UsageError(
+            f"{path}: expected name=value after 'with', or the name of a recipe"
+            f"{nearest(str(path), known)}"
+        )
     try:
         values = yaml.load(path.read_text("utf-8"), _Loader)
     except FileNotFoundError:
@@ -71,7 +75,7 @@ def _missing(path: Path) -> str:
     if path.parent.name == "experiments" and (RECIPES / path.name).exists():
         return f"{path}: recipes are in experiments/recipes now: with {path.stem}"
     known = ", ".join(sorted(file.stem for file in RECIPES.glob("*.yaml")))
-    return f"{path}: no such configuration (recipes: {known})"
+    return f"{path}: no such configuration (in experiments/recipes/: {known})"
 
 
 def literal(text: str) -> Any:

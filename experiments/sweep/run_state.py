@@ -9,7 +9,7 @@ from typing import Any
 
 from common.files import write_json
 from experiments.sweep.guard import LOG, STOP
-from experiments.tracking.records import read_curves
+from experiments.tracking.records import whole_curves
 
 TAIL = 65536  # bytes of a log that are looked at
 EPOCH = re.compile(r"^epoch (\d+)/(\d+) ", re.MULTILINE)
@@ -92,15 +92,13 @@ def let_run(folder: Path) -> None:
 
 def _validations(folder: Path) -> dict[str, tuple[list[int], list[float]]]:
     """{metric: (updates, scores)} of all validations; empty where the record is damaged."""
-    found: dict[str, tuple[list[int], list[float]]] = {}
     with contextlib.suppress(OSError, ValueError):
-        for entry, _ in read_curves(folder, lambda line: None):
-            for name, points in entry.items():
-                if name.startswith("validation/"):
-                    steps, values = found.setdefault(name, ([], []))
-                    steps += points["steps"]
-                    values += points["values"]
-    return found
+        return {
+            name: (points["steps"], points["values"])
+            for name, points in whole_curves(folder).items()
+            if name.startswith("validation/")
+        }
+    return {}
 
 
 def _is_number(value: Any) -> bool:

@@ -99,14 +99,29 @@ def read_curves(
             yield entry, place
 
 
-def write_curves(folder: Path) -> int:
-    """Write the journal once more in Sacred's form; returns how many points there are."""
+def whole_curves(
+    folder: Path, log: Callable[[str], None] = lambda line: None
+) -> dict[str, dict[str, list]]:
+    """{metric: {"steps": […], "values": […], "timestamps": […]}} of a whole run.
+
+    Args:
+      log: prints lines that cannot be read; they are left out.
+
+    Raises:
+      ValueError: the curves are damaged. OSError: they cannot be read.
+    """
     curves: dict[str, dict[str, list]] = {}
-    for entry, _ in read_curves(folder, lambda line: None):
+    for entry, _ in read_curves(folder, log):
         for name, points in entry.items():
             found = curves.setdefault(name, {key: [] for key in KEYS})
             for key in KEYS:
                 found[key] += points[key]
+    return curves
+
+
+def write_curves(folder: Path) -> int:
+    """Write the journal once more in Sacred's form; returns how many points there are."""
+    curves = whole_curves(folder)
     if curves:
         write_text(folder / CURVES, json.dumps(curves) + "\n")
     return sum(len(points["steps"]) for points in curves.values())

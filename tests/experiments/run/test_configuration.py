@@ -4,11 +4,12 @@ import pytest
 import yaml
 
 from common.cli import UsageError
+from common.files import ROOT
 from dssgan.config.mappings import to_dict
 from dssgan.config.schema import from_dict
 from experiments.run.configuration import configure
 from experiments.run.folder import RECORD, run_folder, write_record
-from experiments.run.yaml_files import HERE, dump, literal, read_yaml
+from experiments.run.yaml_files import RECIPES, dump, literal, read_yaml
 
 
 @pytest.mark.parametrize(
@@ -55,10 +56,10 @@ def test_later_words_beat_earlier_ones(tmp_path):
 
 
 def test_the_recipes_are_valid_and_the_paper_is_exact():
-    for path in HERE.glob("*.yaml"):
+    for path in RECIPES.glob("*.yaml"):
         assert path.read_text("utf-8").startswith("# "), "the header states command, time, score"
         from_dict(read_yaml(path))
-    paper = from_dict(read_yaml(HERE / "meta_tasnet_musdb18.yaml"))
+    paper = from_dict(read_yaml(RECIPES / "meta_tasnet_musdb18.yaml"))
     default = from_dict({})
     for section in ("optimiser", "schedule", "supervised", "validation"):
         assert getattr(paper, section) == getattr(default, section), section
@@ -69,7 +70,7 @@ def test_the_recipes_are_valid_and_the_paper_is_exact():
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["nowhere.yaml"], "nowhere.yaml: no such configuration (in experiments/: "),
+        (["nowhere.yaml"], "nowhere.yaml: no such configuration (in experiments/recipes/: "),
         (["seed"], "expected name=value after 'with'"),
         (["seed=x"], "seed='x': expected a whole number"),
         (["data.augmentation.gian=3"], "did you mean data.augmentation.gain?"),
@@ -155,3 +156,31 @@ def test_passwords_are_not_written_down(tmp_path):
     assert "secret" not in text
     assert yaml.safe_load(text)["tracking"]["mongo"] == "mongodb://***@host/db"
     assert set(to_dict(config)) == set(yaml.safe_load(text))
+
+
+def test_a_recipe_has_a_bare_name_and_a_path_still_works(monkeypatch, tmp_path):
+    monkeypatch.chdir(ROOT)
+    by_name, _, origin = configure(["drums_small", "seed=2"])
+    by_path, _, _ = configure(["experiments/recipes/drums_small.yaml", "seed=2"])
+    assert by_name == by_path
+    assert by_name.seed == 2
+    assert origin == "experiments/recipes/drums_small.yaml"
+    for word, message in (
+        (
+            "experiments/drums_small.yaml",
+            "recipes are in experiments/recipes now: with drums_small",
+        ),
+        (
+            "drums_smal",
+            r"expected name=value after .with., or the name of a recipe; did you mean .?drums_small",
+        ),
+        (
+            "experiments/nothing.yaml",
+            r"no such configuration \(in experiments/recipes/: bandsplit_drums, ",
+        ),
+    ):
+        with pytest.raises(UsageError, match=message) as caught:
+            configure([word])
+        assert "\n" not in str(caught.value)
+    monkeypatch.chdir(tmp_path)
+    assert configure(["demo"])[0].model.name == "multistage"
