@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from common.digests import facts_digest
-from datasets.midi.file import META, TEMPO, USUAL_TEMPO, Song
+from datasets.midi.file import META, TEMPO, USUAL_TEMPO, MidiSong
 
 DRUMS = 9  # channel 10 as people count
 NOTE_OFF, NOTE_ON, PROGRAM = 0x80, 0x90, 0xC0
@@ -34,10 +34,10 @@ class Note(NamedTuple):
     track: int
 
 
-class Clock:
+class TempoMap:
     """Ticks of a song to seconds and back, through all its changes of tempo."""
 
-    def __init__(self, song: Song):
+    def __init__(self, song: MidiSong):
         self._ticks, self._seconds, self._lengths = [0], [0.0], [USUAL_TEMPO / 1e6 / song.division]
         for tick, _, data in song.events:
             if data[0] == META and data[1] == TEMPO:
@@ -59,9 +59,9 @@ class Clock:
         return self._ticks[place] + int((seconds - self._seconds[place]) / self._lengths[place])
 
 
-def notes(song: Song) -> list[Note]:
+def notes(song: MidiSong) -> list[Note]:
     """All notes, by their beginnings. One that is never ended lasts to the last event."""
-    clock = Clock(song)
+    clock = TempoMap(song)
     programs = [0] * 16
     open_notes: dict[tuple[int, int], deque] = defaultdict(deque)
     found: list[Note] = []

@@ -11,7 +11,7 @@ import re
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 
-from datasets.midi.file import INSTRUMENT, META, NAME, Event, Song
+from datasets.midi.file import INSTRUMENT, META, NAME, Event, MidiSong
 from datasets.midi.notes import DRUMS, NOTE_ON, PROGRAM, Note, sounding
 
 STEMS = ("drums", "bass", "other", "vocals")
@@ -30,7 +30,7 @@ ENOUGH = 0.1  # a lead is heard for at least this share of the song
 SINGLE = 0.8  # and plays single notes for at least this share of that
 
 
-def lead_channel(song: Song, played: Sequence[Note]) -> int | None:
+def lead_channel(song: MidiSong, played: Sequence[Note]) -> int | None:
     """The channel that a singer would take, or None.
 
     Of the channels that are heard for a tenth of the song or more, bass notes and drums aside:
@@ -73,7 +73,7 @@ def stem_of(channel: int, program: int, lead: int | None) -> str:
     return "vocals" if channel == lead else "other"
 
 
-def split(song: Song, lead: int | None) -> dict[str, list[Event]]:
+def split(song: MidiSong, lead: int | None) -> dict[str, list[Event]]:
     """The events of each stem of `STEMS`; those of a stem without notes stay, too."""
     stems: dict[str, list[Event]] = {stem: [] for stem in STEMS}
     programs = [0] * 16
@@ -94,7 +94,7 @@ def _mostly(played: Sequence[Note]) -> int:
     return Counter(note.program for note in played).most_common(1)[0][0]
 
 
-def _names(song: Song, played: Sequence[Note]) -> dict[int, str]:
+def _names(song: MidiSong, played: Sequence[Note]) -> dict[int, str]:
     """What a channel is called, by tracks that play on one channel alone."""
     channels = defaultdict(set)
     for note in played:

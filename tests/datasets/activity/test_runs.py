@@ -101,7 +101,7 @@ def test_the_recipe_holds_out_the_songs_that_its_authors_drew():
     """25 of 100 numbers without replacement, NumPy's legacy generator with seed 1337."""
     drawn = np.random.RandomState(1337).choice(100, 25, replace=False)
     for name in ("wavenet_multi", "wavenet_singing"):
-        recipe = yaml.safe_load((ROOT / "experiments" / f"{name}.yaml").read_text())
+        recipe = yaml.safe_load((ROOT / "experiments" / "recipes" / f"{name}.yaml").read_text())
         assert recipe["data"]["options"]["valid"] == sorted(drawn.tolist())
 
 
