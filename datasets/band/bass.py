@@ -111,22 +111,9 @@ def _bar(
 ) -> list[tuple[int, int, int, float]]:
     """(step, span in steps, note, force) of the notes of one bar."""
     root, fifth, steps, beat = bar.root, bar.fifth, bar.steps, bar.beat
-    half = max(beat // 2, 1)
     pick = float(rng.random())
     if kind in ("roots8", "roots16", "gallop", "octaves", "offbeat"):
-        size = 1 if kind in ("roots16", "gallop") else half
-        places = list(range(0, steps, size))
-        if kind == "gallop":
-            places = [step for step in places if step % beat != 1]
-        if kind == "offbeat":
-            places = [step for step in places if step % beat == half]
-        out = []
-        for step, span in _spans(places, steps):
-            note = root + (12 if kind == "octaves" and step % beat == half else 0)
-            if step >= steps - beat and pick < 0.2:
-                note = fifth
-            out.append((step, min(span, 2 * size), note, 0.9 if step % beat == 0 else 0.7))
-        return out
+        return _straight(kind, bar, pick)
     if kind == "long":
         if pick < 0.3:
             return [(0, steps // 2, root, 0.8), (steps // 2, steps - steps // 2, fifth, 0.7)]
@@ -159,6 +146,25 @@ def _bar(
                 note = root + 12
             span = min(span, 2)
         out.append((step, span, note, 0.95 if step % beat == 0 else 0.7))
+    return out
+
+
+def _straight(kind: str, bar: _Bar, pick: float) -> list[tuple[int, int, int, float]]:
+    """(step, span in steps, note, force) of a bar of even notes; `pick` is drawn, 0 to 1."""
+    root, fifth, steps, beat = bar.root, bar.fifth, bar.steps, bar.beat
+    half = max(beat // 2, 1)
+    size = 1 if kind in ("roots16", "gallop") else half
+    places = list(range(0, steps, size))
+    if kind == "gallop":
+        places = [step for step in places if step % beat != 1]
+    if kind == "offbeat":
+        places = [step for step in places if step % beat == half]
+    out = []
+    for step, span in _spans(places, steps):
+        note = root + (12 if kind == "octaves" and step % beat == half else 0)
+        if step >= steps - beat and pick < 0.2:
+            note = fifth
+        out.append((step, min(span, 2 * size), note, 0.9 if step % beat == 0 else 0.7))
     return out
 
 

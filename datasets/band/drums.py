@@ -1,4 +1,4 @@
-"""The drummer of the band: humanised grooves, ghost notes, fills, crashes; one stereo bus."""
+"""The drums of the band: humanised grooves, ghost notes, fills, crashes; one stereo bus."""
 
 from dataclasses import dataclass
 
@@ -56,10 +56,10 @@ def _choke(sound: np.ndarray, start: int, closings: list[int], sample_rate: int)
 
 
 def strokes(rng: np.random.Generator, song: BandSong) -> list[Stroke]:
-    """Decide on every hit of a song, in order of time."""
+    """Draw every hit of a song, in order of time."""
     style = song.style
     spread = float(rng.uniform(*style.jitter)) / 1000.0
-    # A drummer's habits: snare a little late, hats a little early.
+    # Each drum is a little early or late throughout a song.
     lean = {drum: float(rng.normal(0.0, 0.6 * spread)) for drum in kits.DRUMS}
     loose = float(rng.uniform(0.03, 0.16)) if style.jitter[1] > 2.0 else 0.03
     variation = float(rng.uniform(0.0, 0.12))

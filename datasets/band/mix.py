@@ -1,4 +1,4 @@
-"""The engineer of the band: tone, room, compression, ducking and levels of the four stems."""
+"""The mix of the band: tone, room, compression, ducking and levels of the four stems."""
 
 from dataclasses import dataclass
 

@@ -1,4 +1,4 @@
-"""The singer of the band: phrases, vowels, consonants, breaths and vibrato through formants.
+"""The vocals of the band: phrases, vowels, consonants, breaths and vibrato through formants.
 
 A pulse-like tone follows the melody; a short-time spectrum of it is shaped frame by frame by the
 formants of the vowels, and consonants and breath are noise put into the same frames.

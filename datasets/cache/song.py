@@ -26,7 +26,7 @@ class BrokenSong(ValueError):
 
 
 def rows_of(track: Track, mixture: bool) -> list[str]:
-    """Return what is stored of a song: a mixture that is not the sum of the stems, and the stems."""
+    """Return what is stored of a song: a mixture that is not its stems' sum, and the stems."""
     own = ["mixture"] if track.own_mixture and (mixture or not track.stems) else []
     return own + list(track.stems)
 

@@ -105,7 +105,12 @@ def listed(
     unpaired: Mapping[str, Iterable[Track]] | None = None,
     sources: Sequence[str] = ORDER,
 ) -> Lists:
-    """Return lists for `lists.write`: of songs, and of unpaired "mixtures" and solo recordings by source.
+    """Return lists for `lists.write`: of songs, and of unpaired recordings.
+
+    Args:
+      tracks: paired songs.
+      unpaired: "mixtures" and each source → recordings; None: none.
+      sources: what stands after the mixture, in that order.
 
     Raises:
       ValueError: a mixture or a source that is not an audio file of its own.

@@ -2,8 +2,8 @@
 
 Every .mid and .midi file below a folder that has drums and other notes is a song: drums are
 channel 10, bass the General MIDI basses, "vocals" a lead part if there is one, other the rest (see
-`datasets.midi.stems`). Songs are rendered when they are read; `python -m datasets prepare midi` does that
-once. Which split a song belongs to follows from its notes alone.
+`datasets.midi.stems`). Songs are rendered when they are read; `python -m datasets prepare midi`
+does that once. Which split a song belongs to follows from its notes alone.
 """
 
 import os

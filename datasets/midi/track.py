@@ -171,7 +171,7 @@ def length(played: Sequence[Note], longest: float) -> tuple[float, tuple[str, ..
 
 
 def ended(song: MidiSong, events: Sequence[Event], stop: float) -> bytes:
-    """Make a MIDI file of some events of a song, in which every note ends at `stop` seconds at last.
+    """Make a MIDI file of some events of a song, in which no note lasts beyond `stop` seconds.
 
     FluidSynth goes on for ever while a note is held: by a pedal, or for lack of its end.
     """

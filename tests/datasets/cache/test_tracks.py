@@ -97,7 +97,7 @@ def test_tracks_are_small_and_can_be_pickled(prepared):
 def test_reading_in_pieces(prepared, monkeypatch):
     track = load("cache", prepared[0])[0]
     whole = track.read("vocals")
-    monkeypatch.setattr(cache_tracks, "PIECE", 1000)
+    monkeypatch.setattr(cache_tracks, "MOST_BYTES", 1000)
     assert np.array_equal(track.read("vocals"), whole)
 
 

@@ -17,7 +17,7 @@ from datasets.midi import (
 )
 from datasets.midi import track as midi_track
 from datasets.midi.file import read
-from datasets.midi.stems import split
+from datasets.midi.stems import split as split_stems
 from datasets.midi.track import loudness, normalise
 from tests.datasets.caches import prepare
 
@@ -442,7 +442,7 @@ def test_notes_of_the_kit_become_those_of_general_midi(drummers):
     assert [e.data for e in song.events if e.data[0] == 0xC9] == [b"\xc9\x10"]
     keys = {note.key for note in notes.notes(song)}
     assert keys == {36, 37, 38, 42, 43, 44, 45, 46, 48, 49, 51, 53, 57, 59}
-    assert set(split(song, None)) == set(STEMS)
+    assert set(split_stems(song, None)) == set(STEMS)
 
 
 @pytest.mark.parametrize(
