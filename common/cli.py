@@ -1,4 +1,4 @@
-"""Manners of the command line: one-line errors, exit codes, progress that fits 80 columns.
+"""The command line: one-line errors, exit codes, progress that fits 80 columns.
 
 Exit codes: 0 done, 1 failed, 2 misuse, 130 interrupted. Tracebacks only with `--debug`.
 """
@@ -17,7 +17,7 @@ class UsageError(ValueError):
 
 
 def one_line(error: BaseException) -> str:
-    """The message of an error on one line that any terminal can print, without passwords."""
+    """Return the message of an error on one line that any terminal can print, without passwords."""
     if isinstance(error, OSError) and error.strerror:
         where = f"{error.filename}: " if error.filename is not None else ""
         text = f"{where}{error.strerror}"
@@ -57,7 +57,7 @@ def names(text: str | None) -> tuple[str, ...] | None:
     """Split a list of names at its commas, each name once; None stays None.
 
     Raises:
-      Misuse: no name in it.
+      UsageError: no name in it.
     """
     if text is None:
         return None
@@ -68,7 +68,7 @@ def names(text: str | None) -> tuple[str, ...] | None:
 
 
 def progress(iterable=None, **options) -> tqdm:
-    """A tqdm bar on standard error, at most 80 columns, silent when nobody watches."""
+    """A tqdm bar on standard error, at most 80 columns, silent where that is no terminal."""
     options.setdefault("ncols", 80)
     options.setdefault("disable", not sys.stderr.isatty())
     options.setdefault("file", sys.stderr)

@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM wait until the run can be left cleanly."""
+"""Ctrl-C and SIGTERM: deferred until the run can be left cleanly, or raised at once."""
 
 import contextlib
 import signal
@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 
 class Interrupted(KeyboardInterrupt):
-    """Somebody asked the run to stop.
+    """The run is to stop: Ctrl-C or SIGTERM.
 
     Attributes:
       code: the exit code of the process, 130 after Ctrl-C and 143 after SIGTERM.
@@ -20,7 +20,7 @@ class Interrupted(KeyboardInterrupt):
 
 
 class Request:
-    """Whether somebody asked to stop, and with which signal."""
+    """Whether the run is to stop, and by which signal."""
 
     def __init__(self):
         self.number: int | None = None

@@ -24,14 +24,14 @@ def each(function: Callable, jobs: Iterable[tuple], workers: int) -> Iterator[tu
         for job in jobs:
             yield job, function(*job)
         return
-    pool = ProcessPoolExecutor(
+    executor = ProcessPoolExecutor(
         min(workers, len(jobs)),
         mp_context=multiprocessing.get_context("spawn"),  # nothing inherited: no locks, no lockfile
         initializer=_begin,
         initargs=(os.getpid(),),
     )
     try:
-        futures = {pool.submit(function, *job): job for job in jobs}
+        futures = {executor.submit(function, *job): job for job in jobs}
         for future in as_completed(futures):
             yield futures[future], future.result()
     except BrokenProcessPool:
@@ -39,12 +39,12 @@ def each(function: Callable, jobs: Iterable[tuple], workers: int) -> Iterator[tu
             "a worker process was killed, perhaps for lack of memory; use fewer --workers"
         ) from None
     except BaseException:
-        pool.shutdown(wait=False, cancel_futures=True)
+        executor.shutdown(wait=False, cancel_futures=True)
         for child in multiprocessing.active_children():
             child.terminate()
         raise
     finally:
-        pool.shutdown(cancel_futures=True)
+        executor.shutdown(cancel_futures=True)
 
 
 def _begin(parent: int) -> None:

@@ -6,11 +6,11 @@ HIDDEN = "***"
 
 
 def redacted(text: str) -> str:
-    """A text without the users, the passwords and the secret options of the URLs in it.
+    """Return a text without the users, the passwords and the secret options of the URLs in it.
 
-    A password may hold any sign, also "@", "/" and blanks: whatever stands between the scheme and
-    the last "@" of a line goes, at the cost of text that was none. One slash behind the scheme is
-    enough, because that is what becomes of a URL that was taken for a path.
+    A password may contain any character, also "@", "/" and blanks: whatever stands between the
+    scheme and the last "@" of a line is removed, at the cost of text that is no password. One slash
+    behind the scheme is enough, because a URL that was read as a path has one.
     """
     text = re.sub(r"(\w+:/{1,2}).*@", rf"\1{HIDDEN}@", text)
     return re.sub(

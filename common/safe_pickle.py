@@ -1,15 +1,15 @@
 """An unpickler that runs nothing: what readers of files from others build on.
 
-Unpickling runs a small program, and any program may stand in a file. A reader names the few
-instructions that its files take and says itself what becomes of those that make objects, change
-them or call something; all others are refused.
+Unpickling runs a small program, and a file may hold any program. A reader names the few
+instructions that its files need, and implements those that make objects, change them or call
+something; all others are refused.
 """
 
 import pickle
 import pickletools
 from typing import Any
 
-# Instructions that a reader answers itself → its method.
+# Instructions that a reader implements → its method.
 _OWN = {
     "INST": "load_inst",
     "REDUCE": "load_reduce",
@@ -31,7 +31,7 @@ class _Instructions(dict):
     """Instructions by their codes; one that is not there is refused by its name."""
 
     def __init__(self, reader: type["SafeUnpickler"]):
-        wanted = reader.takes.split()
+        wanted = reader.instructions.split()
         for instruction in pickletools.opcodes:
             if instruction.name in wanted:
                 code = ord(instruction.code)
@@ -48,15 +48,15 @@ class _Instructions(dict):
 class SafeUnpickler(pickle._Unpickler):
     """The unpickler that Python itself is written with, less all that it could call.
 
-    The one in C has no place where a call could be refused. Subclasses answer `find_class`,
+    The one in C has no place where a call could be refused. Subclasses implement `find_class`,
     `load_reduce`, `load_build`, `fill` and `extend`, and `load_inst` where they take INST.
 
     Attributes:
-      takes: names of the instructions, with blanks between them.
-      files: what takes them, for messages. ending: of these.
+      instructions: names of the instructions that are run, with blanks between them.
+      files: the kind of files that need them, for messages. ending: of these messages.
     """
 
-    takes: str = ""
+    instructions: str = ""
     files: str = ""
     ending: str = ""
 
@@ -64,7 +64,7 @@ class SafeUnpickler(pickle._Unpickler):
         cls.dispatch = _Instructions(cls)
 
     def find_class(self, module: str, name: str) -> Any:
-        """What stands for a class or a function that the file names; nothing is imported."""
+        """Return what stands for a class or a function that the file names; nothing is imported."""
         raise NotImplementedError
 
     def load_inst(self) -> None:

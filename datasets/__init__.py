@@ -3,10 +3,11 @@
 `load(name, root)` gives the songs of a dataset as a list of `datasets.track.Track`.
 """
 
+import dataclasses
 import importlib
 import inspect
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 
 from common.suggest import nearest
 from datasets.sources import read_sources
@@ -25,7 +26,10 @@ __all__ = [
 
 
 class Loader:
-    """A dataset's `load` function, imported when the dataset is first asked for."""
+    """A dataset's `load` function, imported when the dataset is first loaded.
+
+    Options are the function's arguments; of one whose default is a dataclass, its fields.
+    """
 
     def __init__(self, module: str, function: str = "load"):
         self._module, self._function = module, function
@@ -34,8 +38,30 @@ class Loader:
         return getattr(importlib.import_module(self._module), self._function)
 
     def options(self) -> tuple[str, ...]:
-        """Names of the options that the loader takes."""
-        return tuple(name for name in inspect.signature(self._load()).parameters if name != "root")
+        """Return the names of the loader's options."""
+        return tuple(self._parameters())
+
+    def _parameters(self) -> dict[str, type | None]:
+        """Option → the dataclass that it is a field of, or None for an argument of its own."""
+        found: dict[str, type | None] = {}
+        for name, parameter in inspect.signature(self._load()).parameters.items():
+            if dataclasses.is_dataclass(parameter.default):
+                kind = type(parameter.default)
+                found |= {field.name: kind for field in dataclasses.fields(kind)}
+            elif name != "root":
+                found[name] = None
+        return found
+
+    def _arguments(self, options: Mapping[str, object]) -> dict[str, object]:
+        """The loader's arguments for options that are known."""
+        kinds = self._parameters()
+        arguments = {name: value for name, value in options.items() if kinds[name] is None}
+        for name, parameter in inspect.signature(self._load()).parameters.items():
+            kind = type(parameter.default)
+            values = {key: value for key, value in options.items() if kinds[key] is kind}
+            if values:
+                arguments[name] = kind(**values)
+        return arguments
 
     def __call__(
         self, root: str | os.PathLike | None = None, split: str | None = None, **options
@@ -48,8 +74,9 @@ class Loader:
         if split is not None and split not in SPLITS:
             raise ValueError(f"unknown split {split!r}{_known(split, SPLITS)}")
         if "split" in accepted:  # generated songs: as many as asked for, of that split
-            return self._load()(root, split=split, **options)
-        return [track for track in self._load()(root, **options) if split in (None, track.split)]
+            return self._load()(root, split=split, **self._arguments(options))
+        tracks = self._load()(root, **self._arguments(options))
+        return [track for track in tracks if split in (None, track.split)]
 
 
 DATASETS: dict[str, Loader] = {
@@ -101,9 +128,9 @@ def load(
 def load_readable(
     name: str, root: str | os.PathLike | None = None, split: str | None = None, **options
 ) -> tuple[list[Track], list[str]]:
-    """The songs of a dataset that can be read, and a line on each that cannot.
+    """Load the songs of a dataset that can be read, and a line on each that cannot.
 
-    Arguments and errors as of `load`; a loader that does not tell broken songs apart raises them.
+    Arguments and errors as of `load`; a loader without the option `broken` raises at the first.
     """
     broken: list[str] = []
     if "broken" in loader(name).options():
@@ -112,7 +139,7 @@ def load_readable(
 
 
 def loader(name: str) -> Loader:
-    """The loader of a dataset; ValueError for a name that is not in `DATASETS`."""
+    """Return the loader of a dataset; ValueError for a name that is not in `DATASETS`."""
     if name not in DATASETS:
         raise ValueError(f"unknown dataset {name!r}{_known(name, DATASETS)}")
     return DATASETS[name]

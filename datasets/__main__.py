@@ -6,11 +6,11 @@ import os
 import sys
 
 from common import cli
-from datasets import DATASETS, load, load_readable
+from datasets import DATASETS, SPLITS, load, load_readable
 from datasets.activity.lists import list_path, write_list
 from datasets.activity.windows import VARIANTS
-from datasets.cache import manifest as manifest_module
-from datasets.cache.prepare import RATES, Unreadable, prepare
+from datasets.cache.manifest import faults, read_manifest
+from datasets.cache.prepare import RATES, CacheContents, LoadedSongs, Unreadable, prepare
 from datasets.legacy.export import LIST, SOURCES, export
 
 
@@ -21,32 +21,34 @@ def main(argv: list[str]) -> int:
 
 
 def _prepare(arguments: argparse.Namespace) -> int:
+    contents = CacheContents(
+        rates=arguments.rates,
+        mixture=not arguments.without_mixture,
+        variants=arguments.variants,
+        semitones=arguments.semitones,
+    )
+    name = arguments.name
+    songs = load_readable(name, arguments.path, arguments.split, **_options(arguments))
     try:
         manifest = prepare(
-            arguments.name,
-            arguments.path,
+            LoadedSongs(name, *songs),
             arguments.out,
-            rates=arguments.rates,
+            contents,
             workers=arguments.workers,
-            split=arguments.split,
-            mixture=not arguments.without_mixture,
             skip_broken=arguments.skip_broken,
             prune=arguments.prune,
-            variants=arguments.variants,
-            semitones=arguments.semitones,
             watch=lambda results, total: cli.progress(results, total=total, unit="song"),
             report=lambda line: print(f"cannot be read: {line}", file=sys.stderr),
-            **_options(arguments),
         )
     except Unreadable as error:
         raise ValueError(f"{error}; repair them, or leave them out with --skip-broken") from error
     for song in manifest["songs"]:
         for warning in song["warnings"]:
-            _say(f"{song['name']}: {warning}")
+            _print(f"{song['name']}: {warning}")
     size = sum(file["bytes"] for song in manifest["songs"] for file in song["files"].values())
     hours = sum(song["seconds"] for song in manifest["songs"]) / 3600
     rates = ", ".join(map(str, manifest["rates"]))
-    _say(
+    _print(
         f"{len(manifest['songs'])} songs, {hours:.2f} h, {rates} Hz, {size / 1e9:.2f} GB "
         f"in {arguments.out}"
     )
@@ -54,16 +56,14 @@ def _prepare(arguments: argparse.Namespace) -> int:
 
 
 def _check(arguments: argparse.Namespace) -> int:
-    faults = manifest_module.faults(
-        arguments.cache, lambda files: cli.progress(files, unit="file", leave=False)
-    )
-    for fault in faults:
-        _say(fault, sys.stderr)
-    if faults:
-        _say(f"{len(faults)} faults; delete these files and prepare the cache again", sys.stderr)
+    found = faults(arguments.cache, lambda files: cli.progress(files, unit="file", leave=False))
+    for fault in found:
+        _print(fault, sys.stderr)
+    if found:
+        _print(f"{len(found)} faults; delete these files and prepare the cache again", sys.stderr)
         return 1
-    songs = manifest_module.read_manifest(arguments.cache)["songs"]
-    _say(f"{len(songs)} songs, {sum(len(song['files']) for song in songs)} files: all is well")
+    songs = read_manifest(arguments.cache)["songs"]
+    _print(f"{len(songs)} songs, {sum(len(song['files']) for song in songs)} files: all is well")
     return 0
 
 
@@ -78,10 +78,10 @@ def _activity(arguments: argparse.Namespace) -> int:
         songs = content["songs"]
         for name, song in songs.items():
             if not song["active"]:
-                _say(f"{name}: {target} plays nowhere")
+                _print(f"{name}: {target} plays nowhere")
         active = sum(stop - start for song in songs.values() for start, stop in song["active"])
         whole = sum(song["seconds"] for song in songs.values())
-        _say(
+        _print(
             f"{target} plays in {active / 3600:.2f} of {whole / 3600:.2f} h of {len(songs)} songs: "
             f"{list_path(arguments.cache, target)}"
         )
@@ -97,15 +97,15 @@ def _list(arguments: argparse.Namespace) -> int:
     for track in tracks:
         minutes, seconds = divmod(round(track.duration), 60)
         missing = f"  missing: {', '.join(track.missing)}" if track.missing else ""
-        _say(
+        _print(
             f"{track.name:{width}}  {track.split:5}  {minutes:3d}:{seconds:02d}  "
             f"{track.sample_rate} Hz  {track.channels} ch{missing}"
         )
     for line in broken:
-        _say(f"cannot be read: {line}", sys.stderr)
+        _print(f"cannot be read: {line}", sys.stderr)
     hours = sum(track.duration for track in tracks) / 3600
     lacking = sum(bool(track.missing) for track in tracks)
-    _say(f"{len(tracks)} songs, {hours:.2f} h, {lacking} with missing stems")
+    _print(f"{len(tracks)} songs, {hours:.2f} h, {lacking} with missing stems")
     return 1 if broken else 0
 
 
@@ -119,9 +119,9 @@ def _export(arguments: argparse.Namespace) -> int:
         tracks = load(name, path, arguments.split, **options)
     for track in tracks:
         for warning in track.warnings:
-            _say(f"{track.name}: {warning}")
+            _print(f"{track.name}: {warning}")
     for line in broken:
-        _say(f"cannot be read: {line}", sys.stderr)
+        _print(f"cannot be read: {line}", sys.stderr)
     written = export(
         tracks,
         arguments.out,
@@ -130,7 +130,7 @@ def _export(arguments: argparse.Namespace) -> int:
         watch=lambda results, total: cli.progress(results, total=total, unit="song"),
     )
     hours = sum(track.duration for track in tracks) / 3600
-    _say(
+    _print(
         f"{len(tracks)} songs, {hours:.2f} h, {written} of them written now, and {LIST} "
         f"in {arguments.out}"
     )
@@ -154,7 +154,7 @@ def _options(arguments: argparse.Namespace) -> dict:
     return options
 
 
-def _say(text: str, file=None) -> None:
+def _print(text: str, file=None) -> None:
     """Print; names that are not UTF-8 are written with backslashes."""
     print(text.encode("utf-8", "backslashreplace").decode(), file=file or sys.stdout)
 
@@ -163,19 +163,56 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m datasets", description=__doc__)
     parser.add_argument("--debug", action="store_true", help="show tracebacks")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    songs = _songs_parser()
+    every = _dataset_parser(songs)
+    _add_prepare(
+        commands.add_parser(
+            "prepare", parents=[every], help="decode and resample songs once into a cache"
+        )
+    )
+    command = commands.add_parser("check", help="compare every file of a cache with its checksum")
+    command.set_defaults(command=_check)
+    command.add_argument("cache", metavar="CACHE")
+    _add_activity(
+        commands.add_parser(
+            "activity", help="list where a source plays, for training on such stretches alone"
+        )
+    )
+    command = commands.add_parser(
+        "list", parents=[songs], help="show songs, hours and missing stems"
+    )
+    command.set_defaults(command=_list)
+    command.add_argument(
+        "name", metavar="NAME|CACHE", help=f"a cache, or one of {', '.join(DATASETS)}"
+    )
+    command.add_argument("path", nargs="?", help="the dataset's folder")
+    _add_export(
+        commands.add_parser(
+            "export",
+            parents=[every],
+            help="write songs as WAV files whose mixture is the sum of its parts, and dataset.pkl",
+        )
+    )
+    return parser
 
+
+def _songs_parser() -> argparse.ArgumentParser:
+    """Arguments of all commands that choose songs of a dataset."""
     songs = argparse.ArgumentParser(add_help=False)
-    songs.add_argument("--split", choices=("train", "valid", "test"), help="only this split")
+    songs.add_argument("--split", choices=SPLITS, help="only this split")
     songs.add_argument("--songs", nargs="+", metavar="SONG", help="only these songs")
     songs.add_argument("--valid", nargs="+", metavar="SONG", help="validate on these songs")
     songs.add_argument("--test", nargs="+", metavar="SONG", help="test on these songs")
     songs.add_argument(
         "--options", nargs="+", metavar="KEY=VALUE", help="the dataset's own options"
     )
+    return songs
 
-    known = ", ".join(DATASETS)
+
+def _dataset_parser(songs: argparse.ArgumentParser) -> argparse.ArgumentParser:
+    """Arguments of all commands that write the songs of a dataset."""
     every = argparse.ArgumentParser(add_help=False, parents=[songs])
-    every.add_argument("name", metavar="NAME", help=f"one of {known}")
+    every.add_argument("name", metavar="NAME", help=f"one of {', '.join(DATASETS)}")
     every.add_argument("path", nargs="?", help="the dataset's folder")
     every.add_argument(
         "--workers", type=int, default=len(os.sched_getaffinity(0)), help="default: %(default)s"
@@ -183,10 +220,10 @@ def _parser() -> argparse.ArgumentParser:
     every.add_argument(
         "--skip-broken", action="store_true", help="leave out songs that cannot be read"
     )
+    return every
 
-    command = commands.add_parser(
-        "prepare", parents=[every], help="decode and resample songs once into a cache"
-    )
+
+def _add_prepare(command: argparse.ArgumentParser) -> None:
     command.set_defaults(command=_prepare)
     command.add_argument("--out", required=True, metavar="CACHE", help="folder of the cache")
     command.add_argument(
@@ -208,13 +245,8 @@ def _parser() -> argparse.ArgumentParser:
         "--semitones", type=float, default=0.0, help="and of pitch, the drums' aside"
     )
 
-    command = commands.add_parser("check", help="compare every file of a cache with its checksum")
-    command.set_defaults(command=_check)
-    command.add_argument("cache", metavar="CACHE")
 
-    command = commands.add_parser(
-        "activity", help="list where a source plays, for training on such stretches alone"
-    )
+def _add_activity(command: argparse.ArgumentParser) -> None:
     command.set_defaults(command=_activity)
     command.add_argument("cache", metavar="CACHE")
     command.add_argument(
@@ -224,18 +256,8 @@ def _parser() -> argparse.ArgumentParser:
         "--variant", choices=VARIANTS, default=VARIANTS[0], help="rule; default: %(default)s"
     )
 
-    command = commands.add_parser(
-        "list", parents=[songs], help="show songs, hours and missing stems"
-    )
-    command.set_defaults(command=_list)
-    command.add_argument("name", metavar="NAME|CACHE", help=f"a cache, or one of {known}")
-    command.add_argument("path", nargs="?", help="the dataset's folder")
 
-    command = commands.add_parser(
-        "export",
-        parents=[every],
-        help="write songs as WAV files whose mixture is the sum of its parts, and dataset.pkl",
-    )
+def _add_export(command: argparse.ArgumentParser) -> None:
     command.set_defaults(command=_export)
     command.add_argument("--out", required=True, metavar="DIR", help="folder of the files")
     command.add_argument(
@@ -245,7 +267,6 @@ def _parser() -> argparse.ArgumentParser:
         metavar="SOURCE",
         help=f"what to write beside the mixture; default: {' '.join(SOURCES)}",
     )
-    return parser
 
 
 if __name__ == "__main__":

@@ -95,7 +95,7 @@ def main(argv: list[str]) -> int:
 def score(options: argparse.Namespace, protocol) -> int:
     """Score estimates on disk."""
     several = len(options.estimates) > 1
-    contests = {}
+    songs_of = {}
     for estimates in options.estimates:
         songs, without = folders.pair_songs(
             options.references, estimates, protocol, targets=options.sources
@@ -103,24 +103,22 @@ def score(options: argparse.Namespace, protocol) -> int:
         out = options.out or estimates / "scores"
         if several and options.out:
             out /= estimates.resolve().name
-        if out in contests:
+        if out in songs_of:
             raise cli.UsageError(f"--estimates {estimates}: a second folder of this name")
-        contests[out] = songs
+        songs_of[out] = songs
         if without:
             where = f"{estimates}: " if several else ""
             print(f"{where}{without} reference songs have no estimates: not scored")
-    with cluster(options, sum(map(len, contests.values()))) as pool:
-        results = runner.run_all(
-            contests, protocol, workers=options.workers, pool=pool, tell=complain
-        )
+    with cluster(options, sum(map(len, songs_of.values()))) as workers:
+        results = runner.run_all(songs_of, protocol, workers=workers, report=report)
     return max([show(result, out) for out, result in results.items()])
 
 
 @contextlib.contextmanager
-def cluster(options: argparse.Namespace, songs: int) -> Iterator[Executors | None]:
-    """The cluster that was asked for; None for this machine."""
+def cluster(options: argparse.Namespace, songs: int) -> Iterator[int | Executors]:
+    """The executors of the cluster of the command line; without one the number of --workers."""
     if options.cluster is None and options.resources is None:
-        yield None
+        yield options.workers
         return
     dask_cluster.check(options.cluster, options.resources)
     if options.cluster in dask_cluster.QUEUES:
@@ -148,7 +146,7 @@ def read_resources(path: Path) -> dict[str, Any]:
 
 def score_separator(options: argparse.Namespace, protocol) -> int:
     """Separate the songs of a dataset and score the estimates."""
-    import datasets  # the shell may; the room may not
+    import datasets  # here alone: no module of the room needs it
 
     tracks = datasets.load(options.data, options.root)
     splits = sorted({track.split for track in tracks})
@@ -168,7 +166,7 @@ def score_separator(options: argparse.Namespace, protocol) -> int:
         from dssgan.separator import Separator
 
         separator = Separator.load(options.separator)
-    with cluster(options, len(tracks)) as pool:
+    with cluster(options, len(tracks)) as workers:
         result = runner.evaluate(
             separator.separate,
             tracks,
@@ -176,9 +174,8 @@ def score_separator(options: argparse.Namespace, protocol) -> int:
             options.out,
             sources=options.sources,
             identity=identity,
-            workers=options.workers,
-            pool=pool,
-            tell=complain,
+            workers=workers,
+            report=report,
         )
     return show(result, options.out)
 
@@ -196,8 +193,8 @@ def show(result: dict, folder: Path) -> int:
     return 1 if failed else 0
 
 
-def complain(line: str) -> None:
-    """One line about a song that failed."""
+def report(line: str) -> None:
+    """Print one line about a song that failed."""
     print(f"error: {line}", file=sys.stderr)
 
 

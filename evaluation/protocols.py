@@ -1,4 +1,4 @@
-"""Protocols: which frames, which references beside which, and what becomes of them.
+"""Protocols: which frames, which references are scored together, and how scores are reported.
 
 A protocol scores named targets. "accompaniment" stands for the sum of all stems that the other
 targets do not name; where they name every stem, for all but the vocals (museval's rule).
@@ -38,7 +38,8 @@ class Protocol:
 
     Attributes:
       name: key in `PROTOCOLS`.
-      version: of `evaluation.metrics.bss_eval.bss_eval`, or "energies": metrics that need no projection.
+      version: of `evaluation.metrics.bss_eval.bss_eval`, or "energies": metrics that need no
+        projection.
       window_s, hop_s: frames in seconds; None: the whole song is one frame.
       filter_length: taps of the distortion filters.
       same_rounding: of `bss_eval`: what becomes of references with an empty part of the band.
@@ -58,8 +59,8 @@ class Protocol:
         with an SDR and an ISR of 0 dB; otherwise its song is not.
       shortest: everything is cut to the shortest estimate; otherwise estimates are cut or padded
         to the references.
-      reported: how scores are put together, of `evaluation.reports.summary.AGGREGATES`; the first is the
-        protocol's figure.
+      reported: how scores are put together, of `evaluation.reports.summary.AGGREGATES`; the first
+        is the protocol's figure.
     """
 
     name: str

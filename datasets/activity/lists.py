@@ -60,7 +60,7 @@ def list_path(root: Path, target: str) -> Path:
 
 
 def listed(track: Track, stems: Sequence[str]) -> list[Stretch]:
-    """Return where the sum of some stems plays, from the cache's list or, without one, from the song.
+    """Return where the sum of some stems plays, from the cache's list or else from the song.
 
     Returns:
       (first sample, one past the last) of each stretch at the song's rate.

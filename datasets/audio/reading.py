@@ -1,7 +1,7 @@
-"""Audio files of any kind: probe, read whole or an excerpt, stream in blocks, resample, write.
+"""Audio files of any kind: probe, read whole or an excerpt, read in blocks, resample.
 
 Audio is float32 (samples, channels), full scale ±1. libsndfile reads wav, flac, ogg, opus, aiff and
-their like; PyAV reads m4a, mp4 and mp3 (libsndfile's excerpts and lengths of mp3 are not exact).
+others; PyAV reads m4a, mp4 and mp3 (libsndfile's excerpts and lengths of mp3 are not exact).
 """
 
 import contextlib
@@ -18,11 +18,7 @@ import soxr
 
 from common.sample_rates import resampled_length
 from datasets.audio import pyav
-from datasets.audio.writing import FORMATS, Writer, write
 from datasets.track import bounds
-
-__all__ = ["EXTENSIONS", "FORMATS", "Info", "Writer", "blocks", "is_audio", "probe", "read"]
-__all__ += ["resample", "write"]
 
 EXTENSIONS = (".wav", ".flac", ".ogg", ".mp3", ".m4a", ".mp4", ".aiff", ".aif", ".opus", ".aac")
 PYAV_FIRST = (".mp3", ".m4a", ".mp4", ".aac")
@@ -31,7 +27,7 @@ RUN_UP = {"VORBIS": 16384, "OPUS": 96000, "MPEG_LAYER_III": 65536}  # samples; o
 
 @dataclass(frozen=True)
 class Info:
-    """What is known of an audio file without decoding it.
+    """Facts on an audio file that need no decoding.
 
     Attributes:
       path: the file.
@@ -39,7 +35,7 @@ class Info:
       channels: how many.
       samples: length per channel.
       format: "wav", "flac", "vorbis", "aac", … in small letters.
-      warnings: what is odd about the file, one line each, without its name.
+      warnings: what is wrong with the file, one line each, without its name.
     """
 
     path: str
@@ -56,7 +52,7 @@ class Info:
 
 
 def is_audio(path: str | os.PathLike) -> bool:
-    """Whether the name says that this is an audio file (hidden files are none)."""
+    """Whether a file is audio by its name (hidden files are not)."""
     path = Path(path)
     return path.suffix.lower() in EXTENSIONS and not path.name.startswith(".")
 

@@ -17,7 +17,7 @@ from datasets.audio.wav import WavFile, quantise
 FORMATS = ("wav", "flac", "mp3", "ogg", "m4a")
 BITS = (16, 24, "32f")
 BLOCK = 65536  # samples
-PIECE = 4096  # samples
+CHUNK = 4096  # samples
 MOST_CHANNELS = {"wav": 65535, "flac": 8, "mp3": 2, "ogg": 255, "m4a": 2}
 RATES = {  # what the encoders accept, in Hz
     "mp3": (8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000),
@@ -39,7 +39,7 @@ class Writer:
       path: the file; missing folders are made.
       sample_rate: in Hz.
       channels: how many.
-      format: "wav", "flac", "mp3", "ogg" or "m4a"; None takes it from the name.
+      format: "wav", "flac", "mp3", "ogg" or "m4a"; None: by the name.
       bits: 16, 24 or "32f" (wav alone); lossy formats ignore it.
 
     Attributes:
@@ -195,12 +195,12 @@ class _LibSndFile:
         )
 
     def write(self, audio: np.ndarray) -> None:
-        """Pass on pieces of one size: libsndfile crashes on long Vorbis blocks, and what Vorbis
+        """Pass on blocks of one size: libsndfile crashes on long Vorbis blocks, and what Vorbis
         makes of the same audio depends on how it is cut."""
         audio = np.concatenate([self.pending, audio])
-        for start in range(0, len(audio) - PIECE + 1, PIECE):
-            self._write(audio[start : start + PIECE])
-        self.pending = audio[len(audio) - len(audio) % PIECE :].copy()
+        for start in range(0, len(audio) - CHUNK + 1, CHUNK):
+            self._write(audio[start : start + CHUNK])
+        self.pending = audio[len(audio) - len(audio) % CHUNK :].copy()
 
     def _write(self, audio: np.ndarray) -> None:
         if self.bits == 16:

@@ -1,10 +1,11 @@
 """The bass of the band: lines over the chords that follow the kick, plucked or synthesised."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
 
-from datasets.band.plan import Song
+from datasets.band.plan import BandSong, PlayedNote
 from datasets.band.sound import (
     SINE,
     child,
@@ -18,10 +19,8 @@ from datasets.band.sound import (
     wavetable,
 )
 
-Note = tuple[float, float, int, float]  # seconds, length in seconds, MIDI note, force
 
-
-def render(rng: np.random.Generator, song: Song, sample_rate: int, samples: int) -> np.ndarray:
+def render(rng: np.random.Generator, song: BandSong, sample_rate: int, samples: int) -> np.ndarray:
     """Play the bass of a song → float32 (2, samples), in the middle."""
     family = str(rng.choice(song.style.basses))
     instrument = (_string if family in _STRINGS else _synth)(child(rng), family, sample_rate)
@@ -42,24 +41,16 @@ def render(rng: np.random.Generator, song: Song, sample_rate: int, samples: int)
     return bus
 
 
-def line(rng: np.random.Generator, song: Song) -> list[Note]:
+def line(rng: np.random.Generator, song: BandSong) -> list[PlayedNote]:
     """The notes of a song's bass line."""
     kind = str(rng.choice(song.style.lines))
     low = int(rng.integers(26, 33))  # lowest note used: D1 to G#1
-    steps, beat = song.steps, song.style.steps
     jitter = float(rng.uniform(*song.style.jitter)) / 1500.0
-    cell = _cell(rng, steps, beat)
-    notes: list[Note] = []
+    cell = _cell(rng, song.steps, song.style.steps)
+    notes: list[PlayedNote] = []
     for section in song.playing("bass"):
         for bar in range(section.first, section.first + section.bars):
-            chord = song.chords[bar]
-            root = low + (chord.root - low) % 12
-            fifth = root + (7 if 7 in chord.intervals else chord.intervals[2])
-            following = song.chords[min(bar + 1, len(song.chords) - 1)]
-            after = low + (following.root - low) % 12
-            for step, span, note, force in _bar(
-                rng, kind, cell, song.kicks[bar], root, fifth, after, chord.intervals, steps, beat
-            ):
+            for step, span, note, force in _bar(rng, kind, cell, _harmony(song, bar, low)):
                 seconds = song.time(bar, step) + jitter * float(rng.standard_normal())
                 length = song.time(bar, step + span) - song.time(bar, step)
                 if 0.0 <= seconds < song.seconds:
@@ -80,24 +71,49 @@ def _spans(onsets: list[int], steps: int) -> list[tuple[int, int]]:
     return [(a, b - a) for a, b in zip(onsets, [*onsets[1:], steps])]
 
 
-def _bar(rng, kind, cell, kick, root, fifth, after, intervals, steps, beat):
-    """(step, span in steps, note, force) of one bar."""
-    half = max(beat // 2, 1)
+@dataclass(frozen=True)
+class _Bar:
+    """What a bar offers the bass: MIDI notes, and the grid in steps.
+
+    Attributes:
+      root, third, fifth: of its chord. after: the root of the next bar's.
+      kick: the pattern of the kick drum, a mark per step.
+      steps: per bar. beat: steps per beat.
+    """
+
+    root: int
+    third: int
+    fifth: int
+    after: int
+    kick: str
+    steps: int
+    beat: int
+
+
+def _harmony(song: BandSong, bar: int, low: int) -> _Bar:
+    """A bar of a song, its notes from `low` up."""
+    chord = song.chords[bar]
+    root = low + (chord.root - low) % 12
+    following = song.chords[min(bar + 1, len(song.chords) - 1)]
+    return _Bar(
+        root=root,
+        third=root + chord.intervals[1],
+        fifth=root + (7 if 7 in chord.intervals else chord.intervals[2]),
+        after=low + (following.root - low) % 12,
+        kick=song.kicks[bar],
+        steps=song.steps,
+        beat=song.style.steps,
+    )
+
+
+def _bar(
+    rng: np.random.Generator, kind: str, cell: list[int], bar: _Bar
+) -> list[tuple[int, int, int, float]]:
+    """(step, span in steps, note, force) of the notes of one bar."""
+    root, fifth, steps, beat = bar.root, bar.fifth, bar.steps, bar.beat
     pick = float(rng.random())
     if kind in ("roots8", "roots16", "gallop", "octaves", "offbeat"):
-        size = 1 if kind in ("roots16", "gallop") else half
-        places = list(range(0, steps, size))
-        if kind == "gallop":
-            places = [step for step in places if step % beat != 1]
-        if kind == "offbeat":
-            places = [step for step in places if step % beat == half]
-        out = []
-        for step, span in _spans(places, steps):
-            note = root + (12 if kind == "octaves" and step % beat == half else 0)
-            if step >= steps - beat and pick < 0.2:
-                note = fifth
-            out.append((step, min(span, 2 * size), note, 0.9 if step % beat == 0 else 0.7))
-        return out
+        return _straight(kind, bar, pick)
     if kind == "long":
         if pick < 0.3:
             return [(0, steps // 2, root, 0.8), (steps // 2, steps - steps // 2, fifth, 0.7)]
@@ -106,13 +122,13 @@ def _bar(rng, kind, cell, kick, root, fifth, after, intervals, steps, beat):
         middle = (steps // beat // 2) * beat or beat
         return [(0, middle, root, 0.9), (middle, steps - middle, fifth, 0.75)]
     if kind == "walking":
-        ladder = [root, root + intervals[1], fifth, after + (1 if pick < 0.5 else -1)]
+        ladder = [root, bar.third, fifth, bar.after + (1 if pick < 0.5 else -1)]
         return [
             (step, beat, ladder[min(place, 3) if step < steps - beat else 3], 0.75)
             for place, step in enumerate(range(0, steps, beat))
         ]
     if kind == "unison":
-        onsets = [step for step, mark in enumerate(kick) if mark != "."] or [0]
+        onsets = [step for step, mark in enumerate(bar.kick) if mark != "."] or [0]
         return [(step, span, root, 0.85) for step, span in _spans(onsets, steps)]
     if kind == "reggae":
         onsets = [step for step in cell if step] or [beat]
@@ -121,7 +137,7 @@ def _bar(rng, kind, cell, kick, root, fifth, after, intervals, steps, beat):
         onsets = [step for step in onsets if step < steps]
     else:
         onsets = cell
-    choices = [root, root, fifth, root + 12, root + intervals[1]]
+    choices = [root, root, fifth, root + 12, bar.third]
     out = []
     for step, span in _spans(onsets, steps):
         note = root if step == onsets[0] else choices[int(rng.integers(len(choices)))]
@@ -130,6 +146,25 @@ def _bar(rng, kind, cell, kick, root, fifth, after, intervals, steps, beat):
                 note = root + 12
             span = min(span, 2)
         out.append((step, span, note, 0.95 if step % beat == 0 else 0.7))
+    return out
+
+
+def _straight(kind: str, bar: _Bar, pick: float) -> list[tuple[int, int, int, float]]:
+    """(step, span in steps, note, force) of a bar of even notes; `pick` is drawn, 0 to 1."""
+    root, fifth, steps, beat = bar.root, bar.fifth, bar.steps, bar.beat
+    half = max(beat // 2, 1)
+    size = 1 if kind in ("roots16", "gallop") else half
+    places = list(range(0, steps, size))
+    if kind == "gallop":
+        places = [step for step in places if step % beat != 1]
+    if kind == "offbeat":
+        places = [step for step in places if step % beat == half]
+    out = []
+    for step, span in _spans(places, steps):
+        note = root + (12 if kind == "octaves" and step % beat == half else 0)
+        if step >= steps - beat and pick < 0.2:
+            note = fifth
+        out.append((step, min(span, 2 * size), note, 0.9 if step % beat == 0 else 0.7))
     return out
 
 
@@ -184,7 +219,7 @@ def _synth(rng: np.random.Generator, family: str, rate: int) -> Instrument:
         if drop:
             pitch = hz * (1.0 + drop * falling(samples, 0.12, rate))
 
-        def voice(cutoff: float) -> np.ndarray:
+        def filtered(cutoff: float) -> np.ndarray:
             spectrum = raw / np.sqrt(1.0 + (harmonic * hz / cutoff) ** 6)
             table = wavetable(spectrum, hz * (1.0 + drop), rate)
             sound = oscillate(table, pitch, samples, rate)
@@ -193,7 +228,7 @@ def _synth(rng: np.random.Generator, family: str, rate: int) -> Instrument:
             return sound
 
         opened = falling(samples, sweep, rate)
-        sound = voice(dark) + opened * (voice(bright) - voice(dark))
+        sound = filtered(dark) + opened * (filtered(bright) - filtered(dark))
         sound = np.tanh(drive * sound) / np.tanh(drive)
         return sound * envelope(samples, held, rate, attack=0.004, t60=t60, release=0.1)
 

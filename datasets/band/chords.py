@@ -4,13 +4,11 @@ import numpy as np
 from scipy import fft
 
 from datasets.band.keys import instrument, noise_riser
-from datasets.band.plan import Chord, Section, Song
+from datasets.band.plan import BandSong, Chord, PlayedNote, Section
 from datasets.band.sound import band, child, pan, place, shaped_noise, swept_sine
 
-Note = tuple[float, float, int, float]  # seconds, length in seconds, MIDI note, force
 
-
-def render(rng: np.random.Generator, song: Song, sample_rate: int, samples: int) -> np.ndarray:
+def render(rng: np.random.Generator, song: BandSong, sample_rate: int, samples: int) -> np.ndarray:
     """Play the other stem of a song → float32 (2, samples)."""
     choices = list(dict.fromkeys(song.style.layers))
     count = min(len(choices), int(rng.choice([1, 2, 2, 3])))
@@ -37,7 +35,7 @@ def render(rng: np.random.Generator, song: Song, sample_rate: int, samples: int)
 
 def _layer(
     rng: np.random.Generator,
-    song: Song,
+    song: BandSong,
     layer: str,
     sections: list[Section],
     sample_rate: int,
@@ -50,10 +48,10 @@ def _layer(
     for seconds, length, note, force in _notes(rng, song, part, sections):
         held = int(length * sample_rate)
         key = (note, int(80 * length), int(4 * force))
-        takes = known.setdefault(key, [])
-        if len(takes) < 2:
-            takes.append(play(note, held, force))
-        sound = takes[int(rng.integers(len(takes)))]
+        versions = known.setdefault(key, [])
+        if len(versions) < 2:
+            versions.append(play(note, held, force))
+        sound = versions[int(rng.integers(len(versions)))]
         place(bus, int(seconds * sample_rate), sound, force, 0.0)
     mono = bus[0]
     if name == "electric" and rng.random() < song.style.drive:
@@ -107,7 +105,9 @@ def _voicing(chord: Chord, center: int) -> list[int]:
     return sorted(set(notes))
 
 
-def _notes(rng: np.random.Generator, song: Song, part: str, sections: list[Section]) -> list[Note]:
+def _notes(
+    rng: np.random.Generator, song: BandSong, part: str, sections: list[Section]
+) -> list[PlayedNote]:
     """The notes of one layer."""
     center = int(rng.integers(50, 72)) if part not in ("power",) else int(rng.integers(42, 50))
     if part in ("riff", "arp"):
@@ -118,7 +118,7 @@ def _notes(rng: np.random.Generator, song: Song, part: str, sections: list[Secti
     rhythm = _rhythm(rng, part, beat, steps)
     order = rng.permutation(8)
     melody = rng.integers(-2, 5, size=64)
-    notes: list[Note] = []
+    notes: list[PlayedNote] = []
     for section in sections:
         force = 0.5 + 0.45 * section.energy
         for bar in range(section.first, section.first + section.bars):
@@ -149,7 +149,7 @@ def _notes(rng: np.random.Generator, song: Song, part: str, sections: list[Secti
     return notes
 
 
-def _step(song: Song, note: int, steps: int) -> int:
+def _step(song: BandSong, note: int, steps: int) -> int:
     """Move along the scale."""
     scale = song.scale()
     ladder = [pitch for pitch in range(note - 16, note + 17) if pitch % 12 in scale]
@@ -181,7 +181,7 @@ def _rhythm(rng: np.random.Generator, part: str, beat: int, steps: int) -> list[
     return [(a, min(b - a, short) if short else b - a) for a, b in zip(onsets, ends)]
 
 
-def _risers(rng: np.random.Generator, song: Song, bus: np.ndarray, sample_rate: int) -> None:
+def _risers(rng: np.random.Generator, song: BandSong, bus: np.ndarray, sample_rate: int) -> None:
     """Noise that leads into choruses, and a fall of noise after their first beat."""
     level = 0.5 * float(np.sqrt(np.mean(bus**2)))
     for section in song.sections:

@@ -1,11 +1,11 @@
-"""The drummer of the band: humanised grooves, ghost notes, fills, crashes; one stereo bus."""
+"""The drums of the band: humanised grooves, ghost notes, fills, crashes; one stereo bus."""
 
 from dataclasses import dataclass
 
 import numpy as np
 
 from datasets.band import kits
-from datasets.band.plan import Section, Song
+from datasets.band.plan import BandSong
 from datasets.band.sound import falling, pan, place
 
 _FORCE = {"X": 1.0, "x": 0.72, "o": 0.3, "O": 0.85}
@@ -20,7 +20,7 @@ class Stroke:
     force: float
 
 
-def render(rng: np.random.Generator, song: Song, sample_rate: int, samples: int) -> np.ndarray:
+def render(rng: np.random.Generator, song: BandSong, sample_rate: int, samples: int) -> np.ndarray:
     """Play the drums of a song → float32 (2, samples)."""
     played = strokes(rng, song)
     family = str(rng.choice(song.style.kits))
@@ -55,11 +55,11 @@ def _choke(sound: np.ndarray, start: int, closings: list[int], sample_rate: int)
     return sound
 
 
-def strokes(rng: np.random.Generator, song: Song) -> list[Stroke]:
-    """Decide on every hit of a song, in order of time."""
+def strokes(rng: np.random.Generator, song: BandSong) -> list[Stroke]:
+    """Draw every hit of a song, in order of time."""
     style = song.style
     spread = float(rng.uniform(*style.jitter)) / 1000.0
-    # A drummer's habits: snare a little late, hats a little early.
+    # Each drum is a little early or late throughout a song.
     lean = {drum: float(rng.normal(0.0, 0.6 * spread)) for drum in kits.DRUMS}
     loose = float(rng.uniform(0.03, 0.16)) if style.jitter[1] > 2.0 else 0.03
     variation = float(rng.uniform(0.0, 0.12))
@@ -77,36 +77,47 @@ def strokes(rng: np.random.Generator, song: Song) -> list[Stroke]:
         groove = style.grooves[song.groove[section.name] % len(style.grooves)]
         timekeeper = cymbal if section.name == "chorus" else "hat"
         quiet = section.name in ("intro", "outro") and rng.random() < 0.3
+        playing = _Playing(groove, section.energy, timekeeper, quiet, variation)
         last = section.first + section.bars - 1
         for bar in range(section.first, last + 1):
             fill = song.steps
             if bar == last and rng.random() < fills:
                 fill = song.steps - style.steps * int(rng.integers(1, style.beats))
                 _fill(rng, song, bar, fill, hit)
-            _bar(rng, song, section, groove, bar, fill, timekeeper, quiet, variation, hit)
+            _bar(rng, song, playing, bar, fill, hit)
             if bar == section.first and section.energy > 0.6 and rng.random() < 0.75:
                 hit(bar, 0, "crash", 0.95)
                 hit(bar, 0, "kick", 1.0)
     return sorted(played, key=lambda stroke: (stroke.seconds, stroke.drum))
 
 
+@dataclass(frozen=True)
+class _Playing:
+    """How a section is played.
+
+    Attributes:
+      groove: drum → its pattern, a mark per step.
+      energy: 0 to 1.
+      timekeeper: the drum that plays the pattern of the hat.
+      quiet: without kick and snare.
+      variation: 0 to 1, how often strokes differ from the groove.
+    """
+
+    groove: dict[str, str]
+    energy: float
+    timekeeper: str
+    quiet: bool
+    variation: float
+
+
 def _bar(
-    rng: np.random.Generator,
-    song: Song,
-    section: Section,
-    groove: dict[str, str],
-    bar: int,
-    fill: int,
-    timekeeper: str,
-    quiet: bool,
-    variation: float,
-    hit,
+    rng: np.random.Generator, song: BandSong, playing: _Playing, bar: int, fill: int, hit
 ) -> None:
-    """One bar of a groove, up to step `fill` where a fill takes over."""
-    style = song.style
-    force = 0.65 + 0.35 * section.energy
+    """Play one bar of a groove, up to step `fill` where a fill begins."""
+    style, quiet, variation = song.style, playing.quiet, playing.variation
+    force = 0.65 + 0.35 * playing.energy
     drop = 0 if rng.random() > 0.03 else song.steps // 2  # now and then half a bar of silence
-    for drum, pattern in groove.items():
+    for drum, pattern in playing.groove.items():
         for step in range(min(fill, len(pattern))):
             mark = pattern[step]
             if drop and step >= drop and drum != "crash":
@@ -120,7 +131,7 @@ def _bar(
             if rng.random() < 0.4 * variation and mark in "xo":
                 continue
             if drum == "hat":
-                name = "open" if mark == "O" else timekeeper
+                name = "open" if mark == "O" else playing.timekeeper
                 if style.name == "trap" and rng.random() < 0.08:  # a roll
                     for part in range(int(rng.integers(2, 5))):
                         hit(bar, step + part / 4.0, "hat", 0.6 * force)
@@ -131,7 +142,7 @@ def _bar(
                     hit(bar, step - 0.12, "snare", 0.35)
 
 
-def _fill(rng: np.random.Generator, song: Song, bar: int, start: int, hit) -> None:
+def _fill(rng: np.random.Generator, song: BandSong, bar: int, start: int, hit) -> None:
     """A fill from step `start` to the end of the bar."""
     kind = str(rng.choice(["toms", "toms", "snare", "mixed", "sparse", "stop"]))
     span = song.steps - start

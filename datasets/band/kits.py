@@ -1,4 +1,4 @@
-"""Drum kits of the band: every drum is synthesised, no two kits sound alike.
+"""Drum kits of the band: every drum is synthesised, no two kits are alike.
 
 A kit maps a drum to [soft hits, hard hits]; each is a list of variants, so that two hits in a row
 are never the same samples. Families: acoustic, roomy, tight, brushes, clicky (metal), electronic,
@@ -179,7 +179,7 @@ def _clap(rng: np.random.Generator, family: str, machine: bool, rate: int) -> Ma
 
 
 def _cymbal(closed: float, opened: float, floor: tuple[float, float]):
-    """Makers of hats, rides and crashes: metal partials or squares, plus darkening noise."""
+    """Functions that make hats, rides and crashes: metal partials or squares, plus dark noise."""
 
     def maker(rng: np.random.Generator, family: str, machine: bool, rate: int) -> Maker:
         length = float(rng.uniform(closed, opened))

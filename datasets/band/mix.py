@@ -1,11 +1,11 @@
-"""The engineer of the band: tone, room, compression, ducking and levels of the four stems."""
+"""The mix of the band: tone, room, compression, ducking and levels of the four stems."""
 
 from dataclasses import dataclass
 
 import numpy as np
 from scipy import fft, signal
 
-from datasets.band.plan import STEMS, Song
+from datasets.band.plan import STEMS, BandSong
 from datasets.band.sound import child, db
 
 HEADROOM = 0.97
@@ -25,7 +25,7 @@ class Rooms:
 
 
 def mix(
-    rng: np.random.Generator, song: Song, buses: dict[str, np.ndarray], sample_rate: int
+    rng: np.random.Generator, song: BandSong, buses: dict[str, np.ndarray], sample_rate: int
 ) -> np.ndarray:
     """Turn raw buses (2, samples) into finished stems → float32 (stems, samples, 2).
 
@@ -163,7 +163,7 @@ def compress(
 
 
 def _pump(
-    rng: np.random.Generator, song: Song, drums: np.ndarray, sample_rate: int
+    rng: np.random.Generator, song: BandSong, drums: np.ndarray, sample_rate: int
 ) -> np.ndarray | None:
     """The gain by which kicks on the beat duck bass and other, or None."""
     if rng.random() >= song.style.duck:

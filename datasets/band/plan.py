@@ -26,6 +26,10 @@ _PLAYS = {
 _ENERGY = {"intro": 0.45, "verse": 0.55, "chorus": 0.95, "bridge": 0.6, "outro": 0.6}
 
 
+#: Beginning and length in seconds, MIDI note, force from 0 to 1.
+PlayedNote = tuple[float, float, int, float]
+
+
 @dataclass(frozen=True)
 class Chord:
     """A root (semitones above C, 0 to 11) and intervals above it in semitones."""
@@ -46,8 +50,8 @@ class Section:
 
 
 @dataclass(frozen=True)
-class Song:
-    """Everything the players share."""
+class BandSong:
+    """What all stems of a song share."""
 
     style: Style
     tempo: float
@@ -57,7 +61,7 @@ class Song:
     key: int
     sections: tuple[Section, ...]
     chords: tuple[Chord, ...]  # one per bar
-    beat_times: np.ndarray  # seconds; drifts a little where people play
+    beat_times: np.ndarray  # seconds; drifts a little unless played to a clock
     kicks: dict[int, str]  # groove of the kick per bar: bass and ducking follow it
     groove: dict[str, int]  # section name → index into style.grooves
 
@@ -83,7 +87,7 @@ class Song:
         return (section for section in self.sections if stem in section.plays)
 
 
-def plan(rng: np.random.Generator, seconds: float) -> Song:
+def plan(rng: np.random.Generator, seconds: float) -> BandSong:
     """Draw a song of `seconds` seconds."""
     style = STYLES[int(rng.integers(len(STYLES)))]
     tempo = float(rng.uniform(*style.tempo))
@@ -103,7 +107,7 @@ def plan(rng: np.random.Generator, seconds: float) -> Song:
     if style.jitter[1] < 5.0:  # played to a clock
         drift[:] = 0.0
     beat_times = np.concatenate([[0.0], np.cumsum(60.0 / tempo * (1.0 + drift))])
-    return Song(
+    return BandSong(
         style=style,
         tempo=tempo,
         seconds=seconds,
@@ -132,7 +136,7 @@ def _form(rng: np.random.Generator, bars: int) -> tuple[Section, ...]:
         energy = float(np.clip(_ENERGY[name] + 0.12 * rng.standard_normal(), 0.2, 1.0))
         sections.append(Section(name, first, count, energy, frozenset(plays or {"other"})))
         first += count
-    # Every stem is heard somewhere: in the longest section before the last bar, when left out.
+    # Every stem plays somewhere: in the longest section before the last bar, when left out.
     longest = max(range(len(sections)), key=lambda place: (sections[place].bars, -place))
     for stem in STEMS:
         if not any(stem in section.plays for section in sections):

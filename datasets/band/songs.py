@@ -2,7 +2,7 @@
 
 Nothing is downloaded or stored: the song with number `n` under `seed` is the same wherever it is
 computed (to the rounding of the machine's floating point). Drums, bass, chords and a voice are
-synthesised in NumPy by `band_*.py`; the mixture is the sum of the stems.
+synthesised in NumPy by the modules of `datasets.band`; the mixture is the sum of the stems.
 """
 
 import os
@@ -18,7 +18,7 @@ from datasets.track import SPLITS, AudioShape, Track
 RECIPE = 1
 # Songs are numbered; each split has its own range of numbers, so no song is ever in two.
 FIRST_SONG = {"train": 0, "valid": 800_000, "test": 900_000}
-_PLAYERS = {
+_RENDERERS = {
     "drums": drums.render,
     "bass": bass.render,
     "other": chords.render,
@@ -83,7 +83,7 @@ def render(number: int, seconds: float, seed: int, sample_rate: int) -> np.ndarr
     samples = round(seconds * sample_rate)
     song = plan.plan(stream(0), seconds)
     buses = {
-        stem: _PLAYERS[stem](stream(1 + place), song, sample_rate, samples)
+        stem: _RENDERERS[stem](stream(1 + place), song, sample_rate, samples)
         for place, stem in enumerate(plan.STEMS)
     }
     return mix.mix(stream(9), song, buses, sample_rate)

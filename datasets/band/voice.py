@@ -1,4 +1,4 @@
-"""The singer of the band: phrases, vowels, consonants, breaths and vibrato through formants.
+"""The vocals of the band: phrases, vowels, consonants, breaths and vibrato through formants.
 
 A pulse-like tone follows the melody; a short-time spectrum of it is shaped frame by frame by the
 formants of the vowels, and consonants and breath are noise put into the same frames.
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import fft
 
-from datasets.band.plan import Song
+from datasets.band.plan import BandSong
 from datasets.band.sound import band, child, gliding, hertz
 
 _FORMANTS = np.array(
@@ -56,7 +56,7 @@ class Voice:
     presence: np.ndarray  # levels of the four formants
 
 
-def render(rng: np.random.Generator, song: Song, sample_rate: int, samples: int) -> np.ndarray:
+def render(rng: np.random.Generator, song: BandSong, sample_rate: int, samples: int) -> np.ndarray:
     """Sing the vocals of a song → float32 (2, samples)."""
     kind = str(rng.choice(song.style.voices))
     high = bool(rng.random() < 0.5)
@@ -94,7 +94,7 @@ def render(rng: np.random.Generator, song: Song, sample_rate: int, samples: int)
     return bus
 
 
-def _lyrics(rng: np.random.Generator, song: Song, kind: str, center: float) -> list[Syllable]:
+def _lyrics(rng: np.random.Generator, song: BandSong, kind: str, center: float) -> list[Syllable]:
     """Phrases of two bars with rests between them; the melody walks along the scale."""
     scale = song.scale()
     steps, beat = song.steps, song.style.steps
@@ -144,7 +144,7 @@ def _lyrics(rng: np.random.Generator, song: Song, kind: str, center: float) -> l
 
 
 def _harmony(
-    rng: np.random.Generator, song: Song, syllables: list[Syllable], shift: int
+    rng: np.random.Generator, song: BandSong, syllables: list[Syllable], shift: int
 ) -> list[Syllable]:
     """The same words a few steps of the scale away (or a double), a little apart in time."""
     choruses = [s for s in song.sections if s.name == "chorus"]

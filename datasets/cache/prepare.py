@@ -11,13 +11,13 @@ import json
 import os
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from common.files import locked, write_text
 from common.parallel import each
 from common.sample_rates import resampled_length
-from datasets import load_readable
 from datasets.cache.manifest import MANIFEST, read_manifest, write_manifest
 from datasets.cache.song import BrokenSong, file_name, fingerprint, prepare_song, rows_of
 from datasets.cache.variants import prepare_variants
@@ -29,40 +29,72 @@ RATES = (44100, 32000)
 
 
 class Unreadable(ValueError):
-    """Songs cannot be read, and nobody said to leave them out."""
+    """Songs cannot be read, and were not to be left out."""
+
+
+@dataclass(frozen=True)
+class LoadedSongs:
+    """The songs of a dataset, as `datasets.load_readable` loads them.
+
+    Attributes:
+      dataset: the dataset's name; a cache holds songs of one dataset.
+      tracks: the songs.
+      broken: a line on each song that cannot be read.
+    """
+
+    dataset: str
+    tracks: Sequence[Track]
+    broken: Sequence[str] = ()
+
+
+@dataclass(frozen=True)
+class CacheContents:
+    """What a cache holds of every song.
+
+    Attributes:
+      rates: sample rates in Hz; rates that a cache has already are kept.
+      mixture: whether mixtures that are not the sum of the stems are kept (a quarter more space).
+      variants: of each training song, so many at slightly other speeds, prepared beside it.
+      semitones: largest further change of pitch of a variant's stems but the drums.
+    """
+
+    rates: Sequence[int] = RATES
+    mixture: bool = True
+    variants: int = 0
+    semitones: float = 0.0
+
+    def __post_init__(self):
+        """Check the rates (ValueError)."""
+        for rate in self.rates:
+            if not 1000 <= rate <= 384000:
+                raise ValueError(f"rate {rate}: expected 1000 to 384000 Hz")
+
+
+DEFAULTS = CacheContents()
 
 
 def prepare(
-    name: str,
-    root: str | os.PathLike | None,
+    songs: LoadedSongs,
     out: str | os.PathLike,
+    contents: CacheContents = DEFAULTS,
     *,
-    rates: Sequence[int] = RATES,
     workers: int = 1,
-    split: str | None = None,
-    mixture: bool = True,
     skip_broken: bool = False,
     prune: bool = False,
-    variants: int = 0,
-    semitones: float = 0.0,
     watch: Callable[..., Iterable] = lambda results, total: results,
     report: Callable[[str], None] = lambda line: None,
-    **options,
 ) -> dict[str, Any]:
     """Make or complete a cache.
 
     Args:
-      name, root, split, options: the songs, as of `datasets.load`.
+      songs: what is prepared.
       out: folder of the cache; a cache that is there is completed.
-      rates: sample rates in Hz; rates that the cache has already are kept.
+      contents: what is kept of every song.
       workers: processes.
-      mixture: keep mixtures that are not the sum of the stems (a quarter more space).
-      skip_broken: leave songs that cannot be read out, and say so in the manifest.
-      prune: remove songs that are in the cache and not asked for.
-      variants: of each training song, so many at slightly other speeds, prepared beside it.
-      semitones: largest further change of pitch of a variant's stems but the drums.
+      skip_broken: leave songs that cannot be read out, and name them in the manifest.
+      prune: remove songs that are in the cache and not in `songs`.
       watch: wraps the finished songs, for instance in a progress bar.
-      report: is told one line per song that cannot be read.
+      report: called with one line per song that cannot be read.
 
     Returns:
       The manifest.
@@ -72,31 +104,17 @@ def prepare(
       Unreadable: songs that cannot be read, without `skip_broken`.
       ValueError: a cache of something else.
     """
-    for rate in rates:
-        if not 1000 <= rate <= 384000:
-            raise ValueError(f"rate {rate}: expected 1000 to 384000 Hz")
-    tracks, broken = load_readable(name, root, split, **options)
-    tracks = [*tracks, *prepare_variants(tracks, variants, semitones=semitones)]
+    variants = prepare_variants(songs.tracks, contents.variants, semitones=contents.semitones)
+    tracks = [*songs.tracks, *variants]
+    broken = list(songs.broken)
     for line in broken:
         report(line)
     out = Path(out).expanduser()
     out.mkdir(parents=True, exist_ok=True)
     with _locked(out):
-        records = _records(out, name)
-        extra = sorted(set(records) - {track.name for track in tracks})
-        if extra and not prune:
-            raise ValueError(
-                f"{out}: holds {len(extra)} songs that this command does not ask for, such as "
-                f"{extra[0]!r}; choose another folder, or remove them with --prune"
-            )
-        held = {int(rate) for record in records.values() for rate in record["files"]}
-        rates = sorted({*rates, *held}, reverse=True)
-        jobs = []
-        for track in tracks:
-            record = _still_valid(out, track, records.get(track.name), mixture)
-            missing = [rate for rate in rates if str(rate) not in record["files"]]
-            if missing:
-                jobs.append((track, missing, str(out), mixture, record))
+        records = _records(out, songs.dataset)
+        extra = _extra(out, records, tracks, prune)
+        jobs = _jobs(out, tracks, records, contents)
         _need_space(out, jobs)
         if jobs or extra:
             _reopen(out, records, extra)
@@ -111,13 +129,39 @@ def prepare(
                 write_text(_record_path(out, track.name), json.dumps(result))
         if broken and not skip_broken:
             raise Unreadable(f"{len(broken)} songs cannot be read, the first: {broken[0]}")
-        songs = [_entry(track, records[track.name]) for track in tracks if track.name not in failed]
-        if not songs:
+        entries = [_entry(one, records[one.name]) for one in tracks if one.name not in failed]
+        if not entries:
             raise ValueError(f"{out}: there is no song to prepare")
-        manifest = write_manifest(out, name, songs, broken)
+        manifest = write_manifest(out, songs.dataset, entries, broken)
         if (out / UNFINISHED).exists():
             shutil.rmtree(out / UNFINISHED)
     return manifest
+
+
+def _extra(out: Path, records: dict[str, dict], tracks: Sequence[Track], prune: bool) -> list[str]:
+    """The names of songs in the folder that are not to be prepared."""
+    extra = sorted(set(records) - {track.name for track in tracks})
+    if extra and not prune:
+        raise ValueError(
+            f"{out}: holds {len(extra)} songs that this command does not ask for, such as "
+            f"{extra[0]!r}; choose another folder, or remove them with --prune"
+        )
+    return extra
+
+
+def _jobs(
+    out: Path, tracks: Sequence[Track], records: dict[str, dict], contents: CacheContents
+) -> list[tuple]:
+    """Arguments of `prepare_song` for every song that lacks a rate."""
+    held = {int(rate) for record in records.values() for rate in record["files"]}
+    rates = sorted({*contents.rates, *held}, reverse=True)
+    jobs = []
+    for track in tracks:
+        record = _still_valid(out, track, records.get(track.name), contents.mixture)
+        missing = [rate for rate in rates if str(rate) not in record["files"]]
+        if missing:
+            jobs.append((track, missing, str(out), contents.mixture, record))
+    return jobs
 
 
 def _entry(track: Track, record: dict) -> dict[str, Any]:
@@ -130,7 +174,7 @@ def _entry(track: Track, record: dict) -> dict[str, Any]:
         "seconds": round(track.duration, 6),
         "original_rate": track.sample_rate,
         "standard": list(track.standard),
-        "sums": {stem: list(parts) for stem, parts in track.sums.items()},
+        "sums": {stem: list(stems) for stem, stems in track.sums.items()},
         "rows": record["rows"],
         "missing": list(track.missing),
         "warnings": [*track.warnings, *record["findings"]],
@@ -144,7 +188,7 @@ def _entry(track: Track, record: dict) -> dict[str, Any]:
 
 
 def _records(out: Path, name: str) -> dict[str, dict]:
-    """What is known of songs that are in the folder already, by their names."""
+    """Facts on the songs that are in the folder already, by their names."""
     records = {}
     if (out / MANIFEST).exists():
         manifest = read_manifest(out)
@@ -176,7 +220,7 @@ def _still_valid(out: Path, track: Track, record: dict | None, mixture: bool) ->
 
 
 def _reopen(out: Path, records: dict[str, dict], extra: Sequence[str]) -> None:
-    """Take the manifest away while the cache is not whole, and songs that nobody asks for."""
+    """Remove the manifest while the cache is not whole, and the extra songs."""
     for name, record in records.items():
         if name not in extra:
             write_text(_record_path(out, name), json.dumps(record))
@@ -188,7 +232,7 @@ def _reopen(out: Path, records: dict[str, dict], extra: Sequence[str]) -> None:
 
 
 def _need_space(out: Path, jobs: Sequence[tuple]) -> None:
-    """Say at once, and not after an hour, that the disk is too small."""
+    """Raise OSError at once, and not after an hour, where the disk is too small."""
     needed = 0
     for track, rates, _, mixture, _ in jobs:
         for rate in rates:

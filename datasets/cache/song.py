@@ -26,18 +26,18 @@ class BrokenSong(ValueError):
 
 
 def rows_of(track: Track, mixture: bool) -> list[str]:
-    """What is stored of a song: a mixture that is not the sum of the stems, and the stems."""
+    """Return what is stored of a song: a mixture that is not its stems' sum, and the stems."""
     own = ["mixture"] if track.own_mixture and (mixture or not track.stems) else []
     return own + list(track.stems)
 
 
 def fingerprint(track: Track, mixture: bool) -> str:
-    """A digest of what the stored samples depend on."""
+    """Digest what the stored samples depend on."""
     return facts_digest(track.fingerprint(), rows_of(track, mixture))
 
 
 def file_name(name: str) -> str:
-    """A file name for a song that any file system takes, and no other song has."""
+    """Return a file name for a song that any file system allows, and no other song has."""
     plain = re.sub(r"[^A-Za-z0-9 ._-]+", "_", name).strip(" .")[:80]
     return f"{plain}-{facts_digest(name)[:8]}"
 
@@ -52,7 +52,7 @@ def prepare_song(
       rates: in Hz.
       out: the cache's folder.
       mixture: whether a mixture of its own is stored.
-      record: what is known of the song so far; its files stay.
+      record: facts on the song so far; its files stay.
 
     Returns:
       The completed record: fingerprint, rows, levels, findings, files. Or what is wrong with the
@@ -94,7 +94,7 @@ def prepare_song(
 
 
 def _next(blocks) -> np.ndarray | None:
-    """The next block; errors of reading become BrokenSong, to tell them from those of writing."""
+    """The next block; errors of reading become BrokenSong, errors of writing do not."""
     try:
         return next(blocks, None)
     except (OSError, ValueError) as error:

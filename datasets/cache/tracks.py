@@ -6,7 +6,7 @@
 The files are plain .npy, so `numpy.load(file, mmap_mode="r")` maps them. Excerpts are read with
 `preadv` straight into the array that is returned instead of through a map: the pages of a map count
 as the process's own memory, and over a long training run on random excerpts the resident size would
-grow to that of the dataset; read bytes stay in the system's file cache, which gives way.
+grow to that of the dataset; read bytes stay in the system's file cache, which shrinks on demand.
 """
 
 import os
@@ -20,7 +20,7 @@ from datasets.cache.manifest import read_manifest
 from datasets.song_files.opening import assign, root_folder
 from datasets.track import SPLITS, AudioShape, Track
 
-PIECE = 2**30  # bytes; Linux reads at most 2 GiB at once
+MOST_BYTES = 2**30  # bytes; Linux reads at most 2 GiB at once
 
 
 def load(
@@ -113,7 +113,7 @@ class CacheTrack(Track):
         handle = os.open(self.path, os.O_RDONLY)
         try:
             while view:
-                got = os.preadv(handle, [view[:PIECE]], offset)
+                got = os.preadv(handle, [view[:MOST_BYTES]], offset)
                 if not got:
                     raise ValueError(f"{self.path}: ends too early; prepare the cache again")
                 view, offset = view[got:], offset + got

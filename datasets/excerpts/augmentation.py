@@ -27,8 +27,8 @@ class Augmentation:
         `active` does not play in them.
       active_rule: when it plays: "audible", where the excerpt is not silent; "runs", where the
         excerpt lies within one of its runs (`datasets.activity.runs`), at a position drawn among
-        these; "activity" likewise within its active stretches (`datasets.activity.lists`), and every
-        source of a remixed excerpt within its own.
+        these; "activity" likewise within its active stretches (`datasets.activity.lists`), and
+        every source of a remixed excerpt within its own.
       split_accompaniment: draw gain, channel and polarity for every stem within "accompaniment",
         and remix them, instead of treating it as one stem.
       mixes: mixes of the same moment, each with its own gains and channels, side by side on the

@@ -10,7 +10,7 @@ class PairedAndUnpaired:
         self.paired, self.unpaired = paired, unpaired
 
     def batch(self, index: int) -> dict[str, Any]:
-        """Return batch number `index`: "stems", "mixtures", "solos" {source: audio} and all "names"."""
+        """Return batch `index`: "stems", "mixtures", "solos" {source: audio} and all "names"."""
         found, more = self.paired.batch(index), self.unpaired.batch(index)
         names = [name for kind in more["names"].values() for name in kind]
         return {

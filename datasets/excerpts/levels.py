@@ -46,7 +46,8 @@ def usual_levels(tracks: Sequence[Track], sources: Sequence[str]) -> dict[str, f
       stems, both of the mono sum. Silent stems are left out.
 
     Raises:
-      ValueError: a source that is silent in all songs; an unknown stem. OSError: as of `Track.read`.
+      ValueError: a source that is silent in all songs; an unknown stem.
+      OSError: as of `Track.read`.
     """
     found: dict[str, list[float]] = {source: [] for source in sources}
     for track in tracks:

@@ -1,10 +1,10 @@
-"""Songs of any dataset as WAV files whose mixture is the sum of its parts.
+"""Songs of any dataset as WAV files whose mixture is the sum of its sources.
 
     OUT/SPLIT/SONG/{mixture,drums,accompaniment}.wav
     OUT/dataset.pkl                                    the list that the original system reads
 
-The original system averaged the parts of an accompaniment, which left it at a third of its level
-and the mixture unequal to its parts. Here parts are added up, in 32-bit floating point, so that
+The original system averaged the stems of an accompaniment, which left it at a third of its level
+and the mixture unequal to its sources. Here stems are added up, in 32-bit floating point, so that
 nothing is clipped or rounded away: mixture = drums + accompaniment, bit by bit.
 """
 
@@ -84,13 +84,13 @@ def export(
 
 def check(track: Track, sources: Sequence[str]) -> None:
     """Raise ValueError unless every stem of a song is in exactly one of the sources."""
-    taken = [stem for stems in source_stems(track, sources) for stem in stems]
-    for stem in dict.fromkeys((*track.stems, *taken)):
-        if taken.count(stem) != 1:
-            count = "none" if stem not in taken else "more than one"
+    named = [stem for stems in source_stems(track, sources) for stem in stems]
+    for stem in dict.fromkeys((*track.stems, *named)):
+        if named.count(stem) != 1:
+            count = "none" if stem not in named else "more than one"
             raise ValueError(
                 f"{track.name}: its {stem} is in {count} of the sources {', '.join(sources)}, so "
-                "that they would not add up to the mixture; accompaniment takes what is left"
+                "that they would not add up to the mixture; accompaniment is what is left"
             )
 
 
@@ -98,7 +98,7 @@ def write_song(track: Track, folder: str, sources: Sequence[str]) -> None:
     """Write one song block by block, and last of all what it was made of; errors as of `export`."""
     place = Path(folder)
     (place / RECORD).unlink(missing_ok=True)
-    parts = source_stems(track, sources)
+    stems_of = source_stems(track, sources)
     with ExitStack() as stack:
         files = [
             stack.enter_context(
@@ -106,12 +106,13 @@ def write_song(track: Track, folder: str, sources: Sequence[str]) -> None:
             )
             for name in ("mixture", *sources)
         ]
-        streams = {stem: track.blocks(stem, BLOCK) for stems in parts for stem in stems}
+        streams = {stem: track.blocks(stem, BLOCK) for stems in stems_of for stem in stems}
         for start in range(0, track.samples, BLOCK):
             found = {stem: next(stream) for stem, stream in streams.items()}
             shape = (min(BLOCK, track.samples - start), track.channels)
             audio = [
-                sum((found[stem] for stem in stems), np.zeros(shape, np.float32)) for stems in parts
+                sum((found[stem] for stem in stems), np.zeros(shape, np.float32))
+                for stems in stems_of
             ]
             for file, block in zip(files, (sum(audio), *audio)):
                 file.write(block)

@@ -1,9 +1,9 @@
-"""Read a pickle of audio samples without running anything that stands in it.
+"""Read a pickle of audio samples without running anything in it.
 
-Unpickling runs a small program, and any program may stand in a file. This reader knows the few
-instructions that lists of samples take, has names of its own for the class and the two functions in
-them, and calls nothing. Python 2 wrote the files of the original system; what Python 3 makes of the
-same objects is read too.
+Unpickling runs a small program, and a file may hold any program. This reader runs the few
+instructions that lists of samples need, has objects of its own for the class and the two functions
+in them, and calls nothing. Python 2 wrote the files of the original system; pickles of the same
+objects by Python 3 are read too.
 """
 
 import io
@@ -54,7 +54,7 @@ def load(data: bytes) -> Any:
 
 
 def short(value: Any) -> str:
-    """A value for a message: never long, and nothing of what is inside (that may be endless)."""
+    """Return a value for a message: never long, and none of its items (they may be endless)."""
     if isinstance(value, str | float) or (isinstance(value, int) and abs(value) < 2**64):
         text = repr(value)
         return text if len(text) <= 80 else f"{text[:77]}…"
@@ -76,7 +76,7 @@ _KNOWN = {
 class _Reader(SafeUnpickler):
     """Reads a pickle of lists of samples."""
 
-    takes = _INSTRUCTIONS
+    instructions = _INSTRUCTIONS
     files, ending = "lists of samples", ": refused"
 
     def find_class(self, module: str, name: str) -> _Known:

@@ -1,8 +1,8 @@
 """Songs named in a `dataset.pkl` of the original system.
 
-Its paired songs are tracks of the splits train, valid and test. Its unpaired lists are tracks too:
-`load(path, part="mixtures")`, `part="drums"`, or all of them with `unpaired(path)`. Nothing in the
-file is run (see `legacy_reader`).
+Its paired songs are tracks of the splits train, valid and test. Its unpaired lists are tracks too,
+with the option `part`: "mixtures", or a source such as "drums". Nothing in the file is run (see
+`datasets.legacy.pickle_reader`).
 
 The accompaniment files of the original are a third as loud as they should be (they were averaged,
 not added up), so its recorded mixtures are not the sum of their stems.
@@ -11,16 +11,15 @@ not added up), so its recorded mixtures are not the sum of their stems.
 import itertools
 import os
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path, PurePosixPath
 
-from datasets.legacy.lists import PAIRED, UNPAIRED, Entry, Lists, Sample, read, write
+from datasets.legacy.lists import PAIRED, UNPAIRED, Entry, Lists, Sample, read
 from datasets.song_files.file_track import FileTrack
 from datasets.song_files.opening import open_chosen
 from datasets.song_files.stem_file import StemFile
 from datasets.track import AudioShape, Track
-
-__all__ = ["Sample", "listed", "load", "read", "unpaired", "write"]
 
 ORDER = ("accompaniment", "drums")  # of the sources, after the mixture
 _SPLITS = dict(zip(PAIRED, ("train", "valid", "test")))
@@ -28,13 +27,31 @@ _PLAIN = ("mix", "mixture", "linear_mixture", "acc")  # such files are called by
 _SILENT_RATE = 44100  # Hz, of silence that is no file
 
 
+@dataclass(frozen=True)
+class LegacyOptions:
+    """What of a `dataset.pkl` is read, and where its files lie now.
+
+    Attributes:
+      part: "paired", "mixtures" (unpaired), or a source (its unpaired solo recordings).
+      sources: what stands after the mixture, in that order.
+      prefix: how absolute paths begin on the machine that wrote the file, such as
+        "/home/ubuntu/DSSGAN"; `folder` replaces it. Relative paths lie in `folder` too.
+      folder: None: the folder of the file.
+    """
+
+    part: str = "paired"
+    sources: Sequence[str] = ORDER
+    prefix: str | None = None
+    folder: str | os.PathLike | None = None
+
+
+DEFAULTS = LegacyOptions()
+
+
 def load(
     root: str | os.PathLike,
+    options: LegacyOptions = DEFAULTS,
     *,
-    part: str = "paired",
-    sources: Sequence[str] = ORDER,
-    prefix: str | None = None,
-    folder: str | os.PathLike | None = None,
     songs: Sequence[str] | None = None,
     valid: Sequence[str] = (),
     test: Sequence[str] = (),
@@ -44,11 +61,7 @@ def load(
 
     Args:
       root: the file.
-      part: "paired", "mixtures" (unpaired), or a source (its unpaired solo recordings).
-      sources: what stands after the mixture, in that order.
-      prefix: how absolute paths begin on the machine that wrote the file, such as
-        "/home/ubuntu/DSSGAN"; `folder` takes its place. Relative paths lie in `folder` too.
-      folder: None: the folder of the file.
+      options: see `LegacyOptions`; each field is an option of the dataset.
       songs: names of the songs to keep; None keeps all. A song is called by its mixture's file, or
         by the folder of a file called mix, acc or by a source.
       valid, test: names of songs to put into these splits instead of their own.
@@ -62,14 +75,14 @@ def load(
       OSError: the file cannot be opened.
       ValueError: it is no `dataset.pkl`; files that are missing (the first, and how many).
     """
-    sources = tuple(sources)
+    part, sources = options.part, tuple(options.sources)
     if part not in ("paired", "mixtures", *sources):
         raise ValueError(f"part={part!r}: expected paired, mixtures, {', '.join(sources)}")
     if root is None:
         raise ValueError("needs the path of a dataset.pkl")
     root = Path(root).expanduser()
     rows = _rows(root, read(root), part, sources)
-    where = _where(root, rows, prefix, folder)
+    where = _where(root, rows, options.prefix, options.folder)
     if broken is None:
         _refuse_missing(root, where)
     names = _names([entries for _, entries in rows], sources)
@@ -87,20 +100,17 @@ def load(
     )
 
 
-def unpaired(
-    path: str | os.PathLike, *, sources: Sequence[str] = ORDER, **options
-) -> dict[str, list[Track]]:
-    """The unpaired lists: "mixtures" and each source → tracks; options and errors as of `load`."""
-    parts = ("mixtures", *sources)
-    return {part: load(path, part=part, sources=sources, **options) for part in parts}
-
-
 def listed(
     tracks: Iterable[Track],
     unpaired: Mapping[str, Iterable[Track]] | None = None,
     sources: Sequence[str] = ORDER,
 ) -> Lists:
-    """Lists to `write`: of songs, and of unpaired "mixtures" and solo recordings by source.
+    """Return lists for `lists.write`: of songs, and of unpaired recordings.
+
+    Args:
+      tracks: paired songs.
+      unpaired: "mixtures" and each source → recordings; None: none.
+      sources: what stands after the mixture, in that order.
 
     Raises:
       ValueError: a mixture or a source that is not an audio file of its own.
@@ -166,10 +176,10 @@ def _where(
 def _refuse_missing(root: Path, where: Mapping[Sample, Path]) -> None:
     missing = {str(path): sample.path for sample, path in where.items() if not path.is_file()}
     if missing:
-        told = list(missing.values())
+        paths = list(missing.values())
         hint = "; name the folder that they lie in with the option folder"
-        if all(map(os.path.isabs, told)):
-            common = os.path.commonpath([os.path.dirname(path) for path in told])
+        if all(map(os.path.isabs, paths)):
+            common = os.path.commonpath([os.path.dirname(path) for path in paths])
             hint = f"; say where {common} lies now: prefix={common} folder=…"
         raise ValueError(
             f"{root}: {len(missing)} of {len(where)} files are missing, the first: "

@@ -8,12 +8,12 @@ The metadata of MedleyDB 2 come apart from the audio, in the repository marl/med
 
 import os
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from datasets.song_files import metadata as files
 from datasets.song_files.file_track import FileTrack
-from datasets.song_files.metadata import Grouping
+from datasets.song_files.metadata import Grouping, read, value
 from datasets.song_files.opening import open_chosen, root_folder
 from datasets.song_files.stem_file import StemFile
 from datasets.track import Track
@@ -34,13 +34,32 @@ MAPPING = {
 DEPTH = 3  # folders between the root and a song, at most
 
 
+@dataclass(frozen=True)
+class MedleyDBOptions:
+    """What is made of the songs of MedleyDB.
+
+    Attributes:
+      mapping: stem → instruments, in place of `MAPPING`; all other instruments are "other", but for
+        stems whose component is "bass", where there is a stem of that name.
+      metadata: a folder of SONG_METADATA.yaml files, for songs that have none of their own.
+      own_mixture: read SONG_MIX.wav as the mixture. It is mastered: not quite the sum of the stems,
+        which is the mixture otherwise.
+      bleed: keep songs whose stems contain one another.
+    """
+
+    mapping: Mapping[str, Sequence[str]] | None = None
+    metadata: str | os.PathLike | None = None
+    own_mixture: bool = True
+    bleed: bool = True
+
+
+DEFAULTS = MedleyDBOptions()
+
+
 def load(
     root: str | os.PathLike,
+    options: MedleyDBOptions = DEFAULTS,
     *,
-    mapping: Mapping[str, Sequence[str]] | None = None,
-    metadata: str | os.PathLike | None = None,
-    own_mixture: bool = True,
-    bleed: bool = True,
     songs: Sequence[str] | None = None,
     valid: Sequence[str] = (),
     test: Sequence[str] = (),
@@ -50,12 +69,7 @@ def load(
 
     Args:
       root: a folder with songs in it, or in Audio, V1 or V2 in it.
-      mapping: stem → instruments, in place of `MAPPING`; all other instruments are "other", but for
-        stems whose component is "bass", where there is a stem of that name.
-      metadata: a folder of SONG_METADATA.yaml files, for songs that have none of their own.
-      own_mixture: take SONG_MIX.wav for the mixture. It is mastered: not quite the sum of the
-        stems, which is taken otherwise.
-      bleed: keep songs whose stems hear each other.
+      options: see `MedleyDBOptions`; each field is an option of the dataset.
       songs: names of the songs to keep, such as "LizNelson_Rainfall"; None keeps all.
       valid, test: names of songs to put into these splits; the rest is train.
       broken: None, or a list that gathers what is wrong with songs that cannot be read.
@@ -69,7 +83,7 @@ def load(
         metadata or without a file that they name.
     """
     root = root_folder(root)
-    grouping = Grouping(MAPPING if mapping is None else mapping)
+    grouping = Grouping(MAPPING if options.mapping is None else options.mapping)
     patterns = ["/".join(["*"] * depth + ["*_STEMS"]) for depth in range(DEPTH + 1)]
     found = sorted(
         stems.parent
@@ -82,8 +96,10 @@ def load(
             f"{root}: no songs; expected SONG/SONG_STEMS/SONG_STEM_01.wav in it, or in Audio, V1 "
             "or V2 in it"
         )
-    places = [Path(metadata).expanduser()] if metadata else [root, root / "Metadata"]
-    given = {"places": places, "grouping": grouping, "own_mixture": own_mixture}
+    places = [root, root / "Metadata"]
+    if options.metadata:
+        places = [Path(options.metadata).expanduser()]
+    given = {"places": places, "grouping": grouping, "own_mixture": options.own_mixture}
     tracks = open_chosen(
         ((_name(song), "train", partial(_open_song, song, **given)) for song in found),
         songs=songs,
@@ -91,7 +107,7 @@ def load(
         test=test,
         broken=broken,
     )
-    return tracks if bleed else [track for track in tracks if not track.has_bleed]
+    return tracks if options.bleed else [track for track in tracks if not track.has_bleed]
 
 
 def _name(folder: Path) -> str:
@@ -103,12 +119,12 @@ def _open_song(
 ) -> FileTrack:
     name = _name(folder)
     path = _metadata(folder, name, places)
-    facts = files.read(path)
+    facts = read(path)
     stem_folder = folder / f"{name}_STEMS"
     pairs = []
-    stems = files.value(path, facts, "stems", dict)
+    stems = value(path, facts, "stems", dict)
     for key, stem in sorted(stems.items(), key=lambda item: str(item[0])):
-        file = stem_folder / files.value(path, stem, "filename", str, f"stem {key}")
+        file = stem_folder / value(path, stem, "filename", str, f"stem {key}")
         if not file.is_file():
             raise ValueError(f"{file}: no such stem, {path.name} names it; fetch the song again")
         pairs.append((_stem(stem, grouping), file))

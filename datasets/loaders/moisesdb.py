@@ -94,8 +94,8 @@ def _open_song(folder: Path, name: str, split: str, facts: dict, grouping: Group
     pairs = []
     for place, stem in enumerate(metadata.value(path, facts, "stems", list)):
         label = metadata.value(path, stem, "stemName", str, f"stem {place}")
-        for take in metadata.value(path, stem, "tracks", list, label):
-            name_of = partial(metadata.value, path, take, kind=str, what=label)
+        for recording in metadata.value(path, stem, "tracks", list, label):
+            name_of = partial(metadata.value, path, recording, kind=str, what=label)
             audio = folder / label / f"{name_of(key='id')}.{name_of(key='extension')}"
             if not audio.is_file():
                 raise ValueError(f"{audio}: no such file, {DATA} names it; fetch the song again")

@@ -33,7 +33,7 @@ def load(
       valid, test: names of songs to put into these splits; without split folders the rest is train.
       names: what tracks 1, 2, … are; None takes the names in the file, and where it has none
         and four stems, the order of MUSDB18: drums, bass, other, vocals.
-      own_mixture: take the file's own mixture, which is mastered: not quite the sum of the stems;
+      own_mixture: read the file's own mixture, which is mastered: not quite the sum of the stems;
         otherwise that sum is the mixture.
       broken: None, or a list that gathers what is wrong with songs that cannot be read.
 
@@ -98,7 +98,7 @@ def open_song(
     if stems < 1 or len(names) != stems or len(set(names)) < stems or "mixture" in names:
         raise ValueError(
             f"{file}: holds {stems} stems beside the mixture, named {', '.join(names) or 'not'}; "
-            "expected one name for each: say them with the option names"
+            "expected one name for each: give them with the option names"
         )
     stem_files = {stem: StemFile(str(file), track + 1) for track, stem in enumerate(names)}
     if own_mixture:

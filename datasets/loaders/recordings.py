@@ -4,7 +4,7 @@
     root/{train,valid,test}/…/anything.wav
 
 Without `stem`, every file is a song of which the mixture alone is known; with `stem="drums"`, every
-file is a recording of drums and of nothing else. Unpaired training takes both.
+file is a recording of drums and of nothing else. Unpaired training needs both.
 """
 
 import os
@@ -40,7 +40,7 @@ def load(
       valid, test: names of recordings to put into these splits; without split folders the rest is
         train.
       broken: None, or a list that gathers what is wrong with files that cannot be read. Such files
-        are left out either way; without a list a Python warning tells of each.
+        are left out either way; without a list a Python warning names each.
 
     Returns:
       Tracks sorted by split and name, each with the rate and channels of its file (rates differ;

@@ -40,7 +40,7 @@ def load(
       root: the folder with train, validation and test in it, or with songs in it.
       mapping: stem → classes of instruments (inst_class), in place of `MAPPING`; all others are
         "other".
-      omitted: also take the folder omitted, into train: songs that are in the dataset twice.
+      omitted: also read the folder omitted, into train: songs that are in the dataset twice.
       songs: names of the songs to keep, such as "Track00001"; None keeps all.
       valid, test: names of songs to put into these splits instead of their own.
       broken: None, or a list that gathers what is wrong with songs that cannot be read.

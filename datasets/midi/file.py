@@ -29,7 +29,7 @@ class Event(NamedTuple):
     data: bytes
 
 
-class Song(NamedTuple):
+class MidiSong(NamedTuple):
     """A file's tracks in one: events by time, those of one tick by their tracks.
 
     Attributes:
@@ -41,7 +41,7 @@ class Song(NamedTuple):
     events: list[Event]
 
 
-def read(data: bytes) -> Song:
+def read(data: bytes) -> MidiSong:
     """Read a file of format 0 or 1, also within a RIFF container (.rmi).
 
     Times in SMPTE frames become ticks of a song at 60 quarter notes per minute.
@@ -84,7 +84,7 @@ def read(data: bytes) -> Song:
     for event in events:
         if event.data[:2] == bytes((META, TEMPO)) and not any(event.data[2:]):
             raise ValueError(f"has a tempo of 0 microseconds per quarter note at tick {event.tick}")
-    return Song(division, events)
+    return MidiSong(division, events)
 
 
 def write(division: int, events: Iterable[Event], end: int) -> bytes:

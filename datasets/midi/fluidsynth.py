@@ -22,7 +22,7 @@ FOLDERS = ("/usr/share/sounds/sf2", "/usr/share/soundfonts")  # Debian's, and Fe
 PACKAGES = {"FluidR3_GM": "fluid-soundfont-gm", "TimGM6mb": "timgm6mb-soundfont"}
 INSTALL = "apt-get install fluidsynth fluid-soundfont-gm timgm6mb-soundfont"
 GAIN = 0.2  # FluidSynth's usual one; the samples are floating-point, so they are never clipped
-# What a configuration file of the machine could change is said here or is the program's default.
+# What a configuration file of the machine could change is set here or is the program's default.
 SETTINGS = {
     "synth.cpu-cores": "1",
     "synth.dynamic-sample-loading": "0",
@@ -127,12 +127,12 @@ def render(midi: bytes, font: str, sample_rate: int, samples: int) -> np.ndarray
         path = Path(folder) / "stem.mid"
         path.write_bytes(midi)
         with (
-            tempfile.TemporaryFile() as said,
+            tempfile.TemporaryFile() as errors,
             subprocess.Popen(
                 [*command, font, str(path)],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
-                stderr=said,
+                stderr=errors,
             ) as process,
         ):
             # Far longer than any machine takes; a program that hangs must not hang the training.
@@ -150,16 +150,16 @@ def render(midi: bytes, font: str, sample_rate: int, samples: int) -> np.ndarray
             finally:
                 limit.cancel()
             if len(audio) < wanted:
-                said.seek(0)
-                raise OSError(_reason(code, said.read(), len(audio) / wanted))
+                errors.seek(0)
+                raise OSError(_reason(code, errors.read(), len(audio) / wanted))
     return np.frombuffer(audio, "<f4").astype(np.float32).reshape(samples, 2)
 
 
-def _reason(code: int, said: bytes, share: float) -> str:
+def _reason(code: int, errors: bytes, share: float) -> str:
     """Why a rendering is not whole, in one line."""
-    lines = said.decode("utf-8", "backslashreplace").strip().splitlines()
+    lines = errors.decode("utf-8", "backslashreplace").strip().splitlines()
     if code < 0:
         why = f"was ended by signal {-code}, perhaps for lack of memory; run the command again"
     else:
-        why = f"ended with code {code}: {lines[-1] if lines else 'it said nothing'}"
+        why = f"ended with code {code}: {lines[-1] if lines else 'without a message'}"
     return f"FluidSynth {why} ({share:.0%} of the song was rendered)"

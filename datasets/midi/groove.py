@@ -10,13 +10,14 @@ ICML 2019. Its splits train, validation and test are ours.
 import csv
 import os
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
-from datasets.midi import fluidsynth, notes
-from datasets.midi.file import Event, Song, read
-from datasets.midi.notes import DRUMS, NOTE_OFF, NOTE_ON, PROGRAM
+from datasets.midi import fluidsynth
+from datasets.midi.file import Event, MidiSong, read
+from datasets.midi.notes import DRUMS, NOTE_OFF, NOTE_ON, PROGRAM, composition, notes
 from datasets.midi.songs import LONGEST, check, draw, refuse
-from datasets.midi.track import MidiTrack, length
+from datasets.midi.track import MidiFile, MidiTrack, Rendering, length
 from datasets.song_files.opening import assign, root_folder
 from datasets.track import SPLITS, Track
 
@@ -37,19 +38,46 @@ KEYS = {
 }
 
 
+@dataclass(frozen=True)
+class GrooveOptions:
+    """Which performances are listed, and how they are rendered.
+
+    Attributes:
+      soundfont, sample_rate, level: as of `datasets.midi.songs.MidiOptions`.
+      kit: program of the drum kit, 0 to 127 (0 standard, 8 room, 16 power, 24 electronic, 25
+        analogue, 32 jazz, 40 brushes; a font that lacks it plays its standard kit), or several:
+        then each performance draws one by `seed` and its id.
+      beats_only: leave fills out.
+      shortest: leave performances out whose music is shorter, in seconds.
+      seed: of the draws.
+    """
+
+    soundfont: str | os.PathLike | Sequence[str | os.PathLike] = "FluidR3_GM"
+    kit: int | Sequence[int] = 0
+    sample_rate: int = 32000
+    beats_only: bool = False
+    shortest: float = 1.0
+    level: float = -18.0
+    seed: int = 0
+
+    def kits(self) -> list[int]:
+        """Return the programs to draw from; ValueError for one that there cannot be."""
+        kits = [self.kit] if isinstance(self.kit, int) else list(self.kit)
+        if not kits or not all(isinstance(one, int) and 0 <= one <= 127 for one in kits):
+            raise ValueError(f"kit={self.kit}: expected a program or several, 0 to 127")
+        return kits
+
+
+DEFAULTS = GrooveOptions()
+
+
 def load(
     root: str | os.PathLike | None,
     *,
     songs: Sequence[str] | None = None,
     valid: Sequence[str] = (),
     test: Sequence[str] = (),
-    soundfont: str | os.PathLike | Sequence[str | os.PathLike] = "FluidR3_GM",
-    kit: int | Sequence[int] = 0,
-    sample_rate: int = 32000,
-    beats_only: bool = False,
-    shortest: float = 1.0,
-    level: float = -18.0,
-    seed: int = 0,
+    options: GrooveOptions = DEFAULTS,
     broken: list[str] | None = None,
 ) -> list[Track]:
     """List the performances; they are rendered when they are first read.
@@ -58,15 +86,7 @@ def load(
       root: the dataset's folder.
       songs: ids of the performances to keep, such as "drummer1/session1/1"; None keeps all.
       valid, test: ids to put into these splits instead of their own.
-      soundfont: as of `datasets.midi.songs.load`.
-      kit: program of the drum kit, 0 to 127 (0 standard, 8 room, 16 power, 24 electronic, 25
-        analogue, 32 jazz, 40 brushes; a font that lacks it plays its standard kit), or several:
-        then each performance draws one by `seed` and its id.
-      sample_rate: at which it is rendered, in Hz, 8000 to 96000.
-      beats_only: leave fills out.
-      shortest: leave performances out whose music is shorter, in seconds.
-      level: loudness in dBFS, see `midi_track.normalise`.
-      seed: of the draws.
+      options: see `GrooveOptions`; each field is an option of the dataset.
       broken: None, or a list that gathers what is wrong with files that cannot be read.
 
     Returns:
@@ -76,45 +96,31 @@ def load(
       OSError, ValueError: as of `datasets.midi.songs.load`; a table that is not as expected.
     """
     root = root_folder(root)
-    check(sample_rate, level)
+    check(options.sample_rate, options.level)
     fluidsynth.program()
-    fonts = fluidsynth.fonts(soundfont)
-    kits = [kit] if isinstance(kit, int) else list(kit)
-    if not kits or not all(isinstance(one, int) and 0 <= one <= 127 for one in kits):
-        raise ValueError(f"kit={kit}: expected a program or several, 0 to 127")
+    fonts = fluidsynth.fonts(options.soundfont)
+    kits = options.kits()
     rows = {row["id"]: row for row in _table(root / TABLE)}
     kept, moved = assign(rows, songs=songs, valid=valid, test=test)
     tracks = []
     for name, row in rows.items():
-        if name not in kept or (beats_only and row["beat_type"] != "beat"):
+        if name not in kept or (options.beats_only and row["beat_type"] != "beat"):
             continue
         path = root / row["midi_filename"]
         try:
-            data = path.read_bytes()
-            played = notes.notes(_general_midi(read(data), 0))
-            if not played:
-                raise ValueError("has no notes on the drum channel")
+            midi = _performance(path)
         except (OSError, ValueError) as error:
             refuse(path, error, broken)
             continue
-        stop, cut = length(played, LONGEST)
-        if stop < shortest:
+        if midi.stop < options.shortest:
             continue
         tracks.append(
             GrooveTrack(
                 name,
                 moved.get(name) or SPLIT_NAMES[row["split"]],
-                path,
-                data,
-                ("drums",),
-                kit=draw(kits, seed, f"kit of {name}"),
-                standard=("drums",),
-                font=draw(fonts, seed, name),
-                sample_rate=sample_rate,
-                stop=stop,
-                composition=notes.composition(played),
-                level=level,
-                warnings=cut,
+                midi,
+                Rendering(draw(fonts, options.seed, name), options.sample_rate, options.level),
+                kit=draw(kits, options.seed, f"kit of {name}"),
             )
         )
     if not tracks:
@@ -122,19 +128,30 @@ def load(
     return sorted(tracks, key=lambda track: (SPLITS.index(track.split), track.name))
 
 
+def _performance(path: Path) -> MidiFile:
+    """Read one performance (OSError, ValueError without the file's name)."""
+    data = path.read_bytes()
+    played = notes(_general_midi(read(data), 0))
+    if not played:
+        raise ValueError("has no notes on the drum channel")
+    stop, cut = length(played, LONGEST)
+    return MidiFile(path, data, ("drums",), composition(played), stop, warnings=cut)
+
+
 class GrooveTrack(MidiTrack):
     """A performance of drums on a kit of General MIDI."""
 
-    def __init__(self, *description, kit: int, **details):
+    def __init__(self, name: str, split: str, midi: MidiFile, rendering: Rendering, kit: int):
         """`kit` is a program; the rest as of `MidiTrack`."""
-        super().__init__(*description, **details)
+        super().__init__(name, split, midi, rendering, standard=("drums",), warnings=midi.warnings)
         self.kit = kit
 
-    def song(self, data: bytes) -> Song:
+    def song(self, data: bytes) -> MidiSong:
+        """Return the drum channel of a file, on the kit."""
         return _general_midi(read(data), self.kit)
 
 
-def _general_midi(song: Song, kit: int) -> Song:
+def _general_midi(song: MidiSong, kit: int) -> MidiSong:
     """The drum channel alone, with the notes of General MIDI and a kit."""
     events = [Event(0, 0, bytes((PROGRAM | DRUMS, kit)))]
     for event in song.events:
@@ -148,7 +165,7 @@ def _general_midi(song: Song, kit: int) -> Song:
         elif kind == PROGRAM:
             continue
         events.append(event)
-    return Song(song.division, events)
+    return MidiSong(song.division, events)
 
 
 def _table(path: Path) -> list[dict[str, str]]:

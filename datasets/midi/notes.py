@@ -6,9 +6,9 @@ from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from common.digests import facts_digest
-from datasets.midi.file import META, TEMPO, USUAL_TEMPO, Song
+from datasets.midi.file import META, TEMPO, USUAL_TEMPO, MidiSong
 
-DRUMS = 9  # channel 10 as people count
+DRUMS = 9  # channel 10, counted from 1
 NOTE_OFF, NOTE_ON, PROGRAM = 0x80, 0x90, 0xC0
 GRID = 0.02  # seconds; finer differences of two files are rounding, not music
 
@@ -34,10 +34,10 @@ class Note(NamedTuple):
     track: int
 
 
-class Clock:
+class TempoMap:
     """Ticks of a song to seconds and back, through all its changes of tempo."""
 
-    def __init__(self, song: Song):
+    def __init__(self, song: MidiSong):
         self._ticks, self._seconds, self._lengths = [0], [0.0], [USUAL_TEMPO / 1e6 / song.division]
         for tick, _, data in song.events:
             if data[0] == META and data[1] == TEMPO:
@@ -59,9 +59,9 @@ class Clock:
         return self._ticks[place] + int((seconds - self._seconds[place]) / self._lengths[place])
 
 
-def notes(song: Song) -> list[Note]:
+def notes(song: MidiSong) -> list[Note]:
     """All notes, by their beginnings. One that is never ended lasts to the last event."""
-    clock = Clock(song)
+    clock = TempoMap(song)
     programs = [0] * 16
     open_notes: dict[tuple[int, int], deque] = defaultdict(deque)
     found: list[Note] = []
@@ -93,7 +93,7 @@ def composition(played: Sequence[Note]) -> str:
     """A digest of which keys are struck when, in hexadecimal.
 
     It is the same for another sound font, other instruments, volumes, titles or division, and for
-    silence before the first note: still the same piece of music. Drums are told from other notes.
+    silence before the first note: still the same music. Drums count apart from other notes.
     """
     first = min((note.start for note in played), default=0.0)
     struck = {
@@ -106,7 +106,7 @@ def sounding(played: Iterable[Note]) -> tuple[float, float]:
     """Seconds in which at least one note, and in which exactly one note is held."""
     changes = []
     for note in played:
-        # Players slur: a note that reaches a little into the next one is no chord.
+        # Notes are slurred: one that reaches a little into the next one is no chord.
         end = note.end - min(0.05, 0.3 * (note.end - note.start))
         changes += [(note.start, 1), (end, -1)]
     some = single = 0.0

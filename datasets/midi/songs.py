@@ -2,22 +2,23 @@
 
 Every .mid and .midi file below a folder that has drums and other notes is a song: drums are
 channel 10, bass the General MIDI basses, "vocals" a lead part if there is one, other the rest (see
-`midi_parts`). Songs are rendered when they are read; `python -m datasets prepare midi` does that
-once. Which split a song belongs to follows from its notes alone.
+`datasets.midi.stems`). Songs are rendered when they are read; `python -m datasets prepare midi`
+does that once. Which split a song belongs to follows from its notes alone.
 """
 
 import os
 import warnings
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import NamedTuple
 
 from common.cli import one_line
 from common.digests import facts_digest
-from datasets.midi import file, fluidsynth, notes
+from datasets.midi import fluidsynth, notes
+from datasets.midi.file import read
 from datasets.midi.stems import STEMS, lead_channel, stem_of
-from datasets.midi.track import MidiTrack, length
+from datasets.midi.track import MidiFile, MidiTrack, Rendering, length
 from datasets.song_files.opening import assign, root_folder
 from datasets.track import SPLITS, Track
 
@@ -27,19 +28,55 @@ LONGEST = 900.0  # seconds; four stems in memory: about 1 MB per second at 32 kH
 LEVELS = (-60.0, 0.0)  # dBFS
 
 
+@dataclass(frozen=True)
+class MidiOptions:
+    """How songs are rendered.
+
+    Attributes:
+      soundfont: "FluidR3_GM", "TimGM6mb", the path of a .sf2 file, or several: then each song draws
+        one by `seed` and its name.
+      sample_rate: at which songs are rendered, in Hz, 8000 to 96000. FluidSynth does not filter
+        what lies above half the rate, it folds back: rendered at 16000, drums are up to 2 dB off
+        in parts of their spectrum, at 32000 and resampled by `prepare` 0.4 dB (one song measured).
+      lead: whether a lead part is a stem of its own, "vocals".
+      seconds: songs that last longer are cut there, 1 to 900.
+      level: loudness of each mixture in dBFS, see `datasets.midi.track.normalise`.
+      balance: lowest and highest loudness of the drums relative to the rest in dB, such as
+        (-9, 3); None keeps what the song has.
+      seed: of the draw of sound fonts.
+    """
+
+    soundfont: str | os.PathLike | Sequence[str | os.PathLike] = "FluidR3_GM"
+    sample_rate: int = 32000
+    lead: bool = True
+    seconds: float = LONGEST
+    level: float = -18.0
+    balance: tuple[float, float] | None = None
+    seed: int = 0
+
+    def checked(self) -> "MidiOptions":
+        """Return these options with `balance` as floats; ValueError for one out of its range."""
+        check(self.sample_rate, self.level)
+        if not 1.0 <= self.seconds <= LONGEST:
+            raise ValueError(f"seconds={self.seconds}: expected 1 to {LONGEST:.0f}")
+        if self.balance is None:
+            return self
+        balance = tuple(map(float, self.balance))
+        if len(balance) != 2 or not -60.0 <= balance[0] <= balance[1] <= 60.0:
+            raise ValueError(f"balance={balance}: expected lowest and highest, −60 to 60 dB")
+        return replace(self, balance=balance)
+
+
+DEFAULTS = MidiOptions()
+
+
 def load(
     root: str | os.PathLike | None,
     *,
     songs: Sequence[str] | None = None,
     valid: float | Sequence[str] = 0.1,
     test: float | Sequence[str] = 0.1,
-    soundfont: str | os.PathLike | Sequence[str | os.PathLike] = "FluidR3_GM",
-    sample_rate: int = 32000,
-    lead: bool = True,
-    seconds: float = LONGEST,
-    level: float = -18.0,
-    balance: tuple[float, float] | None = None,
-    seed: int = 0,
+    options: MidiOptions = DEFAULTS,
     broken: list[str] | None = None,
 ) -> list[Track]:
     """List the songs below a folder; they are rendered when they are first read.
@@ -49,21 +86,11 @@ def load(
       songs: names of the songs to keep (paths within the folder, without extension).
       valid, test: the share of the songs in these splits, or the names of the songs. A share is
         drawn by the notes of each song, whatever other files there are.
-      soundfont: "FluidR3_GM", "TimGM6mb", the path of a .sf2 file, or several: then each song draws
-        one by `seed` and its name.
-      sample_rate: at which songs are rendered, in Hz, 8000 to 96000. FluidSynth does not filter
-        what lies above half the rate, it folds back: rendered at 16000, drums are up to 2 dB off
-        in parts of their spectrum, at 32000 and resampled by `prepare` 0.4 dB (one song measured).
-      lead: whether a lead part is told from the other instruments, as "vocals".
-      seconds: songs that last longer are cut there, 1 to 900.
-      level: loudness of each mixture in dBFS, see `midi_track.normalise`.
-      balance: lowest and highest loudness of the drums relative to the rest in dB, such as
-        (-9, 3); None keeps what the song has.
-      seed: of the draw of sound fonts.
+      options: see `MidiOptions`; each field is an option of the dataset.
       broken: None, or a list that gathers what is wrong with files that cannot be read.
 
     Returns:
-      Stereo tracks sorted by split and name; each knows its `composition` (see `MidiTrack`). Files
+      Stereo tracks sorted by split and name, each with a `composition` (see `MidiTrack`). Files
       without drums, with hardly a note, or with the same music as another one are left out; a
       warning says how many.
 
@@ -72,19 +99,13 @@ def load(
         of its range, FluidSynth or a sound font that is not installed.
     """
     root = root_folder(root)
-    check(sample_rate, level)
+    options = options.checked()
     fluidsynth.program()
-    fonts = fluidsynth.fonts(soundfont)
-    if not 1.0 <= seconds <= LONGEST:
-        raise ValueError(f"seconds={seconds}: expected 1 to {LONGEST:.0f}")
-    if balance is not None:
-        balance = tuple(map(float, balance))
-        if len(balance) != 2 or not -60.0 <= balance[0] <= balance[1] <= 60.0:
-            raise ValueError(f"balance={balance}: expected lowest and highest, −60 to 60 dB")
+    fonts = fluidsynth.fonts(options.soundfont)
     shares = {"test": _share("test", test), "valid": _share("valid", valid)}
     if sum(shares.values()) > 1.0:
         raise ValueError(f"valid={valid}, test={test}: expected shares whose sum is at most 1")
-    found = _scores(root, lead, seconds, broken)
+    found = _songs(root, options, broken)
     kept, moved = assign(
         found,
         songs=songs,
@@ -92,55 +113,36 @@ def load(
         test=() if isinstance(test, int | float) else test,
     )
     tracks = []
-    for name, score in found.items():
+    for name, midi in found.items():
         if name not in kept:
             continue
-        missing = [stem for stem in STEMS if stem not in score.stems]
+        missing = [stem for stem in STEMS if stem not in midi.stems]
+        font = draw(fonts, options.seed, name)
         tracks.append(
             MidiTrack(
                 name,
-                moved.get(name) or split_of(score.composition, shares),
-                score.path,
-                score.data,
-                score.stems,
-                font=draw(fonts, seed, name),
-                sample_rate=sample_rate,
-                stop=score.stop,
-                composition=score.composition,
-                level=level,
-                balance=balance,
-                lead=score.lead,
-                warnings=(*(f"{stem} is missing: silence" for stem in missing), *score.cut),
+                moved.get(name) or split_of(midi.composition, shares),
+                midi,
+                Rendering(font, options.sample_rate, options.level, options.balance),
+                warnings=(*(f"{stem} is missing: silence" for stem in missing), *midi.warnings),
             )
         )
     return sorted(tracks, key=lambda track: (SPLITS.index(track.split), track.name))
 
 
-class _Score(NamedTuple):
-    """A MIDI file that is a song."""
-
-    path: Path
-    data: bytes
-    composition: str
-    lead: int | None
-    stems: tuple[str, ...]
-    stop: float
-    cut: tuple[str, ...]
-
-
-def _scores(root: Path, lead: bool, seconds: float, broken: list[str] | None) -> dict[str, _Score]:
-    """The songs below a folder by their names, each piece of music once."""
+def _songs(root: Path, options: MidiOptions, broken: list[str] | None) -> dict[str, MidiFile]:
+    """The songs below a folder by their names, each composition once."""
     files = midi_files(root)
     if not files:
         raise ValueError(f"{root}: no songs; expected .mid or .midi files in it or below it")
-    found: dict[str, _Score] = {}
-    pieces: dict[str, str] = {}
+    found: dict[str, MidiFile] = {}
+    compositions: set[str] = set()
     left_out: dict[str, list[str]] = {}
     for path in files:
         name = os.fspath(path.relative_to(root).with_suffix(""))
         try:
             data = path.read_bytes()
-            song = file.read(data)
+            song = read(data)
         except (OSError, ValueError) as error:
             refuse(path, error, broken)
             continue
@@ -150,34 +152,38 @@ def _scores(root: Path, lead: bool, seconds: float, broken: list[str] | None) ->
             what = "drum notes" if counts[True] < FEWEST else "notes of other instruments"
             left_out.setdefault(f"fewer than {FEWEST} {what}", []).append(name)
             continue
-        piece = notes.composition(played)
-        if piece in pieces:
+        composition = notes.composition(played)
+        if composition in compositions:
             left_out.setdefault("the same music as another file", []).append(name)
             continue
         if name in found:
             raise ValueError(f"two songs are called {name!r}; rename one")
-        pieces[piece] = name
-        channel = lead_channel(song, played) if lead else None
-        stop, cut = length(played, seconds)
-        stems = {
-            stem_of(note.channel, note.program, channel) for note in played if note.start < stop
-        }
-        found[name] = _Score(path, data, piece, channel, tuple(sorted(stems)), stop, cut)
-    if left_out:
-        reasons = "; ".join(
-            f"{len(names)} with {reason} ({names[0]}{', …' if len(names) > 1 else ''})"
-            for reason, names in left_out.items()
-        )
-        count = sum(map(len, left_out.values()))
-        text = one_line(ValueError(f"{root}: {count} of {len(files)} files left out: {reasons}"))
-        warnings.warn(text, stacklevel=4)
+        compositions.add(composition)
+        lead = lead_channel(song, played) if options.lead else None
+        stop, cut = length(played, options.seconds)
+        stems = {stem_of(note.channel, note.program, lead) for note in played if note.start < stop}
+        found[name] = MidiFile(path, data, tuple(sorted(stems)), composition, stop, lead, cut)
+    _warn_left_out(root, len(files), left_out)
     if not found:
         raise ValueError(f"{root}: none of its {len(files)} MIDI files is a song with drums")
     return found
 
 
+def _warn_left_out(root: Path, files: int, left_out: dict[str, list[str]]) -> None:
+    """Give one Python warning on the files that are no songs, by reasons."""
+    if not left_out:
+        return
+    reasons = "; ".join(
+        f"{len(names)} with {reason} ({names[0]}{', …' if len(names) > 1 else ''})"
+        for reason, names in left_out.items()
+    )
+    count = sum(map(len, left_out.values()))
+    text = one_line(ValueError(f"{root}: {count} of {files} files left out: {reasons}"))
+    warnings.warn(text, stacklevel=5)
+
+
 def midi_files(root: Path) -> list[Path]:
-    """The MIDI files below a folder, hidden ones aside, sorted."""
+    """Return the MIDI files below a folder, hidden ones aside, sorted."""
     return sorted(
         path
         for path in root.rglob("*")
@@ -196,7 +202,7 @@ def refuse(path: Path, error: Exception, broken: list[str] | None) -> None:
 
 
 def split_of(composition: str, shares: dict[str, float]) -> str:
-    """The split of a piece of music: the same whatever other songs there are.
+    """Return the split of a composition: the same whatever other songs there are.
 
     Args:
       composition: its digest.
@@ -211,12 +217,12 @@ def split_of(composition: str, shares: dict[str, float]) -> str:
 
 
 def draw(choices: Sequence, seed: int, name: str) -> object:
-    """One of several, by seed and name."""
+    """Draw one of several, by seed and name."""
     return choices[int(_chance(seed, name) * len(choices))]
 
 
 def check(sample_rate: int, level: float) -> None:
-    """ValueError for a sample rate or a level out of its range."""
+    """Raise ValueError for a sample rate or a level out of its range."""
     lowest, highest = fluidsynth.RATES
     if not lowest <= sample_rate <= highest:
         raise ValueError(f"sample_rate={sample_rate}: expected {lowest} to {highest} Hz")

@@ -1,6 +1,6 @@
 """Which notes of a General MIDI song belong to which stem.
 
-Notes are told apart one by one, by the channel and by the program (the instrument) that the channel
+Notes are assigned one by one, by the channel and by the program (the instrument) that the channel
 has when the note begins: a channel that changes from a bass to a guitar in the middle of a song
 changes its stem there. Everything that is not the beginning of a note stays in every stem: tempo,
 controllers, pitch bends, programs, ends of notes. So each stem sounds as it does within the song,
@@ -11,7 +11,7 @@ import re
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 
-from datasets.midi.file import INSTRUMENT, META, NAME, Event, Song
+from datasets.midi.file import INSTRUMENT, META, NAME, Event, MidiSong
 from datasets.midi.notes import DRUMS, NOTE_ON, PROGRAM, Note, sounding
 
 STEMS = ("drums", "bass", "other", "vocals")
@@ -26,17 +26,17 @@ LEADS = frozenset(
     )
 )
 LEAD_WORDS = re.compile(r"melod|vocal|voice|vox|lead|sing|solo")
-ENOUGH = 0.1  # a lead is heard for at least this share of the song
+ENOUGH = 0.1  # a lead sounds for at least this share of the song
 SINGLE = 0.8  # and plays single notes for at least this share of that
 
 
-def lead_channel(song: Song, played: Sequence[Note]) -> int | None:
-    """The channel that a singer would take, or None.
+def lead_channel(song: MidiSong, played: Sequence[Note]) -> int | None:
+    """Return the channel of the lead part, or None.
 
-    Of the channels that are heard for a tenth of the song or more, bass notes and drums aside:
+    Of the channels that sound for a tenth of the song or more, bass notes and drums aside:
     1. those whose track is called melody, vocal, voice, vox, lead, singer or solo;
     2. else those that mostly play a lead instrument (`LEADS`), and single notes;
-    the one that is heard the longest; 3. else the highest one that plays mostly single notes.
+    the one that sounds the longest; 3. else the highest one that plays mostly single notes.
 
     The lead is a channel and not a program, because a melody stays on its channel when its
     instrument changes.
@@ -48,15 +48,15 @@ def lead_channel(song: Song, played: Sequence[Note]) -> int | None:
     length = max((note.end for note in played), default=0.0) - min(
         (note.start for note in played), default=0.0
     )
-    heard = {channel: sounding(its) for channel, its in sorted(channels.items())}
-    enough = [channel for channel in heard if heard[channel][0] >= ENOUGH * length > 0]
-    single = [channel for channel in enough if heard[channel][1] >= SINGLE * heard[channel][0]]
+    seconds = {channel: sounding(its) for channel, its in sorted(channels.items())}
+    enough = [channel for channel in seconds if seconds[channel][0] >= ENOUGH * length > 0]
+    single = [channel for channel in enough if seconds[channel][1] >= SINGLE * seconds[channel][0]]
     names = _names(song, played)
     called = [channel for channel in enough if LEAD_WORDS.search(names.get(channel, ""))]
     leads = [channel for channel in single if _mostly(channels[channel]) in LEADS]
     for candidates in (called, leads):
         if candidates:
-            return max(candidates, key=lambda channel: heard[channel][0])
+            return max(candidates, key=lambda channel: seconds[channel][0])
     return max(
         single,
         key=lambda channel: sum(note.key for note in channels[channel]) / len(channels[channel]),
@@ -73,7 +73,7 @@ def stem_of(channel: int, program: int, lead: int | None) -> str:
     return "vocals" if channel == lead else "other"
 
 
-def split(song: Song, lead: int | None) -> dict[str, list[Event]]:
+def split(song: MidiSong, lead: int | None) -> dict[str, list[Event]]:
     """The events of each stem of `STEMS`; those of a stem without notes stay, too."""
     stems: dict[str, list[Event]] = {stem: [] for stem in STEMS}
     programs = [0] * 16
@@ -94,7 +94,7 @@ def _mostly(played: Sequence[Note]) -> int:
     return Counter(note.program for note in played).most_common(1)[0][0]
 
 
-def _names(song: Song, played: Sequence[Note]) -> dict[int, str]:
+def _names(song: MidiSong, played: Sequence[Note]) -> dict[int, str]:
     """What a channel is called, by tracks that play on one channel alone."""
     channels = defaultdict(set)
     for note in played:

@@ -2,18 +2,19 @@
 
 import os
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from common.digests import content_digest, facts_digest
-from datasets.midi import file, fluidsynth
-from datasets.midi import stems as stems_module
-from datasets.midi.file import Event, Song
+from datasets.midi import fluidsynth
+from datasets.midi.file import Event, MidiSong, read, write
 from datasets.midi.fluidsynth import Font
-from datasets.midi.notes import Clock, Note
+from datasets.midi.notes import Note, TempoMap
+from datasets.midi.stems import split
 from datasets.render_cache import RenderCache
-from datasets.track import NOT_AUDIO, SOURCES, Track
+from datasets.track import NOT_AUDIO, SOURCES, AudioShape, Track
 
 # Part of a track's fingerprint: raise it when songs come to sound different, and prepared caches
 # are computed again.
@@ -23,6 +24,49 @@ FADE = 0.5  # seconds at the end of it, in which what is left fades out
 PEAK = 0.98  # no stem and no mixture is higher
 BLOCK, RANGE_DB = 0.4, 20.0  # what counts as loud enough to be measured, see `loudness`
 PEDAL, SOUND_OFF, NOTES_OFF, CONTROL = 64, 120, 123, 0xB0
+
+
+@dataclass(frozen=True)
+class MidiFile:
+    """A MIDI file and what of it is played.
+
+    Attributes:
+      path, data: where it lies, and its bytes.
+      stems: the stems that have notes.
+      composition: digest of the notes, see `datasets.midi.notes.composition`.
+      stop: when the music ends, in seconds; notes end there and the tail follows.
+      lead: channel of the stem "vocals", or None.
+      warnings: what is left out, one line each.
+    """
+
+    path: str | os.PathLike
+    data: bytes
+    stems: tuple[str, ...]
+    composition: str
+    stop: float
+    lead: int | None = None
+    warnings: tuple[str, ...] = ()
+
+    def samples(self, sample_rate: int) -> int:
+        """Return the length of the song with its tail."""
+        return round((self.stop + TAIL) * sample_rate)
+
+
+@dataclass(frozen=True)
+class Rendering:
+    """How a song is rendered.
+
+    Attributes:
+      font: the sound font.
+      sample_rate: in Hz.
+      level: loudness of the mixture in dBFS, see `normalise`.
+      balance: lowest and highest loudness of the drums relative to the rest in dB, or None.
+    """
+
+    font: Font
+    sample_rate: int
+    level: float
+    balance: tuple[float, float] | None = None
 
 
 class MidiTrack(Track):
@@ -42,43 +86,23 @@ class MidiTrack(Track):
         self,
         name: str,
         split: str,
-        path: str | os.PathLike,
-        data: bytes,
-        stems: Sequence[str],
+        midi: MidiFile,
+        rendering: Rendering,
         *,
-        font: Font,
-        sample_rate: int,
-        stop: float,
-        composition: str,
-        level: float,
         standard: Sequence[str] = SOURCES,
-        balance: tuple[float, float] | None = None,
-        lead: int | None = None,
         warnings: Sequence[str] = (),
     ):
-        """Describe the song.
-
-        Args:
-          path, data: the MIDI file and its bytes.
-          stems: the stems that have notes.
-          font: what it is rendered with.
-          stop: when the music ends, in seconds; notes end there and the tail follows.
-          composition: see above.
-          level: loudness of the mixture in dBFS, see `normalise`.
-          balance: lowest and highest loudness of the drums relative to the rest in dB, or None.
-          lead: channel of the stem "vocals".
-          others: as of `Track`.
-        """
-        samples = round((stop + TAIL) * sample_rate)
-        super().__init__(
-            name, split, sample_rate, 2, samples, stems, standard=standard, warnings=warnings
-        )
-        self.path = os.fspath(path)
+        """Describe the song; `name`, `split`, `standard` and `warnings` as of `Track`."""
+        shape = AudioShape(rendering.sample_rate, 2, midi.samples(rendering.sample_rate))
+        super().__init__(name, split, shape, midi.stems, standard=standard, warnings=warnings)
+        font = rendering.font
+        self.path = os.fspath(midi.path)
         self.font = (font.name, font.bytes, font.digest)
-        self.composition = composition
-        self.file_digest = content_digest(data)
+        self.composition = midi.composition
+        self.file_digest = content_digest(midi.data)
         self.recipe = RECIPE
-        self.level, self.balance, self.lead, self.stop = level, balance, lead, stop
+        self.level, self.balance = rendering.level, rendering.balance
+        self.lead, self.stop = midi.lead, midi.stop
         self._font_path = font.path
 
     def fingerprint(self) -> str:
@@ -87,9 +111,9 @@ class MidiTrack(Track):
         facts = {key: value for key, value in vars(self).items() if key not in places}
         return facts_digest(type(self).__name__, sorted(facts.items()))
 
-    def song(self, data: bytes) -> Song:
-        """The events of the file, as they are to be played."""
-        return file.read(data)
+    def song(self, data: bytes) -> MidiSong:
+        """Return the events of a file, as they are to be played."""
+        return read(data)
 
     def render(self) -> np.ndarray:
         """Render all stems → float32 (stems, samples, 2), full scale ±1, in the order of `stems`.
@@ -102,10 +126,10 @@ class MidiTrack(Track):
         if content_digest(data) != self.file_digest:
             raise ValueError(f"{self.path}: has changed since the songs were listed; list again")
         song = self.song(data)
-        parts = stems_module.split(song, self.lead)
+        events = split(song, self.lead)
         audio = np.empty((len(self.stems), self.samples, 2), np.float32)
         for place, stem in enumerate(self.stems):
-            midi = ended(song, parts[stem], self.stop)
+            midi = ended(song, events[stem], self.stop)
             try:
                 audio[place] = fluidsynth.render(
                     midi, self._font_path, self.sample_rate, self.samples
@@ -139,28 +163,30 @@ _RECENT = RenderCache(lambda key: key.track.render(), limit=512 * 1024 * 1024)
 
 
 def length(played: Sequence[Note], longest: float) -> tuple[float, tuple[str, ...]]:
-    """When the music ends, in seconds, and a warning where it is cut at `longest`."""
+    """Return when the music ends, in seconds, and a warning where it is cut at `longest`."""
     end = max(note.end for note in played)
     if end <= longest:
         return end, ()
     return longest, (f"lasts {end:.0f} s: cut after {longest:.0f} s",)
 
 
-def ended(song: Song, events: Sequence[Event], stop: float) -> bytes:
-    """A MIDI file of some events of a song, in which every note ends at `stop` seconds at last.
+def ended(song: MidiSong, events: Sequence[Event], stop: float) -> bytes:
+    """Make a MIDI file of some events of a song, in which no note lasts beyond `stop` seconds.
 
-    FluidSynth plays on for ever while a note is held; a pedal or a missing end of a note would do.
+    FluidSynth goes on for ever while a note is held: by a pedal, or for lack of its end.
     """
-    last = Clock(song).tick(stop)
+    last = TempoMap(song).tick(stop)
     kept = [event for event in events if event.tick <= last]
-    end = Clock(Song(song.division, kept)).tick(stop + TAIL) + 1  # changes of tempo end there, too
+    end = (
+        TempoMap(MidiSong(song.division, kept)).tick(stop + TAIL) + 1
+    )  # changes of tempo end there, too
     release = [
         Event(tick, 0, bytes((CONTROL | channel, controller, 0)))
         for tick, controllers in ((last, (PEDAL, NOTES_OFF)), (end, (SOUND_OFF,)))
         for channel in range(16)
         for controller in controllers
     ]
-    return file.write(song.division, [*kept, *release], end)
+    return write(song.division, [*kept, *release], end)
 
 
 def loudness(audio: np.ndarray, sample_rate: int) -> float:

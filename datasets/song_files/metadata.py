@@ -96,7 +96,7 @@ class Grouping:
         self.sums = {"accompaniment": others} if "vocals" in self.stems else {}
 
     def __call__(self, label: str) -> str:
-        """The stem that a label belongs to."""
+        """Return the stem that a label belongs to."""
         return self._stems.get(_plain(label), self._rest)
 
     def stem_files(self, files: Sequence[tuple[str, Path]]) -> dict[str, StemFile | StemFiles]:

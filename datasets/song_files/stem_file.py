@@ -13,7 +13,7 @@ from datasets import audio
 from datasets.audio import pyav, stem_mp4
 from datasets.audio.reading import fit_length
 
-PIECE = 65536  # bytes
+BLOCK = 65536  # bytes
 
 
 @dataclass(frozen=True)
@@ -55,10 +55,10 @@ class StemFile:
         """A digest of the file's size, first and last bytes."""
         with open(self.path, "rb") as file:
             size = file.seek(0, os.SEEK_END)
-            file.seek(max(0, size - PIECE))
-            end = file.read(PIECE)
+            file.seek(max(0, size - BLOCK))
+            end = file.read(BLOCK)
             file.seek(0)
-            facts = (size, file.read(PIECE), end)
+            facts = (size, file.read(BLOCK), end)
         return facts_digest(*facts) if self.channel is None else facts_digest(*facts, self.channel)
 
     def read(self, start: int, stop: int) -> np.ndarray:

@@ -23,6 +23,7 @@ leaves its ISR there undefined).
 import itertools
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
@@ -34,7 +35,7 @@ VERSIONS = ("v4", "v3-images", "v3-sources")
 METRICS = ("SDR", "ISR", "SIR", "SAR")
 
 
-class Scores(NamedTuple):
+class BssEvalScores(NamedTuple):
     """Ratios in dB, each (sources, frames), or None where they were not asked for.
 
     `permutation` (sources, frames): the estimate that was taken for each reference.
@@ -65,33 +66,11 @@ def frames(samples: int, window: float | None, hop: float | None) -> list[tuple[
     return [(int(start), int(start + window)) for start in starts]
 
 
-def bss_eval(references: np.ndarray, estimates: np.ndarray, **options) -> Scores:
-    """Score estimates against references: `bss_eval_all` with one set of estimates."""
-    return bss_eval_all(references, [estimates], **options)[0]
+@dataclass(frozen=True)
+class BssEvalSettings:
+    """How BSS Eval scores.
 
-
-def bss_eval_all(
-    references: np.ndarray,
-    sets: Sequence[np.ndarray],
-    *,
-    window: float | None = None,
-    hop: float | None = None,
-    version: str = "v4",
-    filter_length: int = 512,
-    compute_permutation: bool = False,
-    metrics: Sequence[str] = METRICS,
-    single_frame_is_whole: bool = False,
-    same_rounding: bool = True,
-) -> list[Scores]:
-    """Score several separators' estimates against the same references.
-
-    What depends on the references alone (their spectra, their correlations, the inverse of their
-    Gram matrix) is computed once for all of them.
-
-    Args:
-      references: (sources, samples, channels), any real type, computed in float64. No source may
-        be silent throughout.
-      sets: one array like `references` for every separator.
+    Attributes:
       window, hop: frame length and distance in samples; None: one frame, the whole track.
       version: "v4", "v3-images" or "v3-sources".
       filter_length: taps of the distortion filters.
@@ -102,59 +81,91 @@ def bss_eval_all(
       single_frame_is_whole: what to do with a track that is longer than the window and has room
         for one frame only: mir_eval scores the whole track (True), museval that frame (False).
       same_rounding: on references without high frequencies (decoded from lossy files, upsampled)
-        ISR, SIR and SAR hang on rounding errors. True repeats museval's arithmetic there, to agree
-        with it, at several times the cost; it may be 20 dB wrong. False gives the references the
-        noise of a 16-bit recording there: the scores of the same songs in 16-bit files, as SiSEC
-        2018 had them. SDR of "v4" and "v3-images" does not depend on it.
+        ISR, SIR and SAR depend on rounding errors. True repeats museval's arithmetic there, to
+        agree with it, at several times the cost; it may be 20 dB wrong. False gives the references
+        the noise of a 16-bit recording there: the scores of the same songs in 16-bit files, as
+        SiSEC 2018 had them. SDR of "v4" and "v3-images" does not depend on it.
+    """
+
+    window: float | None = None
+    hop: float | None = None
+    version: str = "v4"
+    filter_length: int = 512
+    compute_permutation: bool = False
+    metrics: Sequence[str] = METRICS
+    single_frame_is_whole: bool = False
+    same_rounding: bool = True
+
+    def __post_init__(self):
+        """Check names and ranges (ValueError)."""
+        if self.version not in VERSIONS:
+            raise ValueError(
+                f"unknown BSS Eval version {self.version!r}: expected one of {VERSIONS}"
+            )
+        unknown = [name for name in self.metrics if name not in METRICS]
+        if unknown or not self.metrics:
+            raise ValueError(f"unknown metrics {unknown}: expected some of {METRICS}")
+        if self.filter_length < 1:
+            raise ValueError(f"filter_length {self.filter_length}: expected at least 1")
+
+    def frames(self, samples: int) -> list[tuple[int, int]]:
+        """Return the bounds of the frames of a track."""
+        bounds = frames(samples, self.window, self.hop)
+        whole = self.single_frame_is_whole and len(bounds) == 1
+        return [(0, samples)] if whole else bounds
+
+
+def bss_eval(references: np.ndarray, estimates: np.ndarray, **settings) -> BssEvalScores:
+    """Score estimates against references: `bss_eval_all` with one set of estimates."""
+    return bss_eval_all(references, [estimates], **settings)[0]
+
+
+def bss_eval_all(
+    references: np.ndarray, sets: Sequence[np.ndarray], **settings
+) -> list[BssEvalScores]:
+    """Score several separators' estimates against the same references.
+
+    What depends on the references alone (their spectra, their correlations, the inverse of their
+    Gram matrix) is computed once for all of them.
+
+    Args:
+      references: (sources, samples, channels), any real type, computed in float64. No source may
+        be silent throughout.
+      sets: one array like `references` for every separator.
+      **settings: as of `BssEvalSettings`.
 
     Returns:
-      `Scores` of every set. NaN in frames where any reference or estimate is silent; with
+      `BssEvalScores` of every set. NaN in frames where any reference or estimate is silent; with
       "v3-sources" ISR is NaN throughout, as it has no meaning there.
 
     Raises:
-      ValueError: shapes, values or arguments that cannot be scored, on one line.
+      ValueError: shapes, values or settings that cannot be scored, on one line.
     """
+    chosen = BssEvalSettings(**settings)
     if not sets:
         raise ValueError("no estimates to score")
     references, sets = validate_all(references, sets)
-    if version not in VERSIONS:
-        raise ValueError(f"unknown BSS Eval version {version!r}: expected one of {VERSIONS}")
-    unknown = [name for name in metrics if name not in METRICS]
-    if unknown or not metrics:
-        raise ValueError(f"unknown metrics {unknown}: expected some of {METRICS}")
-    if filter_length < 1:
-        raise ValueError(f"filter_length {filter_length}: expected at least 1")
     for role, audio in (("reference", references), *(("estimate", found) for found in sets)):
         silent = np.flatnonzero(_silent(audio))
         if len(silent):
             raise ValueError(
                 f"{role} {silent[0]} is silent throughout: BSS Eval is undefined; leave it out"
             )
-    sources, samples, _ = references.shape
-    bounds = frames(samples, window, hop)
-    if single_frame_is_whole and len(bounds) == 1:
-        bounds = [(0, samples)]
-
-    wanted = set(metrics) | ({"SIR"} if compute_permutation else set())
-    everything = np.arange(sources)
-    pairs = list(itertools.product(everything, repeat=2))
-    if not compute_permutation:
-        pairs = [(j, j) for j in everything]
-    all_found, singular = _all_ratios(
-        references, sets, bounds, pairs, version, filter_length, wanted, same_rounding
-    )
+    bounds = chosen.frames(references.shape[1])
+    all_found, singular = _all_ratios(references, sets, bounds, chosen)
+    everything = np.arange(len(references))
     scores = []
     for found in all_found:
         permutation = np.repeat(everything[:, None], len(bounds), axis=1)
-        if compute_permutation:
-            permutation = _best_permutation(found["SIR"], per_frame=version != "v4")
-        chosen = [
+        if chosen.compute_permutation:
+            permutation = _best_permutation(found["SIR"], per_frame=chosen.version != "v4")
+        values = [
             found[name][everything[:, None], permutation, np.arange(len(bounds))]
-            if name in metrics
+            if name in chosen.metrics
             else None
             for name in METRICS
         ]
-        scores.append(Scores(*chosen, permutation, singular))
+        scores.append(BssEvalScores(*values, permutation, singular))
     return scores
 
 
@@ -176,13 +187,23 @@ def _best_permutation(sir: np.ndarray, per_frame: bool) -> np.ndarray:
     return orders[np.argmax(means, axis=0)].T
 
 
-def _all_ratios(references, sets, bounds, pairs, version, taps, metrics, same_rounding):
-    """Of every set {metric: (references, estimates, frames)} of the pairs in dB, and `singular`."""
+def _all_ratios(
+    references: np.ndarray,
+    sets: Sequence[np.ndarray],
+    bounds: Sequence[tuple[int, int]],
+    settings: BssEvalSettings,
+) -> tuple[list[dict[str, np.ndarray]], bool]:
+    """Of every set {metric: (references, estimates, frames)} in dB, and `singular`."""
     sources, samples, _ = references.shape
+    version, taps = settings.version, settings.filter_length
+    metrics = {*settings.metrics, *(["SIR"] if settings.compute_permutation else [])}
+    pairs = [(j, j) for j in range(sources)]
+    if settings.compute_permutation:
+        pairs = list(itertools.product(range(sources), repeat=2))
     results = [
         {name: np.full((sources, sources, len(bounds)), np.nan) for name in METRICS} for _ in sets
     ]
-    # The estimates of all sets stand in a row, behind each other.
+    # The estimates of all sets are numbered in a row.
     everyone = [(j, index * sources + k) for index in range(len(sets)) for j, k in pairs]
     images = version != "v3-sources"
     own = bool(metrics & {"ISR", "SIR"}) or not images
@@ -193,7 +214,7 @@ def _all_ratios(references, sets, bounds, pairs, version, taps, metrics, same_ro
         if not own and not joint:
             return None
         span = references[:, start:stop], [estimates[:, start:stop] for estimates in sets]
-        options = {"own": own, "joint": joint, "same_rounding": same_rounding}
+        options = {"own": own, "joint": joint, "same_rounding": settings.same_rounding}
         return Projections(*span, everyone, taps=taps, size=size, **options)
 
     projections, singular = None, False
@@ -210,7 +231,7 @@ def _all_ratios(references, sets, bounds, pairs, version, taps, metrics, same_ro
         sums = energies(*span, everyone, taps=taps, size=size, projections=projections)
         for name, values in ratios(sums, metrics, images).items():
             rows = values.reshape(len(sets), len(pairs))
-            for result, row, heard in zip(results, rows, sounding):
-                for (j, k), value in zip(pairs, row if heard else ()):
+            for result, row, sounds in zip(results, rows, sounding):
+                for (j, k), value in zip(pairs, row if sounds else ()):
                     result[name][j, k, index] = value
     return results, bool(singular)

@@ -35,7 +35,7 @@ Pairs = Sequence[tuple[int, int]]
 class Projections:
     """Projections of estimates on the references of one span, ready to be applied to its frames.
 
-    `singular` tells whether the references leave some direction all but empty.
+    `singular`: whether the references leave some direction all but empty.
     """
 
     def __init__(

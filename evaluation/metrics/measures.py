@@ -14,7 +14,7 @@ KNOWN = (*METRICS, "NSDR", "NSIR", "NSAR", "SNR", "NSNR", "uSDR")
 
 
 class Measured(NamedTuple):
-    """{metric: (sources, frames)} in dB; `permutation`, `singular` as of `bss_eval.Scores`."""
+    """{metric: (sources, frames)} in dB; `permutation`, `singular` as of `BssEvalScores`."""
 
     values: dict[str, np.ndarray]
     permutation: np.ndarray
@@ -46,17 +46,17 @@ def measure(
     silent = ~references.any(axis=(1, 2))
     if protocol.silent == "noise" and silent.any():
         references = with_noise(references)
-    unheard = [~estimates.any(axis=(1, 2)) for estimates in sets]
-    if protocol.silence_counts:  # no score hangs on the estimate of another source
+    silent_estimates = [~estimates.any(axis=(1, 2)) for estimates in sets]
+    if protocol.silence_counts:  # no score depends on the estimate of another source
         sets = [
             np.where(quiet[:, None, None], references, estimates) if quiet.any() else estimates
-            for quiet, estimates in zip(unheard, sets)
+            for quiet, estimates in zip(silent_estimates, sets)
         ]
     beside = [np.broadcast_to(mixture, references.shape)] if protocol.needs_mixture() else []
     found = _plain(references, [*sets, *beside], protocol, sample_rate)
     baseline = found.pop().values if beside else {}
     beside_mixture = [name for name in protocol.metrics if name.startswith("N")]
-    for one, quiet in zip(found, unheard):
+    for one, quiet in zip(found, silent_estimates):
         for metric in beside_mixture:
             one.values[metric] = one.values[metric[1:]] - baseline[metric[1:]]
         if protocol.silent == "noise" and silent.any():
@@ -75,7 +75,7 @@ def with_noise(references: np.ndarray) -> np.ndarray:
     """Put evenly distributed noise in the place of silent sources, always the same.
 
     Its level is 1: "v3-sources" does not depend on the level of a reference, and noise of 1e-10,
-    which the original system takes, would drown in the rounding of the projections.
+    which the original system takes, would be lost in the rounding of the projections.
     """
     rng = np.random.default_rng(0)
     return np.stack(
@@ -89,8 +89,8 @@ def with_noise(references: np.ndarray) -> np.ndarray:
 def of_silence(values: dict[str, np.ndarray], rows: np.ndarray) -> None:
     """Put the scores of silence into the rows of some sources, where their frames have scores.
 
-    All of the reference is distortion, and spatial distortion: 0 dB. There is nothing to tell
-    interference from artifacts: NaN.
+    All of the reference is distortion, and spatial distortion: 0 dB. Interference and
+    artifacts cannot be separated: NaN.
     """
     for metric, found in values.items():
         score = 0.0 if metric in ("SDR", "ISR") else np.nan
@@ -100,7 +100,7 @@ def of_silence(values: dict[str, np.ndarray], rows: np.ndarray) -> None:
 def _plain(
     references: np.ndarray, sets: Sequence[np.ndarray], protocol: Protocol, sample_rate: int
 ) -> list[Measured]:
-    """Metrics that look at references and estimates alone, those behind the N ones among them."""
+    """Metrics of references and estimates alone, those that the N ones are computed from too."""
     wanted = dict.fromkeys(metric.removeprefix("N") for metric in protocol.metrics)
     identity = np.arange(len(references))[:, None]
     results = [Measured({}, identity, False) for _ in sets]

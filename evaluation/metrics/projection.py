@@ -3,9 +3,9 @@
 An estimate channel y is explained by all references x_k through filters of `taps` coefficients,
 Σ_k Σ_a C[k, a] x_k(t − a), a = 0 … taps − 1. The normal equations need the correlations of the
 signals at lags below `taps` only; they are accumulated in the frequency domain over short blocks,
-so memory does not grow with the length of the track. `evaluation.metrics.toeplitz` solves them by the
-structure of the Gram matrix, whose inverse serves every estimate; the matrix itself is factorised
-only where that does not give all digits.
+so memory does not grow with the length of the track. `evaluation.metrics.toeplitz` solves them by
+the structure of the Gram matrix, whose inverse serves every estimate; the matrix itself is
+factorised only where that does not give all digits.
 
 Music that was coded with losses has nothing above some frequency: its Gram matrix is singular but
 for rounding, and rounding decides what a filter does there. Frames with hard edges have content

@@ -1,4 +1,4 @@
-"""Scores for people: tables of text and Markdown, box plots, one page of HTML."""
+"""Reports of scores: Markdown, box plots and one page of HTML."""
 
 import base64
 import html

@@ -225,5 +225,5 @@ def summarise_folder(folder: str | os.PathLike) -> dict:
 
 
 def printable(name: str) -> str:
-    """A name that any terminal and any file of text can hold (bytes that are not UTF-8 escaped)."""
+    """Return a name that any terminal and file can hold; bytes that are not UTF-8 are escaped."""
     return os.fsencode(name).decode("utf-8", "backslashreplace")

@@ -1,4 +1,4 @@
-"""What a protocol does to audio before it scores it: one channel, another rate, another length."""
+"""Conversions of audio before it is scored: one channel, another rate, another length."""
 
 import math
 from collections.abc import Callable
@@ -42,7 +42,7 @@ def conversion(mono: bool, to_rate: int | None) -> Callable[[np.ndarray, int], n
 
 
 def fit(audio: np.ndarray, samples: int, what: str, warnings: list[str]) -> np.ndarray:
-    """Cut audio to a length, or pad it with silence at the end; say so in `warnings`."""
+    """Cut audio to a length, or pad it with silence at the end; add a line to `warnings`."""
     if len(audio) == samples:
         return audio
     done = "cut to" if len(audio) > samples else "padded with silence to"

@@ -19,16 +19,16 @@ from typing import Any
 from common.cli import one_line
 from common.files import ROOT
 from evaluation.protocols import Protocol
-from evaluation.scoring.preparation import Takes
+from evaluation.scoring.preparation import SongAudio
 from evaluation.scoring.song import score_songs
 
-Reader = Callable[[], Takes]
+ReadSong = Callable[[], SongAudio]
 #: Unfinished tasks beside each running one, so that no worker waits for the next.
 AHEAD = 1
 
 
-def read_all(readers: Sequence[Reader]) -> list[Takes | Exception]:
-    """What several separators made of one song, or why it cannot be read."""
+def read_all(readers: Sequence[ReadSong]) -> list[SongAudio | Exception]:
+    """Read what several separators made of one song, or return why it cannot be read."""
     read = []
     for reader in readers:
         try:
@@ -38,7 +38,7 @@ def read_all(readers: Sequence[Reader]) -> list[Takes | Exception]:
     return read
 
 
-def read_and_score(readers: Sequence[Reader], protocol: Protocol) -> list[dict | Exception]:
+def read_and_score(readers: Sequence[ReadSong], protocol: Protocol) -> list[dict | Exception]:
     """Read what several separators made of one song, and score it; runs where the worker is.
 
     Returns:
@@ -48,14 +48,14 @@ def read_and_score(readers: Sequence[Reader], protocol: Protocol) -> list[dict |
 
 
 def portable(result: dict | Exception) -> dict | Exception:
-    """An exception that any process can unpickle; anything else as it is."""
+    """Return an exception that any process can unpickle; anything else as it is."""
     if not isinstance(result, Exception) or isinstance(result, OSError):
         return result
     return ValueError(one_line(result))
 
 
 class Executors:
-    """Runs tasks, so many at a time.
+    """Runs tasks, a number of them at a time.
 
     Args:
       executor: runs them.
@@ -105,7 +105,7 @@ def _died(error: Exception) -> OSError:
 
 
 def local(workers: int, reads: bool) -> Executors:
-    """A pool of this machine: processes where the tasks can read their audio, else threads.
+    """Return executors of this machine: processes where tasks read their audio, else threads.
 
     Raises:
       ValueError: fewer than one worker.
@@ -114,7 +114,7 @@ def local(workers: int, reads: bool) -> Executors:
         raise ValueError(f"workers {workers}: expected at least 1")
     if workers == 1 or not reads:
         return Executors(ThreadPoolExecutor(workers), workers)
-    # Ctrl-C is this process's to handle; a fresh interpreter holds no locks of ours.
+    # Ctrl-C is handled by this process; a fresh interpreter holds none of its locks.
     executor = ProcessPoolExecutor(
         workers,
         mp_context=multiprocessing.get_context("spawn"),
@@ -125,7 +125,7 @@ def local(workers: int, reads: bool) -> Executors:
 
 
 def on_dask(client: Any) -> Executors:
-    """A pool of a Dask cluster's workers, which reach this folder and the songs by the same paths.
+    """Return the workers of a Dask cluster; they reach this folder and the songs by equal paths.
 
     Args:
       client: a `distributed.Client`.

@@ -10,7 +10,7 @@ import soundfile
 
 from common.digests import facts_digest
 from evaluation.protocols import ACCOMPANIMENT, Protocol, members
-from evaluation.scoring.preparation import Takes
+from evaluation.scoring.preparation import SongAudio
 from evaluation.scoring.tasks import ScoringTask
 
 STANDARD = ("drums", "bass", "other", "vocals")
@@ -37,8 +37,8 @@ def pair_songs(
     """Find the songs that have estimates, and their references.
 
     Both folders hold song folders (at any depth, such as test/SONG) or are one song themselves; or
-    files that are named after song and stem, such as SONG-voice.wav. Songs meet by their path below
-    the folder, or else by their name.
+    files that are named after song and stem, such as SONG-voice.wav. Songs are matched by their
+    path below the folder, or else by their name.
 
     Args:
       references, estimates: the two folders.
@@ -80,7 +80,7 @@ def pair_songs(
                 name,
                 parents[-1] if parents else split,
                 pair.identity(),
-                pair.takes,
+                pair.read,
                 portable=True,
                 references=os.path.join(os.path.abspath(references), match or path),
             )
@@ -113,7 +113,7 @@ def song_folders(root: str | os.PathLike) -> dict[Path, Files]:
 
 
 def mixture_file(folder: Path) -> Path | None:
-    """The file of the mixture in a song's folder, if there is one."""
+    """Return the file of the mixture in a song's folder, if there is one."""
     if not folder.is_dir():  # songs of flat folders have none
         return None
     found = [
@@ -127,7 +127,7 @@ def mixture_file(folder: Path) -> Path | None:
 
 
 def song_and_stem(file: Path) -> tuple[Path, str]:
-    """What song a file belongs to and which stem it holds, by its folder and its name.
+    """Return what song a file belongs to and which stem it holds, by its folder and its name.
 
     SONG/drums.wav, SONG-voice.wav and SONG/SONG-violin.wav all belong to SONG.
     """
@@ -139,20 +139,20 @@ def song_and_stem(file: Path) -> tuple[Path, str]:
 
 
 def stem_name(file: str) -> str:
-    """The stem that a file holds, by its name: "mixture_others.wav" → "other"."""
+    """Return the stem that a file holds, by its name: "mixture_others.wav" → "other"."""
     name = Path(file).stem.lower()
     name = name.removeprefix("mixture_") or name
     return ALIASES.get(name, name)
 
 
-def read(path: Path) -> tuple[np.ndarray, int]:
+def read_file(path: Path) -> tuple[np.ndarray, int]:
     """Read an audio file: float32 (samples, channels) and its rate in Hz.
 
     Raises:
       ValueError: not audio, or damaged; names the file.
       OSError: it cannot be opened.
     """
-    with open(path, "rb"):  # the system's own words when it cannot be opened
+    with open(path, "rb"):  # the system's own message when it cannot be opened
         pass
     try:
         # As bytes, so that names that are not UTF-8 work.
@@ -183,7 +183,7 @@ class _Pair:
             facts.append(f"{file.name} {status.st_size} {status.st_mtime_ns}")
         return facts_digest(*facts)
 
-    def takes(self) -> Takes:
+    def read(self) -> SongAudio:
         """Read what the targets need; errors as of `score_song`."""
         if not self.references:
             raise ValueError("no reference folder of this name, or more than one")
@@ -209,22 +209,22 @@ class _Pair:
         stems, rate = _read_all(self.references, here)
         given = [target for target in targets if target not in missing]
         estimates, estimates_rate = _read_all(self.estimates, given)
-        takes = Takes(stems, estimates, rate, estimates_rate or rate)
+        song = SongAudio(stems, estimates, rate, estimates_rate or rate)
         if self.mixture:
-            takes.mixture, mixture_rate = read(self.mixture)
+            song.mixture, mixture_rate = read_file(self.mixture)
             if mixture_rate != rate:
                 raise ValueError(
                     f"{self.mixture}: at {mixture_rate} Hz, references at {rate} Hz: resample it"
                 )
-        takes.warnings += [f"no estimate of {target}: counts as silence" for target in missing]
-        takes.warnings += [f"neither reference nor estimate of {target}" for target in absent]
+        song.warnings += [f"no estimate of {target}: counts as silence" for target in missing]
+        song.warnings += [f"neither reference nor estimate of {target}" for target in absent]
         for part in dict.fromkeys(parts):
             if part not in stems and stems:
-                takes.warnings.append(f"no reference of {part}: taken for silence")
+                song.warnings.append(f"no reference of {part}: taken for silence")
                 stems[part] = np.zeros_like(next(iter(stems.values())))
         longest = max(stems.values(), key=len, default=np.zeros((0, 1)))
         estimates |= {target: np.zeros_like(longest) for target in missing}
-        return takes
+        return song
 
 
 def _content(files: Files) -> tuple[Path, str]:
@@ -235,7 +235,7 @@ def _read_all(files: Files, stems: Sequence[str]) -> tuple[dict[str, np.ndarray]
     """Read some stems of one rate."""
     audio, rates = {}, {}
     for stem in stems:
-        audio[stem], rate = read(files[stem])
+        audio[stem], rate = read_file(files[stem])
         rates.setdefault(rate, files[stem].name)
     if len(rates) > 1:
         named = ", ".join(f"{name} at {rate} Hz" for rate, name in rates.items())

@@ -1,4 +1,4 @@
-"""What becomes of a song's audio before it is scored: rates, lengths, channels, silence."""
+"""A song's audio as its protocol scores it: rates, lengths, channels, silence."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -10,7 +10,7 @@ from evaluation.scoring.conversions import as_channels, conversion, fit
 
 
 @dataclass
-class Takes:
+class SongAudio:
     """Audio of one song.
 
     Attributes:
@@ -19,7 +19,7 @@ class Takes:
       estimates: {target: (samples, channels)}.
       sample_rate: of the stems in Hz.
       estimates_rate: of the estimates in Hz.
-      warnings: what a reader of the scores should know, one line each.
+      warnings: what was changed before scoring, one line each.
       mixture: (samples, channels) at the rate of the stems; None: the sum of the references, where
         a protocol needs one.
     """
@@ -38,11 +38,11 @@ class Prepared:
 
     Attributes:
       references, estimates: {target: (samples, channels)}, of equal shapes.
-      mixture: (samples, channels), where the protocol looks at it.
+      mixture: (samples, channels), where the protocol needs it.
       names: the targets in their order.
       overlapping: whether the accompaniment contains stems that are targets themselves.
       sample_rate: in Hz.
-      warnings: what a reader of the scores should know, one line each.
+      warnings: what was changed before scoring, one line each.
     """
 
     references: dict[str, np.ndarray]
@@ -72,26 +72,26 @@ class Prepared:
         )
 
 
-def prepare(takes: Takes, protocol: Protocol) -> Prepared:
-    """Make references and estimates comparable, as `evaluation.scoring.song.score_song` tells.
+def prepare(song: SongAudio, protocol: Protocol) -> Prepared:
+    """Make references and estimates comparable, as `evaluation.scoring.song.score_song` describes.
 
     Raises:
       ValueError: audio that cannot be scored, on one line.
     """
-    _check(takes)
-    takes = _converted(takes, protocol)
-    if takes.estimates_rate != takes.sample_rate:
+    _check(song)
+    song = _converted(song, protocol)
+    if song.estimates_rate != song.sample_rate:
         raise ValueError(
-            f"estimates at {takes.estimates_rate} Hz, references at {takes.sample_rate} Hz: "
+            f"estimates at {song.estimates_rate} Hz, references at {song.sample_rate} Hz: "
             "resample one of them"
         )
-    warnings = list(takes.warnings)
-    samples = max(len(audio) for audio in takes.stems.values())
+    warnings = list(song.warnings)
+    samples = max(len(audio) for audio in song.stems.values())
     if protocol.shortest:
-        samples = min(samples, *map(len, takes.estimates.values()))
+        samples = min(samples, *map(len, song.estimates.values()))
     estimates = {
         name: fit(audio, samples, f"estimate of {name}", warnings)
-        for name, audio in takes.estimates.items()
+        for name, audio in song.estimates.items()
     }
     names = protocol.names(estimates)
     if ACCOMPANIMENT in names and ACCOMPANIMENT not in estimates:
@@ -103,24 +103,24 @@ def prepare(takes: Takes, protocol: Protocol) -> Prepared:
             f"only {samples} samples long: BSS Eval needs {protocol.filter_length} or more"
         )
     references = {
-        name: sum(fit(takes.stems[stem], samples, stem, warnings) for stem in parts)
+        name: sum(fit(song.stems[stem], samples, stem, warnings) for stem in parts)
         for name in names
-        if (parts := members(name, names, tuple(takes.stems)))
+        if (parts := members(name, names, tuple(song.stems)))
     }
-    mixture = _mixture(takes, references, samples, warnings) if protocol.needs_mixture() else None
+    mixture = _mixture(song, references, samples, warnings) if protocol.needs_mixture() else None
     fitted = _fitted(references, estimates, protocol, warnings)
-    overlapping = overlaps(names, tuple(takes.stems))
-    rate = takes.sample_rate
+    overlapping = overlaps(names, tuple(song.stems))
+    rate = song.sample_rate
     return Prepared(references, fitted, mixture, names, overlapping, rate, warnings)
 
 
-def _check(takes: Takes) -> None:
-    if not takes.stems or not takes.estimates:
+def _check(song: SongAudio) -> None:
+    if not song.stems or not song.estimates:
         raise ValueError("nothing to score: no references or no estimates")
-    mixture = {} if takes.mixture is None else {"mixture": takes.mixture}
+    mixture = {} if song.mixture is None else {"mixture": song.mixture}
     for role, some in (
-        ("reference ", takes.stems),
-        ("estimate of ", takes.estimates),
+        ("reference ", song.stems),
+        ("estimate of ", song.estimates),
         ("", mixture),
     ):
         for name, audio in some.items():
@@ -130,36 +130,36 @@ def _check(takes: Takes) -> None:
                 raise ValueError(f"{role}{name} is empty")
             if not np.isfinite(audio.sum(dtype=np.float64)):
                 raise ValueError(f"{role}{name} contains NaN or infinite samples")
-    widths = {audio.shape[1] for audio in takes.stems.values()}
+    widths = {audio.shape[1] for audio in song.stems.values()}
     if len(widths) > 1:
         raise ValueError(f"references with {sorted(widths)} channels: expected the same in all")
 
 
-def _converted(takes: Takes, protocol: Protocol) -> Takes:
+def _converted(song: SongAudio, protocol: Protocol) -> SongAudio:
     """Everything at the protocol's rate, in as many channels as it wants."""
     if protocol.sample_rate is None and not protocol.mono:
-        return takes
+        return song
     convert = conversion(protocol.mono, protocol.sample_rate)
-    rates = takes.sample_rate, takes.estimates_rate
+    rates = song.sample_rate, song.estimates_rate
     return replace(
-        takes,
-        stems={name: convert(audio, rates[0]) for name, audio in takes.stems.items()},
-        estimates={name: convert(audio, rates[1]) for name, audio in takes.estimates.items()},
-        mixture=None if takes.mixture is None else convert(takes.mixture, rates[0]),
+        song,
+        stems={name: convert(audio, rates[0]) for name, audio in song.stems.items()},
+        estimates={name: convert(audio, rates[1]) for name, audio in song.estimates.items()},
+        mixture=None if song.mixture is None else convert(song.mixture, rates[0]),
         sample_rate=protocol.sample_rate or rates[0],
         estimates_rate=protocol.sample_rate or rates[1],
     )
 
 
 def _mixture(
-    takes: Takes, references: Mapping[str, np.ndarray], samples: int, warnings: list[str]
+    song: SongAudio, references: Mapping[str, np.ndarray], samples: int, warnings: list[str]
 ) -> np.ndarray:
     channels = next(iter(references.values())).shape[1]
-    if takes.mixture is None:
+    if song.mixture is None:
         warnings.append("no mixture: the sum of the references takes its place")
         return sum(references.values())
     return fit(
-        as_channels(takes.mixture, channels, "mixture", warnings), samples, "mixture", warnings
+        as_channels(song.mixture, channels, "mixture", warnings), samples, "mixture", warnings
     )
 
 
@@ -169,7 +169,7 @@ def _fitted(
     protocol: Protocol,
     warnings: list[str],
 ) -> dict[str, np.ndarray]:
-    """Estimates in the form of their references; takes silent references out, or raises."""
+    """Estimates in the form of their references; removes silent references, or raises."""
     channels = next(iter(references.values())).shape[1]
     fitted = {}
     for name in list(references):

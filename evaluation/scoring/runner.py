@@ -17,7 +17,7 @@ from common.files import write_json
 from evaluation.protocols import Protocol, find, members
 from evaluation.reports.summary import SUMMARY, printable, summarise
 from evaluation.scoring.executors import Executors, local
-from evaluation.scoring.preparation import Takes
+from evaluation.scoring.preparation import SongAudio
 from evaluation.scoring.song import map_estimates
 from evaluation.scoring.tasks import ScoringTask, scored
 
@@ -25,7 +25,7 @@ Separate = Callable[[np.ndarray, int], Mapping[str, np.ndarray]]
 
 
 class Track(Shape):
-    """What the runner asks of a song; `datasets.track.Track` has it."""
+    """What the runner needs of a song; `datasets.track.Track` has it."""
 
     name: str
     split: str
@@ -44,9 +44,8 @@ def evaluate(
     *,
     sources: Sequence[str] | None = None,
     identity: str = "",
-    workers: int = 1,
-    pool: Executors | None = None,
-    tell: Callable[[str], Any] | None = None,
+    workers: int | Executors = 1,
+    report: Callable[[str], Any] | None = None,
 ) -> dict:
     """Separate and score songs.
 
@@ -56,16 +55,16 @@ def evaluate(
       protocol: name or `Protocol`.
       folder: where the scores go: SPLIT/SONG.json, and summary.json.
       sources: targets; None: what `separate` gives. "accompaniment" is made up where missing.
-      identity: says which separator this is; a song is scored again when it changes.
-      workers: songs that are scored at once (in threads; separation stays in the caller's).
-      pool: as of `run_all`.
-      tell: takes one line per failing song; None prints to standard error.
+      identity: of the separator; a song is scored again when it changes.
+      workers: songs that are scored at once (in threads; separation stays in the caller's), or the
+        executors of a cluster.
+      report: called with one line per failing song; None prints to standard error.
 
     Returns:
       As `run`.
     """
 
-    def takes(track: Track) -> Takes:
+    def read(track: Track) -> SongAudio:
         mixture = track.read("mixture")
         estimates = dict(separate(mixture, track.sample_rate))
         if sources is not None:
@@ -73,16 +72,16 @@ def evaluate(
         stems = needed_stems(track, tuple(estimates), find(protocol))
         beside = mixture if find(protocol).needs_mixture() else None
         rate = track.sample_rate
-        return Takes(stems, estimates, rate, rate, mixture=beside)
+        return SongAudio(stems, estimates, rate, rate, mixture=beside)
 
     songs = [
         ScoringTask(
-            track.name, track.split, track_identity(track, identity, sources), _bind(takes, track)
+            track.name, track.split, track_identity(track, identity, sources), _bind(read, track)
         )
         for track in tracks
     ]
     folder = Path(folder)
-    return run_all({folder: songs}, protocol, workers=workers, pool=pool, tell=tell)[folder]
+    return run_all({folder: songs}, protocol, workers=workers, report=report)[folder]
 
 
 def needed_stems(track: Track, targets: Sequence[str], protocol: Protocol) -> dict:
@@ -95,7 +94,7 @@ def needed_stems(track: Track, targets: Sequence[str], protocol: Protocol) -> di
 
 
 def track_identity(track: Track, identity: str, sources: Sequence[str] | None) -> str:
-    """Digest what a track's scores depend on."""
+    """Digest what a track's scores depend on beside the protocol."""
     fingerprint = getattr(track, "fingerprint", None)
     own = fingerprint() if callable(fingerprint) else f"{track.sample_rate} {track.stems}"
     return facts_digest(identity, own, *(sources or ()))
@@ -122,40 +121,38 @@ def run(
     protocol: str | Protocol,
     folder: str | os.PathLike,
     *,
-    workers: int = 1,
-    tell: Callable[[str], Any] | None = None,
+    workers: int | Executors = 1,
+    report: Callable[[str], Any] | None = None,
 ) -> dict:
     """Score songs and write SPLIT/SONG.json and summary.json to `folder`.
 
     `run_all` with one folder; returns its summary.
     """
-    return run_all({Path(folder): songs}, protocol, workers=workers, tell=tell)[Path(folder)]
+    return run_all({Path(folder): songs}, protocol, workers=workers, report=report)[Path(folder)]
 
 
 def run_all(
-    contests: Mapping[Path, Sequence[ScoringTask]],
+    folders: Mapping[Path, Sequence[ScoringTask]],
     protocol: str | Protocol,
     *,
-    workers: int = 1,
-    pool: Executors | None = None,
-    tell: Callable[[str], Any] | None = None,
+    workers: int | Executors = 1,
+    report: Callable[[str], Any] | None = None,
 ) -> dict[Path, dict]:
     """Score the songs of one or several separators.
 
-    A song that has been scored with the same protocol and identity is taken as it is, so an
+    A song that has been scored with the same protocol and identity is not scored again, so an
     interrupted run goes on where it stopped. Older scores of a song are removed when it is scored
     again.
 
     Args:
-      contests: {folder: songs}; SPLIT/SONG.json and summary.json go to the folder.
+      folders: {folder: songs}; SPLIT/SONG.json and summary.json go to the folder.
       protocol: name or `Protocol`.
-      workers: songs that are scored at once, on this machine.
-      pool: where they are scored; None: `workers` on this machine.
-      tell: takes one line per failing song; None prints to standard error.
+      workers: songs that are scored at once on this machine, or the executors of a cluster.
+      report: called with one line per failing song; None prints to standard error.
 
     Returns:
-      For every folder what `evaluation.reports.summary.summarise` gives, with "settings", and "failed":
-      {song: message}.
+      For every folder what `evaluation.reports.summary.summarise` gives, with "settings", and
+      "failed": {song: message}.
 
     Raises:
       ValueError: an unknown protocol, two songs of one name, no songs, fewer than one worker.
@@ -163,7 +160,7 @@ def run_all(
     """
     chosen = find(protocol)
     files: dict[Path, tuple[Path, ScoringTask]] = {}
-    for folder, songs in contests.items():
+    for folder, songs in folders.items():
         if not songs:
             raise ValueError("no songs to score")
         for song in songs:
@@ -171,23 +168,24 @@ def run_all(
             if path in files:
                 raise ValueError(f"two songs would be written to {path}: rename one of them")
             files[path] = folder, song
-    pool = pool or local(workers, all(song.portable for _, song in files.values()))
-    tell = tell or (lambda line: print(line, file=sys.stderr))
-    done: dict[Path, dict] = {folder: {} for folder in contests}
-    failed: dict[Path, dict] = {folder: {} for folder in contests}
+    if isinstance(workers, int):
+        workers = local(workers, all(song.portable for _, song in files.values()))
+    report = report or (lambda line: print(line, file=sys.stderr))
+    done: dict[Path, dict] = {folder: {} for folder in folders}
+    failed: dict[Path, dict] = {folder: {} for folder in folders}
     bar = progress(total=len(files), unit="song", desc="scores")
     with contextlib.closing(bar):
         songs = {path: song for path, (_, song) in files.items()}
-        for path, result in scored(songs, chosen, pool):
+        for path, result in scored(songs, chosen, workers):
             folder, song = files[path]
             name = printable(song.name)
             if isinstance(result, Exception):
                 if isinstance(result, OSError) and result.errno in (errno.ENOSPC, errno.EROFS):
                     raise result
                 failed[folder][name] = one_line(result)
-                where = f"{folder.name}, " if len(contests) > 1 else ""
+                where = f"{folder.name}, " if len(folders) > 1 else ""
                 bar.clear()
-                tell(f"{where}{name}: {failed[folder][name]}")
+                report(f"{where}{name}: {failed[folder][name]}")
             else:
                 done[folder][name] = result
             bar.update()

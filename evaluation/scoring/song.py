@@ -6,7 +6,7 @@ import numpy as np
 
 from evaluation.metrics.measures import measure
 from evaluation.protocols import ACCOMPANIMENT, Protocol
-from evaluation.scoring.preparation import Prepared, Takes, prepare
+from evaluation.scoring.preparation import Prepared, SongAudio, prepare
 
 EMPTY_BAND = (
     "the references leave part of the band empty (a lossy codec?): BSS Eval would hang on rounding "
@@ -14,13 +14,13 @@ EMPTY_BAND = (
 )
 
 
-def score_song(takes: Takes, protocol: Protocol) -> dict:
+def score_song(song: SongAudio, protocol: Protocol) -> dict:
     """Score a song.
 
     Unless the protocol says otherwise: estimates of another length are cut or padded with silence
     at the end (as museval does), mono estimates of stereo songs are doubled (as the DSD100 scripts
     do), and references that are silent throughout are left out, because BSS Eval does not define
-    their scores; each is told in the warnings.
+    their scores; each is named in the warnings.
 
     Returns:
       {"targets": [{"name", "frames": [{"time", "duration", "metrics"}]}], "warnings": [str],
@@ -31,13 +31,15 @@ def score_song(takes: Takes, protocol: Protocol) -> dict:
     Raises:
       ValueError: audio that cannot be scored, on one line.
     """
-    result = score_songs([takes], protocol)[0]
+    result = score_songs([song], protocol)[0]
     if isinstance(result, Exception):
         raise result
     return result
 
 
-def score_songs(several: Sequence[Takes | Exception], protocol: Protocol) -> list[dict | Exception]:
+def score_songs(
+    several: Sequence[SongAudio | Exception], protocol: Protocol
+) -> list[dict | Exception]:
     """Score what several separators made of one song.
 
     What depends on the references alone is computed once. What could not be read stays the
@@ -48,12 +50,12 @@ def score_songs(several: Sequence[Takes | Exception], protocol: Protocol) -> lis
     """
     results: list[dict | Exception | None] = [None] * len(several)
     groups: list[list[tuple[int, Prepared]]] = []
-    for index, takes in enumerate(several):
-        if isinstance(takes, Exception):
-            results[index] = takes
+    for index, song in enumerate(several):
+        if isinstance(song, Exception):
+            results[index] = song
             continue
         try:
-            prepared = prepare(takes, protocol)
+            prepared = prepare(song, protocol)
         except ValueError as error:
             results[index] = error
             continue
@@ -67,7 +69,7 @@ def score_songs(several: Sequence[Takes | Exception], protocol: Protocol) -> lis
         try:
             found = _scored([prepared for _, prepared in group], protocol)
         except ValueError as error:
-            if len(group) > 1:  # one of them may spoil the others
+            if len(group) > 1:  # one of them may make the others fail
                 groups += [[one] for one in group]
                 continue
             found = [error]

@@ -1,4 +1,4 @@
-"""Songs as tasks: what was scored before is taken as it is, the rest goes to the workers."""
+"""Songs as tasks: scores from before are kept, the other songs go to the executors."""
 
 import contextlib
 import json
@@ -10,7 +10,7 @@ from common.files import write_json
 from evaluation.protocols import Protocol
 from evaluation.reports.summary import printable, read_scores
 from evaluation.scoring.executors import Executors, read_all, read_and_score
-from evaluation.scoring.preparation import Takes
+from evaluation.scoring.preparation import SongAudio
 from evaluation.scoring.song import score_songs
 
 
@@ -22,9 +22,9 @@ class ScoringTask:
       name: shown, and the name of its file.
       split: the folder of its file.
       identity: whatever its scores depend on beside the protocol (files, separator), digested.
-      takes: reads, and separates where need be; called once, in the caller's thread unless
+      read: reads the audio, and separates where need be; called once, in the caller's thread unless
         `portable`.
-      portable: `takes` can be pickled and only reads files: it may be called in another process.
+      portable: `read` can be pickled and only reads files: it may be called in another process.
       references: songs of one name here have the same references, and are scored together where
         several separators are; empty: by itself.
     """
@@ -32,13 +32,13 @@ class ScoringTask:
     name: str
     split: str
     identity: str
-    takes: Callable[[], Takes]
+    read: Callable[[], SongAudio]
     portable: bool = False
     references: str = ""
 
 
 def scored(
-    files: Mapping[Path, ScoringTask], protocol: Protocol, pool: Executors
+    files: Mapping[Path, ScoringTask], protocol: Protocol, executors: Executors
 ) -> Iterator[tuple[Path, dict | Exception]]:
     """Yield every song's scores, or what went wrong, as they come."""
     together: dict[str, list[Path]] = {}
@@ -56,13 +56,13 @@ def scored(
 
     def tasks() -> Iterator[tuple[list[Path], Callable, tuple]]:
         for paths in together.values():
-            readers = [files[path].takes for path in paths]
-            if pool.reads and all(files[path].portable for path in paths):
+            readers = [files[path].read for path in paths]
+            if executors.reads and all(files[path].portable for path in paths):
                 yield paths, read_and_score, (readers, protocol)
             else:
                 yield paths, score_songs, (read_all(readers), protocol)
 
-    for paths, results in pool.results(tasks()):
+    for paths, results in executors.results(tasks()):
         if isinstance(results, Exception):
             results = [results] * len(paths)
         for path, result in zip(paths, results):

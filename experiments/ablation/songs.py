@@ -9,8 +9,9 @@ import numpy as np
 import datasets
 from common import cli
 from common.files import write_json
+from datasets.cache.prepare import CacheContents, LoadedSongs
 from datasets.cache.prepare import prepare as prepare_cache
-from datasets.midi import notes as notes_module
+from datasets.midi.notes import DRUMS, notes
 from datasets.midi.track import MidiTrack
 
 
@@ -50,9 +51,9 @@ def roles(material: dict[str, Any]) -> dict[str, list[str]]:
 
 def drummed(song: MidiTrack, seconds: float) -> float:
     """Share of the seconds, of the first ones of a song, in which a note of the drums begins."""
-    notes = notes_module.notes(song.song(Path(song.path).read_bytes()))
+    played = notes(song.song(Path(song.path).read_bytes()))
     whole = int(min(seconds, song.duration))
-    struck = {int(note.start) for note in notes if note.channel == notes_module.DRUMS}
+    struck = {int(note.start) for note in played if note.channel == DRUMS}
     return len(struck & set(range(whole))) / whole
 
 
@@ -81,17 +82,17 @@ def prepare(material: dict[str, Any]) -> dict[str, list[str]]:
     }
     for role, options in wanted.items():
         print(f"{folder / role}: rendering {len(options['songs'])} songs", flush=True)
+        name = "groove" if role == "solos" else "midi"
+        root = material["groove"] if role == "solos" else material["songs"]
         prepare_cache(
-            "groove" if role == "solos" else "midi",
-            material["groove"] if role == "solos" else material["songs"],
+            LoadedSongs(name, *datasets.load_readable(name, root, **options)),
             folder / role,
-            rates=[material["rate"]],
+            CacheContents(rates=[material["rate"]]),
             workers=2,
             prune=True,
             watch=lambda results, total, role=role: cli.progress(
                 results, total=total, desc=role, unit="song"
             ),
-            **options,
         )
     write_json(done, {"material": material, "roles": found})
     return found

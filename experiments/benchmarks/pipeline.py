@@ -30,7 +30,7 @@ def log(text: str) -> None:
 def songs(cache: str | None, workers: int) -> Iterator[list]:
     """Training songs of a cache at 32 kHz; None prepares songs of the band."""
     import datasets
-    from datasets.cache.prepare import prepare
+    from datasets.cache.prepare import CacheContents, LoadedSongs, prepare
 
     if cache is not None:
         yield datasets.load("cache", cache, split="train", sample_rate=RATE)
@@ -38,7 +38,8 @@ def songs(cache: str | None, workers: int) -> Iterator[list]:
     with tempfile.TemporaryDirectory() as folder:
         start = time.perf_counter()
         options = {"songs": 8, "seconds": 60.0, "sample_rate": RATE}
-        prepare("band", None, folder, rates=[RATE], workers=workers, split="train", **options)
+        tracks = datasets.load("band", None, "train", **options)
+        prepare(LoadedSongs("band", tracks), folder, CacheContents([RATE]), workers=workers)
         spent = time.perf_counter() - start
         log(f"band: {480 / spent:.0f} s of song per second, rendered and cached")
         yield datasets.load("cache", folder, sample_rate=RATE)

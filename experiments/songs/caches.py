@@ -8,7 +8,7 @@ import datasets
 from common import cli
 from common.digests import content_digest
 from common.files import locked
-from datasets.cache.prepare import prepare
+from datasets.cache.prepare import CacheContents, LoadedSongs, prepare
 from datasets.track import Track
 from dssgan.config.schema import Config, Dataset
 from experiments.songs.entries import name_unreadable, readable, select
@@ -37,19 +37,16 @@ def prepared(
     for split in splits:
         folder = cache_folder(config, entry, split, mixture)
         with one_after_the_other(folder), name_unreadable(where):
+            songs = datasets.load_readable(entry.name, entry.root, split, **entry.options)
             prepare(
-                entry.name,
-                entry.root,
+                LoadedSongs(entry.name, *songs),
                 folder,
-                rates=[rate],
+                CacheContents(rates=[rate], mixture=mixture),
                 workers=config.data.workers,
-                split=split,
-                mixture=mixture,
                 prune=True,
                 watch=lambda results, total: cli.progress(
                     results, total=total, desc=f"preparing {entry.name}", unit="song"
                 ),
-                **entry.options,
             )
         tracks = datasets.load("cache", folder, sample_rate=rate)
         cached |= {track.name: track for track in tracks}

@@ -27,7 +27,7 @@ from dssgan import exports
 from evaluation import protocols
 from evaluation.reports.tables import METRICS, number, shown
 from evaluation.scoring import runner, tasks
-from evaluation.scoring.preparation import Takes
+from evaluation.scoring.preparation import SongAudio
 from evaluation.scoring.song import map_estimates
 from experiments.systems.baselines import BASELINES, Baseline
 
@@ -80,7 +80,7 @@ def compare(options: argparse.Namespace) -> int:
             protocol,
             options.out / method.key,
             workers=options.workers,
-            tell=partial(complain, method.baseline.label),
+            report=partial(complain, method.baseline.label),
         )
         failed += len(results[method.key]["failed"])
     scores = {
@@ -109,16 +109,16 @@ def compare(options: argparse.Namespace) -> int:
 def song(track: Track, method: Method, sources: Sequence[str]) -> tasks.ScoringTask:
     """A track as a method separates it."""
 
-    def takes() -> Takes:
+    def read() -> SongAudio:
         references = dict(zip(sources, read_sources(track, sources)))
         mixture = track.read("mixture")
         estimates = method.baseline.separate(mixture, references, track.sample_rate)
         mapped = map_estimates(estimates, sources, mixture)
         rate = track.sample_rate
-        return Takes(references, mapped, rate, rate, mixture=mixture)
+        return SongAudio(references, mapped, rate, rate, mixture=mixture)
 
     identity = runner.track_identity(track, method.identity, sources)
-    return tasks.ScoringTask(track.name, track.split, identity, takes)
+    return tasks.ScoringTask(track.name, track.split, identity, read)
 
 
 def find_tracks(text: str) -> list[Track]:

@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 
 from datasets import audio, load
-from datasets.cache.prepare import prepare
 from datasets.cache.variants import prepare_variants
 from datasets.splits import check_disjoint, identities, split_by_shares
 from datasets.track import AudioShape, Track
+from tests.datasets.caches import prepare
 
 
 class Notes(Track):

@@ -6,7 +6,7 @@ import pytest
 from evaluation import protocols
 from evaluation.metrics.bss_eval import bss_eval
 from evaluation.protocols import ACCOMPANIMENT, PROTOCOLS, Pass, members, overlaps
-from evaluation.scoring.preparation import Takes
+from evaluation.scoring.preparation import SongAudio
 from evaluation.scoring.song import score_song
 
 FOUR = ("drums", "bass", "other", "vocals")
@@ -30,7 +30,7 @@ def song(rng):
     estimates = {
         name: audio + 0.3 * rng.standard_normal((2500, 2)) for name, audio in stems.items()
     }
-    return Takes(stems, estimates, RATE, RATE)
+    return SongAudio(stems, estimates, RATE, RATE)
 
 
 def test_musdb18_is_museval_s_default():
@@ -94,7 +94,7 @@ def test_four_sources_are_scored_together(song):
 def test_museval_s_rule_for_vocals_beside_the_accompaniment(song, museval):
     estimates = dict(song.estimates)
     estimates[ACCOMPANIMENT] = sum(estimates[name] for name in FOUR[:3])
-    result = score_song(Takes(song.stems, estimates, RATE, RATE), short("musdb18"))
+    result = score_song(SongAudio(song.stems, estimates, RATE, RATE), short("musdb18"))
     accompaniment = sum(song.stems[name] for name in FOUR[:3])
     pair = np.stack([song.stems["vocals"], accompaniment])
     theirs = museval.metrics.bss_eval(
@@ -124,7 +124,7 @@ def test_dsd100_adds_the_accompaniment_and_keeps_the_vocals_of_the_four(song):
 
 def test_two_sources_have_the_rest_for_accompaniment(song):
     estimates = {"drums": song.estimates["drums"], ACCOMPANIMENT: song.estimates["bass"]}
-    result = score_song(Takes(song.stems, estimates, RATE, RATE), short("musdb18"))
+    result = score_song(SongAudio(song.stems, estimates, RATE, RATE), short("musdb18"))
     rest = song.stems["bass"] + song.stems["other"] + song.stems["vocals"]
     expected = bss_eval(
         np.stack([song.stems["drums"], rest]),

@@ -8,7 +8,7 @@ from evaluation import protocols
 from evaluation.metrics.measures import KNOWN
 from evaluation.protocols import ACCOMPANIMENT, PROTOCOLS
 from evaluation.reports.summary import AGGREGATES
-from evaluation.scoring.preparation import Takes
+from evaluation.scoring.preparation import SongAudio
 from evaluation.scoring.song import score_song
 
 RATE = 8000
@@ -17,10 +17,10 @@ PAIR = ("vocals", ACCOMPANIMENT)
 pytestmark = pytest.mark.filterwarnings("ignore::FutureWarning")
 
 
-def scores(takes, name, **changes):
+def scores(given, name, **changes):
     """{target: {metric: (frames,)}} and warnings."""
     settings = PROTOCOLS[name].settings() | changes
-    result = score_song(takes, protocols.Protocol(**settings))
+    result = score_song(given, protocols.Protocol(**settings))
     found = {}
     for target in result["targets"]:
         frames = target["frames"]
@@ -40,7 +40,7 @@ def song(rng, names=PAIR, samples=6000, channels=1):
     references = scipy.signal.lfilter([1, 0.5], [1, -0.4], white, axis=1)
     estimates = 0.7 * references + 0.2 * references[::-1]
     estimates += 0.2 * rng.standard_normal(references.shape)
-    return Takes(
+    return SongAudio(
         dict(zip(names, references)),
         dict(zip(names, estimates)),
         RATE,
@@ -54,9 +54,9 @@ def rows(audio):
     return np.stack([one[:, 0] for one in audio.values()])
 
 
-def by_mir_eval(mir_eval, takes, permute, estimates=None):
-    estimates = rows(takes.estimates) if estimates is None else estimates
-    sdr, sir, sar, _ = mir_eval.bss_eval_sources(rows(takes.stems), estimates, permute)
+def by_mir_eval(mir_eval, given, permute, estimates=None):
+    estimates = rows(given.estimates) if estimates is None else estimates
+    sdr, sir, sar, _ = mir_eval.bss_eval_sources(rows(given.stems), estimates, permute)
     return {"SDR": sdr, "SIR": sir, "SAR": sar}
 
 
@@ -100,10 +100,10 @@ def test_settings_on_disk_stay_valid():
 
 @pytest.mark.parametrize("name", ["ikala", "mirex"])
 def test_singing_voice_equals_mir_eval_and_its_difference_to_the_mixture(mir_eval, rng, name):
-    takes = song(rng)
-    found, warnings = scores(takes, name)
-    plain = by_mir_eval(mir_eval, takes, permute=name == "ikala")
-    beside = by_mir_eval(mir_eval, takes, False, np.stack([takes.mixture[:, 0]] * 2))
+    given = song(rng)
+    found, warnings = scores(given, name)
+    plain = by_mir_eval(mir_eval, given, permute=name == "ikala")
+    beside = by_mir_eval(mir_eval, given, False, np.stack([given.mixture[:, 0]] * 2))
     expected = plain | {f"N{metric}": plain[metric] - beside[metric] for metric in plain}
     assert set(found["vocals"]) == set(expected)
     assert_equal(found, expected)
@@ -111,45 +111,47 @@ def test_singing_voice_equals_mir_eval_and_its_difference_to_the_mixture(mir_eva
 
 
 def test_stereo_is_averaged_and_levels_do_not_matter(rng):
-    takes = song(rng, channels=2)
+    given = song(rng, channels=2)
     mono = {
-        "stems": {name: audio.mean(1, keepdims=True) for name, audio in takes.stems.items()},
+        "stems": {name: audio.mean(1, keepdims=True) for name, audio in given.stems.items()},
         "estimates": {
-            name: audio.mean(1, keepdims=True) for name, audio in takes.estimates.items()
+            name: audio.mean(1, keepdims=True) for name, audio in given.estimates.items()
         },
     }
-    averaged = Takes(**mono, sample_rate=RATE, estimates_rate=RATE)
-    louder = Takes(
-        {name: 0.1 * audio for name, audio in takes.stems.items()},
-        {name: 5 * audio for name, audio in takes.estimates.items()},
+    averaged = SongAudio(**mono, sample_rate=RATE, estimates_rate=RATE)
+    louder = SongAudio(
+        {name: 0.1 * audio for name, audio in given.stems.items()},
+        {name: 5 * audio for name, audio in given.estimates.items()},
         RATE,
         RATE,
-        mixture=3 * takes.mixture,
+        mixture=3 * given.mixture,
     )
-    averaged.mixture = takes.mixture.mean(axis=1, keepdims=True)
+    averaged.mixture = given.mixture.mean(axis=1, keepdims=True)
     for name in ("ikala", "mirex", "bach10"):
-        expected = by_metric(scores(takes, name)[0])
+        expected = by_metric(scores(given, name)[0])
         assert_equal(scores(averaged, name)[0], expected)
         assert_equal(scores(louder, name)[0], expected)
 
 
 def test_the_norms_of_the_mirex_script_change_nothing(mir_eval, rng):
     """It divides references, estimates and mixture by the norms of their sums."""
-    takes = song(rng)
+    given = song(rng)
     references, estimates = (
         rows(some) / np.linalg.norm(rows(some).sum(axis=0))
-        for some in (takes.stems, takes.estimates)
+        for some in (given.stems, given.estimates)
     )
-    mixture = np.stack([takes.mixture[:, 0]] * 2) / np.linalg.norm(2 * takes.mixture)
+    mixture = np.stack([given.mixture[:, 0]] * 2) / np.linalg.norm(2 * given.mixture)
     sdr, sir, _, _ = mir_eval.bss_eval_sources(references, estimates, False)
     beside = mir_eval.bss_eval_sources(references, mixture, False)
-    assert_equal(scores(takes, "mirex")[0], {"NSDR": sdr - beside[0], "NSIR": sir - beside[1]})
+    assert_equal(scores(given, "mirex")[0], {"NSDR": sdr - beside[0], "NSIR": sir - beside[1]})
 
 
 def test_who_looks_for_an_order_of_the_estimates(rng):
-    takes = song(rng)
-    swapped = Takes(takes.stems, dict(zip(PAIR, reversed(takes.estimates.values()))), RATE, RATE)
-    expected, _ = scores(takes, "ikala")
+    given = song(rng)
+    swapped = SongAudio(
+        given.stems, dict(zip(PAIR, reversed(given.estimates.values()))), RATE, RATE
+    )
+    expected, _ = scores(given, "ikala")
     found, warnings = scores(swapped, "ikala")
     assert found["vocals"]["SDR"] == expected["vocals"]["SDR"]
     assert warnings[-2:] == [
@@ -160,35 +162,35 @@ def test_who_looks_for_an_order_of_the_estimates(rng):
 
 
 def test_without_a_mixture_the_sum_of_the_references_takes_its_place(rng):
-    takes = song(rng)
-    found, warnings = scores(Takes(takes.stems, takes.estimates, RATE, RATE), "mirex")
+    given = song(rng)
+    found, warnings = scores(SongAudio(given.stems, given.estimates, RATE, RATE), "mirex")
     assert warnings == ["no mixture: the sum of the references takes its place"]
-    expected = by_metric(scores(takes, "mirex")[0])
+    expected = by_metric(scores(given, "mirex")[0])
     # The mixture of `song` is noisy, and the sum is not.
     assert_equal(found, {metric: expected[metric] for metric in ("NSDR", "NSIR")}, 1e-3)
 
 
 def test_bach10_equals_mir_eval(mir_eval, rng):
     names = ("bassoon", "clarinet", "saxophone", "violin")
-    takes = song(rng, names, samples=4000)
-    expected = by_mir_eval(mir_eval, takes, False)
-    takes.estimates = dict(zip(names, (takes.estimates[n] for n in (*names[2:], *names[:2]))))
-    found, _ = scores(takes, "bach10")  # it finds out who is who
+    given = song(rng, names, samples=4000)
+    expected = by_mir_eval(mir_eval, given, False)
+    given.estimates = dict(zip(names, (given.estimates[n] for n in (*names[2:], *names[:2]))))
+    found, _ = scores(given, "bach10")  # it finds out who is who
     assert_equal(found, expected)
     assert list(found["violin"]) == ["SDR", "SIR", "SAR"]
 
 
-def resampled(takes):
+def resampled(given):
     """What librosa's polyphase resampling makes of a song at 8 kHz."""
     convert = {
         kind: {
             name: scipy.signal.resample_poly(audio.mean(axis=1, keepdims=True), 128, 125)
             for name, audio in some.items()
         }
-        for kind, some in (("stems", takes.stems), ("estimates", takes.estimates))
+        for kind, some in (("stems", given.stems), ("estimates", given.estimates))
     }
-    mixture = scipy.signal.resample_poly(takes.mixture.mean(axis=1, keepdims=True), 128, 125)
-    return Takes(**convert, sample_rate=8192, estimates_rate=8192, mixture=mixture)
+    mixture = scipy.signal.resample_poly(given.mixture.mean(axis=1, keepdims=True), 128, 125)
+    return SongAudio(**convert, sample_rate=8192, estimates_rate=8192, mixture=mixture)
 
 
 def best_snr(target, estimate):
@@ -198,9 +200,9 @@ def best_snr(target, estimate):
 
 
 def test_dssgan_equals_mir_eval_at_8192_hz(mir_eval, rng):
-    takes = song(rng, ("drums", ACCOMPANIMENT), channels=2)
-    found, warnings = scores(takes, "dssgan")
-    mono = resampled(takes)
+    given = song(rng, ("drums", ACCOMPANIMENT), channels=2)
+    found, warnings = scores(given, "dssgan")
+    mono = resampled(given)
     mixture = np.stack([mono.mixture[:, 0]] * 2)
     plain = by_mir_eval(mir_eval, mono, False)
     beside = by_mir_eval(mir_eval, mono, False, mixture)
@@ -218,22 +220,22 @@ def test_dssgan_equals_mir_eval_at_8192_hz(mir_eval, rng):
 
 
 def test_dssgan_takes_estimates_of_any_rate_and_level(rng):
-    takes = song(rng)
-    expected, _ = scores(takes, "dssgan")
-    own = resampled(takes)
+    given = song(rng)
+    expected, _ = scores(given, "dssgan")
+    own = resampled(given)
     louder = {name: 3 * audio for name, audio in own.estimates.items()}
-    found, _ = scores(Takes(takes.stems, louder, RATE, 8192, mixture=takes.mixture), "dssgan")
+    found, _ = scores(SongAudio(given.stems, louder, RATE, 8192, mixture=given.mixture), "dssgan")
     assert_equal(found, by_metric(expected))
 
 
 def test_dssgan_puts_noise_in_the_place_of_silence(mir_eval, rng):
-    takes = song(rng, samples=20000)
-    takes.stems["vocals"] = np.zeros_like(takes.stems["vocals"])
-    found, warnings = scores(takes, "dssgan")
+    given = song(rng, samples=20000)
+    given.stems["vocals"] = np.zeros_like(given.stems["vocals"])
+    found, warnings = scores(given, "dssgan")
     assert warnings == ["reference vocals is silent: noise takes its place"]
     for metric in ("NSDR", "NSIR", "SNR", "NSNR"):
         assert np.isnan([found[name][metric][0] for name in PAIR]).all()
-    mono = resampled(takes)
+    mono = resampled(given)
     mono.stems["vocals"] = np.random.default_rng(5).uniform(-1e-10, 1e-10, (len(mono.mixture), 1))
     expected = by_mir_eval(mir_eval, mono, False)
     # The SDR and SAR of the other source do not hang on the noise that is drawn.
@@ -242,25 +244,25 @@ def test_dssgan_puts_noise_in_the_place_of_silence(mir_eval, rng):
     for metric in ("SDR", "SIR", "SAR"):
         assert found["vocals"][metric][0] == pytest.approx(expected[metric][0], abs=2)
     assert found["vocals"]["SDR"][0] < -10
-    again, _ = scores(takes, "dssgan")
+    again, _ = scores(given, "dssgan")
     assert again["vocals"]["SDR"] == found["vocals"]["SDR"]
 
 
 def test_usdr_is_defined_for_every_song(rng):
-    takes = song(rng, channels=2)
-    takes.stems["vocals"] = np.zeros_like(takes.stems["vocals"])
-    takes.estimates[ACCOMPANIMENT] = takes.stems[ACCOMPANIMENT]
-    found, _ = scores(takes, "usdr")
+    given = song(rng, channels=2)
+    given.stems["vocals"] = np.zeros_like(given.stems["vocals"])
+    given.estimates[ACCOMPANIMENT] = given.stems[ACCOMPANIMENT]
+    found, _ = scores(given, "usdr")
     delta = 1e-7
-    error = np.square(takes.estimates["vocals"]).sum()
+    error = np.square(given.estimates["vocals"]).sum()
     assert found["vocals"]["uSDR"][0] == pytest.approx(
         10 * np.log10(delta / (error + delta)), abs=1e-4
     )
-    energy = np.square(takes.stems[ACCOMPANIMENT]).sum()
+    energy = np.square(given.stems[ACCOMPANIMENT]).sum()
     expected = 10 * np.log10((energy + delta) / delta)
     assert found[ACCOMPANIMENT]["uSDR"][0] == pytest.approx(expected, abs=1e-4)
-    silence = {name: np.zeros_like(audio) for name, audio in takes.estimates.items()}
-    quiet, _ = scores(Takes(takes.stems, silence, RATE, RATE), "usdr")
+    silence = {name: np.zeros_like(audio) for name, audio in given.estimates.items()}
+    quiet, _ = scores(SongAudio(given.stems, silence, RATE, RATE), "usdr")
     assert quiet["vocals"]["uSDR"][0] == quiet[ACCOMPANIMENT]["uSDR"][0] == 0
 
 
@@ -274,11 +276,11 @@ def chunk_sdr(reference, estimate, start, stop):
     [("csdr", range(0, 40000, 8000), 8000), ("csdr_repository", (0, 12000, 24000), 16000)],
 )
 def test_csdr_is_the_ratio_of_energies_in_every_chunk(rng, name, starts, length):
-    takes = song(rng, samples=41000, channels=2)
-    found, _ = scores(takes, name)
+    given = song(rng, samples=41000, channels=2)
+    found, _ = scores(given, name)
     for target in PAIR:
         expected = [
-            chunk_sdr(takes.stems[target], takes.estimates[target], start, start + length)
+            chunk_sdr(given.stems[target], given.estimates[target], start, start + length)
             for start in starts
         ]
         np.testing.assert_allclose(found[target]["SDR"], expected, atol=1e-4)
@@ -286,27 +288,27 @@ def test_csdr_is_the_ratio_of_energies_in_every_chunk(rng, name, starts, length)
 
 
 def test_a_silent_chunk_of_another_source_counts_in_the_repository_alone(rng):
-    takes = song(rng, samples=41000)
-    takes.stems["vocals"][:16000] = 0
-    assert np.isnan(scores(takes, "csdr")[0][ACCOMPANIMENT]["SDR"]).tolist() == [1, 1, 0, 0, 0]
-    found, _ = scores(takes, "csdr_repository")
+    given = song(rng, samples=41000)
+    given.stems["vocals"][:16000] = 0
+    assert np.isnan(scores(given, "csdr")[0][ACCOMPANIMENT]["SDR"]).tolist() == [1, 1, 0, 0, 0]
+    found, _ = scores(given, "csdr_repository")
     assert np.isnan(found["vocals"]["SDR"]).tolist() == [1, 0, 0]
     assert np.isfinite(found[ACCOMPANIMENT]["SDR"]).all()
 
 
 def test_dsd100_is_cut_to_the_shortest_estimate(rng):
     names = ("drums", "bass", "other", "vocals")
-    takes = song(rng, names, samples=4000, channels=2)
+    given = song(rng, names, samples=4000, channels=2)
     short = {"window_s": 0.25, "hop_s": 0.125, "filter_length": 16}
     cut = {
         name: audio[: 3500 + 10 * place]
-        for place, (name, audio) in enumerate(takes.estimates.items())
+        for place, (name, audio) in enumerate(given.estimates.items())
     }
-    found, warnings = scores(Takes(takes.stems, cut, RATE, RATE), "dsd100", **short)
+    found, warnings = scores(SongAudio(given.stems, cut, RATE, RATE), "dsd100", **short)
     assert "drums has 4000 samples: cut to 3500" in warnings
-    takes.stems = {name: audio[:3500] for name, audio in takes.stems.items()}
-    takes.estimates = {name: audio[:3500] for name, audio in takes.estimates.items()}
-    expected, _ = scores(takes, "dsd100", **short)
+    given.stems = {name: audio[:3500] for name, audio in given.stems.items()}
+    given.estimates = {name: audio[:3500] for name, audio in given.estimates.items()}
+    expected, _ = scores(given, "dsd100", **short)
     assert list(found) == [*names, ACCOMPANIMENT]
     assert len(found["drums"]["SDR"]) == (3500 - 2000 + 1000) // 1000
     np.testing.assert_equal(found, expected)
@@ -314,10 +316,10 @@ def test_dsd100_is_cut_to_the_shortest_estimate(rng):
 
 @pytest.mark.parametrize("name", [*PROTOCOLS])
 def test_a_better_estimate_scores_better(rng, name):
-    takes = song(rng, samples=20000)
-    better = {target: 0.3 * takes.estimates[target] + 0.7 * takes.stems[target] for target in PAIR}
-    worse, _ = scores(takes, name)
-    found, _ = scores(Takes(takes.stems, better, RATE, RATE, mixture=takes.mixture), name)
+    given = song(rng, samples=20000)
+    better = {target: 0.3 * given.estimates[target] + 0.7 * given.stems[target] for target in PAIR}
+    worse, _ = scores(given, name)
+    found, _ = scores(SongAudio(given.stems, better, RATE, RATE, mixture=given.mixture), name)
     metric = PROTOCOLS[name].metrics[0]
     for target in PAIR:
         assert np.nanmin(found[target][metric]) > np.nanmax(worse[target][metric]) + 3
@@ -326,8 +328,8 @@ def test_a_better_estimate_scores_better(rng, name):
 @pytest.mark.parametrize("name", [*PROTOCOLS])
 def test_a_perfect_estimate_is_beyond_all_others(rng, name):
     """Infinite, which is NaN in a file of scores as in museval's, or nothing but rounding."""
-    takes = song(rng, samples=9000)
-    perfect = Takes(takes.stems, dict(takes.stems), RATE, RATE, mixture=takes.mixture)
+    given = song(rng, samples=9000)
+    perfect = SongAudio(given.stems, dict(given.stems), RATE, RATE, mixture=given.mixture)
     found, _ = scores(perfect, name)
     for metric in {"SDR", "uSDR", "SNR"} & set(PROTOCOLS[name].metrics):
         least = 80 if metric == "uSDR" else 200

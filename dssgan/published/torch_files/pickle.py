@@ -67,7 +67,7 @@ class Unpickler(SafeUnpickler):
       file: opened for reading. storages: takes those that the pickle refers to, by their keys.
     """
 
-    takes = INSTRUCTIONS
+    instructions = INSTRUCTIONS
     files = "files of weights"
 
     def __init__(self, file, storages: dict[str, Storage]):

@@ -147,12 +147,13 @@ def test_full_disk(tmp_path, suffix):
     program = f"""
 import numpy as np, sys
 sys.path.insert(0, {str(writing.__file__.rsplit("/datasets/", 1)[0])!r})
-from datasets import audio, stem_container
+from datasets import audio
+from datasets.audio import stem_mp4
 path = {str(tmp_path / f"x{suffix}")!r}
 data = np.random.default_rng(0).standard_normal((44100 * 20, 2)).astype(np.float32) * 0.1
 try:
     if path.endswith(".stem.mp4"):
-        stem_container.write(path, data, {{"drums": data, "other": data}}, 44100)
+        stem_mp4.write(path, data, {{"drums": data, "other": data}}, 44100)
     else:
         audio.write(path, data, 44100)
 except OSError as error:

@@ -15,7 +15,7 @@ import soundfile
 
 from common.parallel import each
 from datasets import audio, load
-from datasets.cache.prepare import prepare
+from tests.datasets.caches import prepare
 
 ROOT = Path(__file__).resolve().parents[3]
 

@@ -12,11 +12,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from datasets import audio, load
-from datasets.cache import tracks as tracks_module
+from datasets.cache import tracks as cache_tracks
 from datasets.cache.manifest import faults
-from datasets.cache.prepare import prepare
 from datasets.cache.song import _Meter
 from datasets.sources import read_sources
+from tests.datasets.caches import prepare
 
 STEMS = ("drums", "bass", "other", "vocals")
 
@@ -97,7 +97,7 @@ def test_tracks_are_small_and_can_be_pickled(prepared):
 def test_reading_in_pieces(prepared, monkeypatch):
     track = load("cache", prepared[0])[0]
     whole = track.read("vocals")
-    monkeypatch.setattr(tracks_module, "PIECE", 1000)
+    monkeypatch.setattr(cache_tracks, "MOST_BYTES", 1000)
     assert np.array_equal(track.read("vocals"), whole)
 
 

@@ -9,12 +9,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from datasets import load
-from datasets.cache.prepare import prepare
 from datasets.excerpts.augmentation import Augmentation
 from datasets.excerpts.levels import mono_level, usual_levels
 from datasets.excerpts.shape import ExcerptShape
 from datasets.excerpts.unpaired import UNPAIRED, UnpairedExcerpts
 from datasets.track import SOURCES, AudioShape, Track
+from tests.datasets.caches import prepare
 
 RATE = 1000
 PLAIN = {"gain": (1.0, 1.0), "swap": 0.0, "normalise": "none"}

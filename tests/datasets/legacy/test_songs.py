@@ -15,10 +15,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from datasets import audio, load
-from datasets.cache.prepare import prepare
 from datasets.legacy import pickle_reader, songs
 from datasets.legacy.lists import LARGEST, Sample, checked, read, write
 from datasets.sources import read_sources
+from tests.datasets.caches import prepare
 
 # What cPickle of Python 2 writes: copy_reg._reconstructor for a class derived from object, objects
 # that are referred to once without a number, attributes in the order of a hash.
@@ -414,8 +414,14 @@ def test_paired_songs(original):
     assert load("legacy", original, songs=["b"], test=["b"], **PREFIX)[0].split == "test"
 
 
+def unpaired(original):
+    """The unpaired lists by their roles."""
+    roles = ("mixtures", *songs.ORDER)
+    return {role: load("legacy", original, part=role, **PREFIX) for role in roles}
+
+
 def test_unpaired_lists(original):
-    lists = songs.unpaired(original, **PREFIX)
+    lists = unpaired(original)
     assert {role: len(tracks) for role, tracks in lists.items()} == {
         "mixtures": 3, "accompaniment": 2, "drums": 2,
     }  # fmt: skip
@@ -438,7 +444,7 @@ def test_an_unpaired_list_is_prepared(original, tmp_path):
 
 def test_lists_made_of_tracks_lead_back_to_them(original, tmp_path):
     tracks = load("legacy", original, **PREFIX)
-    loose = songs.unpaired(original, **PREFIX)
+    loose = unpaired(original)
     write(tmp_path / "again.pkl", songs.listed(tracks, loose))
     again = load("legacy", tmp_path / "again.pkl")
     assert [(t.name, t.split, t.missing) for t in again] == [

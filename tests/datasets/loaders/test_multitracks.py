@@ -11,11 +11,11 @@ import pytest
 import yaml
 
 from datasets import audio, load
-from datasets.cache.prepare import prepare
 from datasets.loaders import bach10, medleydb
 from datasets.song_files.metadata import Grouping
 from datasets.sources import read_sources
 from datasets.splits import check_disjoint, identities
+from tests.datasets.caches import prepare
 
 CLOSE = 2**-15  # 16-bit files
 

@@ -8,7 +8,7 @@ import pytest
 
 from datasets import audio, load
 from datasets.__main__ import main
-from datasets.cache.prepare import prepare
+from tests.datasets.caches import prepare
 
 
 @pytest.fixture

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from datasets.midi import file, notes
-from datasets.midi.file import Event, Song
-from datasets.midi.notes import Clock, Note
+from datasets.midi.file import Event, MidiSong
+from datasets.midi.notes import Note, TempoMap
 
 HEADER = b"MThd\x00\x00\x00\x06"
 # Written by hand: a tempo, a program, two notes in running status, a system exclusive message, an
@@ -33,9 +33,9 @@ EVENTS = [
 
 
 def test_format_0_with_running_status_and_system_exclusive():
-    assert file.read(FILE) == Song(96, EVENTS)
+    assert file.read(FILE) == MidiSong(96, EVENTS)
     riff = b"RIFF" + (12 + len(FILE)).to_bytes(4, "little") + b"RMIDdata"
-    assert file.read(riff + len(FILE).to_bytes(4, "little") + FILE) == Song(96, EVENTS)
+    assert file.read(riff + len(FILE).to_bytes(4, "little") + FILE) == MidiSong(96, EVENTS)
 
 
 def test_format_1_merges_tracks_by_time(make_midi):
@@ -62,7 +62,7 @@ def test_what_is_written_is_read(rng):
         payload = (b"\x92\x40\x11", b"\xd2\x40", b"\xff\x03" + long, b"\xf0" + long)[kind]
         events.append(Event(tick, 0, payload))
     data = file.write(480, events, int(ticks[-2]))
-    assert file.read(data) == Song(480, [e for e in events if e.tick <= ticks[-2]])
+    assert file.read(data) == MidiSong(480, [e for e in events if e.tick <= ticks[-2]])
 
 
 def test_every_file_that_was_cut_is_refused():
@@ -109,9 +109,9 @@ def test_bad_files_are_refused(data, message):
 
 def test_frames_become_ticks_of_a_second():
     song = file.read(body(BODY, division=(256 - 25) << 8 | 40))
-    assert song.division == 1000 and Clock(song).seconds(500) == pytest.approx(0.5)
+    assert song.division == 1000 and TempoMap(song).seconds(500) == pytest.approx(0.5)
     song = file.read(body(BODY, division=(256 - 29) << 8 | 10))  # 29.97 frames
-    assert Clock(song).seconds(3000) == pytest.approx(10.01)
+    assert TempoMap(song).seconds(3000) == pytest.approx(10.01)
 
 
 def tempo(microseconds: int) -> bytes:
@@ -119,10 +119,10 @@ def tempo(microseconds: int) -> bytes:
 
 
 def test_clock_follows_changes_of_tempo():
-    song = Song(100, [Event(0, 0, tempo(1_000_000)), Event(200, 0, tempo(250_000))])
-    clock = Clock(song)
+    song = MidiSong(100, [Event(0, 0, tempo(1_000_000)), Event(200, 0, tempo(250_000))])
+    clock = TempoMap(song)
     assert [clock.seconds(tick) for tick in (0, 100, 200, 300)] == [0.0, 1.0, 2.0, 2.25]
-    assert Clock(Song(100, [])).seconds(200) == 1.0  # 120 quarter notes per minute
+    assert TempoMap(MidiSong(100, [])).seconds(200) == 1.0  # 120 quarter notes per minute
     for tick in (0, 57, 200, 201, 999):
         assert clock.tick(clock.seconds(tick) + 1e-9) == tick
 
@@ -139,7 +139,7 @@ def test_notes_have_times_and_programs():
         Event(288, 0, b"\x90\x20\x7f"),
         Event(384, 0, b"\xb0\x07\x64"),
     ]
-    assert notes.notes(Song(96, ons)) == [
+    assert notes.notes(MidiSong(96, ons)) == [
         Note(0.0, 1.0, 1, 0x3C, 0x40, 5, 0),
         Note(0.5, 1.5, 1, 0x3C, 0x30, 0x21, 2),
         Note(1.5, 2.0, 0, 0x20, 0x7F, 0, 0),  # never ended: to the last event
@@ -152,7 +152,7 @@ def test_composition_is_the_music_and_not_the_file(make_band):
 
     def changed(change, division=song.division):
         events = [change(event) for event in song.events]
-        return notes.composition(notes.notes(Song(division, events)))
+        return notes.composition(notes.notes(MidiSong(division, events)))
 
     def softer(event):
         data = event.data

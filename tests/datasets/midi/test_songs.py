@@ -10,23 +10,16 @@ import pytest
 
 import datasets
 from datasets import render_cache
-from datasets.cache.prepare import prepare
 from datasets.midi import (
     fluidsynth,
     groove,
     notes,
 )
-from datasets.midi import (
-    songs as songs_module,
-)
-from datasets.midi import (
-    stems as stems_module,
-)
-from datasets.midi import (
-    track as track_module,
-)
+from datasets.midi import track as midi_track
 from datasets.midi.file import read
+from datasets.midi.stems import split as split_stems
 from datasets.midi.track import loudness, normalise
+from tests.datasets.caches import prepare
 
 RATE = 16000
 STEMS = ("drums", "bass", "other", "vocals")
@@ -59,7 +52,7 @@ def whole(soundfont, make_band, tmp_path_factory):
     """A rendered song: the track and its stems, in the order of `STEMS`."""
     root = tmp_path_factory.mktemp("songs")
     (root / "song.mid").write_bytes(make_band())
-    track = songs_module.load(root, soundfont=soundfont, sample_rate=RATE)[0]
+    track = datasets.load("midi", root, soundfont=soundfont, sample_rate=RATE)[0]
     return track, np.stack([track.read(stem) for stem in STEMS])
 
 
@@ -68,7 +61,7 @@ def test_a_song_has_its_stems(whole):
     assert track.name == "song" and track.stems == STEMS and not track.missing
     assert track.channels == 2 and not track.own_mixture
     # Two bars of four quarter notes at 120 per minute, less what the last note is short of it.
-    assert track.duration == pytest.approx(4.0 + track_module.TAIL, abs=0.1)
+    assert track.duration == pytest.approx(4.0 + midi_track.TAIL, abs=0.1)
     assert stems.shape == (4, track.samples, 2) and stems.dtype == np.float32
     np.testing.assert_allclose(track.read("mixture"), stems.sum(axis=0), atol=1e-6)
     np.testing.assert_array_equal(track.read("bass", 1000, 9000), stems[1, 1000:9000])
@@ -97,7 +90,7 @@ def test_stems_add_up_to_the_song_in_one_go(whole):
     track, stems = whole
     with open(track.path, "rb") as file:
         song = read(file.read())
-    data = track_module.ended(song, song.events, track.stop)
+    data = midi_track.ended(song, song.events, track.stop)
     together = fluidsynth.render(data, track._font_path, RATE, track.samples)
     total = stems.sum(axis=0)
     together *= np.vdot(together, total) / np.vdot(together, together)  # the level
@@ -114,7 +107,7 @@ def test_stems_add_up_to_the_song_in_one_go(whole):
 
 def test_rendering_repeats_its_bits(whole, monkeypatch):
     track, stems = whole
-    monkeypatch.setattr(track_module, "_RECENT", render_cache.RenderCache(lambda key: None, 0))
+    monkeypatch.setattr(midi_track, "_RECENT", render_cache.RenderCache(lambda key: None, 0))
     np.testing.assert_array_equal(pickle.loads(pickle.dumps(track)).render(), stems)
 
 
@@ -258,7 +251,7 @@ def test_fingerprint_follows_what_is_heard(load, songs, make_band, tmp_path_fact
             {"seconds": 2},
         )
     ]
-    monkeypatch.setattr(track_module, "RECIPE", track_module.RECIPE + 1)
+    monkeypatch.setattr(midi_track, "RECIPE", midi_track.RECIPE + 1)
     variants.append(track())
     monkeypatch.undo()
     (songs / "album" / "one.mid").write_bytes(make_band() + b"\x00")  # the same notes
@@ -273,7 +266,7 @@ def test_long_songs_are_cut_and_held_notes_end(load, songs, make_band):
     hanging[at : at + 3] = b"\xb3\x40\x7f"  # becomes a pedal that is held down
     (songs / "hanging.mid").write_bytes(hanging)
     track = load(songs=["hanging"], seconds=2)[0]
-    assert track.duration == 2.0 + track_module.TAIL
+    assert track.duration == 2.0 + midi_track.TAIL
     assert any("cut after 2 s" in warning for warning in track.warnings)
     late = track.read("mixture", round(4.4 * RATE))
     assert np.abs(late).max() < 0.05 * np.abs(track.read()).max()
@@ -290,7 +283,7 @@ def test_songs_are_prepared_once_and_read_from_the_cache(songs, soundfont, tmp_p
     prepare("midi", songs, out, rates=[8000], **options)
     assert written == {path: path.stat().st_mtime_ns for path in out.rglob("*.npy")}
     cached = {track.name: track for track in datasets.load("cache", out)}
-    for track in songs_module.load(songs, **options):
+    for track in datasets.load("midi", songs, **options):
         assert (
             cached[track.name].split == track.split and cached[track.name].missing == track.missing
         )
@@ -375,12 +368,12 @@ def test_a_file_that_changed_since_it_was_listed_is_refused(load, songs, make_ba
 
 def test_real_songs(shared, soundfont):
     root = shared / "midi" / "songs" / "liquidwar5"
-    tracks = songs_module.load(root, soundfont=soundfont, sample_rate=RATE)
+    tracks = datasets.load("midi", root, soundfont=soundfont, sample_rate=RATE)
     assert len(tracks) == 8 and all(30.0 < track.duration < 903.0 for track in tracks)
     assert all("drums" in track.stems and len(track.stems) > 1 for track in tracks)
     name = tracks[0].name
-    track = songs_module.load(
-        root, songs=[name], soundfont=soundfont, sample_rate=RATE, seconds=10
+    track = datasets.load(
+        "midi", root, songs=[name], soundfont=soundfont, sample_rate=RATE, seconds=10
     )[0]
     mixture = track.read()
     assert track.duration == 13.0
@@ -390,10 +383,8 @@ def test_real_songs(shared, soundfont):
 def test_real_drummers(shared, soundfont):
     root = shared / "midi" / "groove"
     name = "drummer1/eval_session/1"
-    track = groove.load(root, songs=[name], soundfont=soundfont, sample_rate=RATE)[0]
-    assert track.split == "test" and track.duration == pytest.approx(
-        27.87 + track_module.TAIL, abs=1
-    )
+    track = datasets.load("groove", root, songs=[name], soundfont=soundfont, sample_rate=RATE)[0]
+    assert track.split == "test" and track.duration == pytest.approx(27.87 + midi_track.TAIL, abs=1)
     assert -24.0 < decibels(loudness(track.read(), RATE)) < -17.9
 
 
@@ -451,7 +442,7 @@ def test_notes_of_the_kit_become_those_of_general_midi(drummers):
     assert [e.data for e in song.events if e.data[0] == 0xC9] == [b"\xc9\x10"]
     keys = {note.key for note in notes.notes(song)}
     assert keys == {36, 37, 38, 42, 43, 44, 45, 46, 48, 49, 51, 53, 57, 59}
-    assert set(stems_module.split(song, None)) == set(STEMS)
+    assert set(split_stems(song, None)) == set(STEMS)
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,7 @@
 import pytest
 
 from datasets.midi import file, notes
-from datasets.midi.file import Event, Song
+from datasets.midi.file import Event, MidiSong
 from datasets.midi.stems import lead_channel, split
 
 
@@ -43,10 +43,10 @@ def test_a_channel_that_changes_its_instrument_changes_its_stem():
         Event(30, 0, b"\xc9\x20"),  # on the drum channel it is a kit
         Event(30, 0, b"\x99\x27\x64"),
     ]
-    stems = split(Song(96, events), None)
+    stems = split(MidiSong(96, events), None)
     keys = {stem: [event.data[1] for event in strikes(its)] for stem, its in stems.items()}
     assert keys == {"drums": [0x27], "bass": [0x24, 0x25], "other": [0x26], "vocals": []}
-    assert [e.data[1] for e in strikes(split(Song(96, events), 0)["vocals"])] == [0x26]
+    assert [e.data[1] for e in strikes(split(MidiSong(96, events), 0)["vocals"])] == [0x26]
 
 
 def part(channel, program, keys, length=90, step=96, start=0):

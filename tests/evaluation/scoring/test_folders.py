@@ -38,7 +38,7 @@ def folders(tmp_path, rng):
 def scored(folders, out, protocol, **options):
     """{target: {metric: (frames,)}}, warnings and the summary of the only song."""
     songs, _ = pair_songs(folders / "ref", folders / "est", protocol, **options)
-    summary = runner.run(songs, protocol, folders / out, tell=pytest.fail)
+    summary = runner.run(songs, protocol, folders / out, report=pytest.fail)
     (song,) = (folders / out).glob("test/*.json")
     found = json.loads(song.read_text())
     table = {
@@ -78,7 +78,7 @@ def test_only_that_protocol_takes_a_missing_estimate_for_zeros(folders):
     (folders / "est/Song/mixture_bass.wav").unlink()
     told = []
     songs, _ = pair_songs(folders / "ref", folders / "est", PROTOCOLS["musdb18"], targets=STEMS)
-    runner.run(songs, "musdb18", folders / "out", tell=told.append)
+    runner.run(songs, "musdb18", folders / "out", report=told.append)
     assert "no estimate of bass, only drums, other, vocals" in told[0]
 
 
@@ -105,11 +105,11 @@ def test_flat_folders_of_ikala(tmp_path, rng):
         ("21025_verse", "test"),
     ]
     assert without == 0
-    takes = songs[1].takes()
-    assert list(takes.stems) == list(takes.estimates) == ["vocals", "accompaniment"]
-    for stem in takes.stems:
-        np.testing.assert_allclose(takes.estimates[stem], 0.9 * takes.stems[stem], atol=1e-6)
-    assert takes.mixture is not None and songs[0].takes().mixture is None
+    given = songs[1].read()
+    assert list(given.stems) == list(given.estimates) == ["vocals", "accompaniment"]
+    for stem in given.stems:
+        np.testing.assert_allclose(given.estimates[stem], 0.9 * given.stems[stem], atol=1e-6)
+    assert given.mixture is not None and songs[0].read().mixture is None
 
 
 def test_flat_folders_of_bach10(tmp_path, rng):
@@ -122,9 +122,9 @@ def test_flat_folders_of_bach10(tmp_path, rng):
             write(tmp_path / f"est/{piece}-{name}.wav", audio)
     songs, without = pair_songs(tmp_path / "ref", tmp_path / "est", PROTOCOLS["bach10"])
     assert [song.name for song in songs] == list(pieces) and without == 0
-    takes = songs[0].takes()
-    assert set(takes.estimates) == {"bassoon", "clarinet", "saxophone", "violin"}
-    np.testing.assert_array_equal(takes.estimates["violin"], takes.stems["violin"])
+    given = songs[0].read()
+    assert set(given.estimates) == {"bassoon", "clarinet", "saxophone", "violin"}
+    np.testing.assert_array_equal(given.estimates["violin"], given.stems["violin"])
 
 
 def test_names_that_only_look_like_it_are_stems(tmp_path, rng):

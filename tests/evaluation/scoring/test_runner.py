@@ -94,7 +94,7 @@ def test_a_failing_song_stops_no_other(songs, tmp_path, workers):
     songs[1].audio["bass"][3] = np.nan
     separator = Separator(fails=[OSError(errno.EIO, "Input/output error", "One.wav")])
     lines = []
-    result = evaluate(separator, songs, FAST, tmp_path, workers=workers, tell=lines.append)
+    result = evaluate(separator, songs, FAST, tmp_path, workers=workers, report=lines.append)
     assert result["failed"]["One"] == "One.wav: Input/output error"
     assert "NaN" in result["failed"]["Two"]
     assert len(lines) == 2
@@ -105,7 +105,7 @@ def test_a_failing_song_stops_no_other(songs, tmp_path, workers):
 def test_old_scores_of_a_failing_song_do_not_stay(songs, tmp_path):
     evaluate(Separator(), songs, FAST, tmp_path)
     failing = Separator(fails=[ValueError("broken")])
-    evaluate(failing, songs, FAST, tmp_path, identity="new", tell=lambda line: None)
+    evaluate(failing, songs, FAST, tmp_path, identity="new", report=lambda line: None)
     assert files(tmp_path) == ["summary.json", "test/Two.json", "valid/Three.json"]
 
 
@@ -128,7 +128,7 @@ def test_a_full_disk_ends_the_run_and_leaves_no_half_file(songs, tmp_path, monke
 
 def test_a_song_without_any_scores_is_summarised_as_nothing(songs, tmp_path):
     failing = Separator(fails=[ValueError("no")] * 3)
-    result = evaluate(failing, songs, FAST, tmp_path, tell=lambda line: None)
+    result = evaluate(failing, songs, FAST, tmp_path, report=lambda line: None)
     assert result["songs"] == result["median"] == {}
     assert len(result["failed"]) == 3
 
@@ -138,10 +138,10 @@ def test_the_accompaniment_is_made_up(tmp_path):
     two = ("drums", "accompaniment")
     four = Separator(("drums", "bass", "other", "vocals"))
     result = evaluate(four, [song], FAST, tmp_path, sources=two)
-    takes = preparation.Takes(
+    given = preparation.SongAudio(
         song.audio, map_estimates(four(song.read(), 1), two, song.read()), 1000, 1000
     )
-    expected = score_song(takes, FAST)["targets"][1]["frames"]
+    expected = score_song(given, FAST)["targets"][1]["frames"]
     median = np.median([frame["metrics"]["SIR"] for frame in expected])
     assert result["songs"]["One"]["accompaniment"]["SIR"] == median
 
@@ -186,8 +186,10 @@ def test_protocols_that_look_at_the_mixture_are_given_it(tmp_path):
     song.read = lambda stem="mixture": mastered if stem == "mixture" else read(stem)
     protocol = protocols.find("mirex")
     result = evaluate(Separator(), [song], protocol, tmp_path)
-    takes = preparation.Takes(song.audio, Separator()(mastered, 1), RATE, RATE, mixture=mastered)
-    frames = score_song(takes, protocol)["targets"][0]["frames"]
+    given = preparation.SongAudio(
+        song.audio, Separator()(mastered, 1), RATE, RATE, mixture=mastered
+    )
+    frames = score_song(given, protocol)["targets"][0]["frames"]
     assert result["songs"]["One"]["drums"] == frames[0]["metrics"]
     assert result["reported"][0] == "weighted_mean"
     written = json.loads((tmp_path / "test/One.json").read_text())

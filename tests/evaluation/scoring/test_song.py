@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from evaluation.protocols import Protocol
-from evaluation.scoring.preparation import Takes
+from evaluation.scoring.preparation import SongAudio
 from evaluation.scoring.song import map_estimates, score_song, score_songs
 
 RATE = 1000
@@ -18,7 +18,7 @@ def audio(rng):
 
 
 def score(stems, estimates, rate=RATE):
-    return score_song(Takes(stems, estimates, RATE, rate), SHORT)
+    return score_song(SongAudio(stems, estimates, RATE, rate), SHORT)
 
 
 def test_format(audio):
@@ -94,7 +94,7 @@ def test_empty_bands_are_told(rng):
     }
     long = Protocol("long", version="v4", window_s=10, hop_s=10, filter_length=64)
     estimates = {name: stem + 0.1 for name, stem in stems.items()}
-    warnings = score_song(Takes(stems, estimates, RATE, RATE), long)["warnings"]
+    warnings = score_song(SongAudio(stems, estimates, RATE, RATE), long)["warnings"]
     assert len(warnings) == 1
     assert "part of the band empty" in warnings[0]
 
@@ -149,7 +149,7 @@ def test_songs_of_several_separators_score_as_each_alone(audio, rng):
         "other rate": estimates,
     }
     rates = [2 * RATE if name == "other rate" else RATE for name in others]
-    several = [Takes(stems, made, RATE, rate) for made, rate in zip(others.values(), rates)]
+    several = [SongAudio(stems, made, RATE, rate) for made, rate in zip(others.values(), rates)]
     results = dict(zip(others, score_songs(several, SHORT)))
     for name in ("as they are", "louder", "shorter", "one source"):
         alone = score(stems, others[name])

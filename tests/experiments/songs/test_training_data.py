@@ -235,7 +235,7 @@ def test_an_entry_without_training_songs_is_named(songs, cache):
 
 
 def test_a_cache_of_another_rate_is_refused(songs, cache, tmp_path):
-    from datasets.cache.prepare import prepare
+    from tests.datasets.caches import prepare
 
     prepare("recordings", songs / "solo", tmp_path / "kept", rates=[16000], mixture=True)
     entry = {"name": "cache", "root": str(tmp_path / "kept")}
