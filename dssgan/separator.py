@@ -40,8 +40,7 @@ class Separator:
       consistent: share what the estimates leave of the mixture between them, so that they add up
         to it. None: where the sources are all that is in a song.
       precision: "float32", "bfloat16" or "float16"; None keeps the model's own.
-      temporary_folder: of temporary files of songs whose level or gains must be known first; None is
-        the system's temporary folder.
+      temporary_folder: for songs whose level or gains must be known first; None is the system's.
 
     Raises:
       ValueError: an option is out of its range.

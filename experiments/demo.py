@@ -1,7 +1,7 @@
 """The whole way in a few minutes: `make demo`, or `python -m experiments.demo [--out demo]`.
 
-Trains the small separator of experiments/recipes/demo.yaml on the embedded band, scores it on songs that
-it never learnt from, separates one of them into stems, and says where everything is.
+Trains the small separator of the recipe demo on the embedded band, scores it on songs that it
+never learnt from, separates one of them into stems, and says where everything is.
 """
 
 import argparse

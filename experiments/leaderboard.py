@@ -105,7 +105,7 @@ def from_files(root: Path, log: Log) -> Iterator[Entry]:
 
 
 def named(config: Mapping[str, Any], run: str) -> str:
-    """The configuration of a run, in short: its configuration's name, or else separator and phases."""
+    """The configuration of a run, in short: its name, or else separator and phases."""
     if config.get("name") not in (None, "", run):
         return str(config["name"])
     model = config.get("model")

@@ -99,7 +99,7 @@ def _check_critics(config: Any) -> None:
     """Critics of known sources, each named once, and one at least where alpha weighs them."""
     if config.alpha and not config.adversarial.critics:
         raise ValueError(
-            f"alpha={config.alpha:g} weighs the adversarial loss, but adversarial.critics is empty; "
+            f"alpha={config.alpha:g} weighs a loss of critics, but adversarial.critics is empty; "
             "name one, or set alpha=0"
         )
     seen: dict[tuple[str, str], int] = {}

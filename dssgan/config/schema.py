@@ -196,7 +196,7 @@ class Adversarial(Refinement):
         name="adam", beta_1=0.5, beta_2=0.9, epsilon=1e-8, weight_decay=0.0, lookahead_period=0
     )
     matching: float = within(0.0, low=0)  # weight of feature matching on known stems
-    # alpha and beta as shares of the gradient at the separator's output; see dssgan.refinement.step.
+    # alpha and beta as shares of the gradient at the output; see dssgan.refinement.step.
     balance: bool = False
     # Seconds at both ends of an excerpt that critics do not receive; null: the separator's context.
     margin: float | None = None

@@ -12,7 +12,7 @@ class Dependency(WindowedCritic):
 
     Stoller, Ewert, Dixon, "Training generative adversarial networks from incomplete observations
     using factorised discriminators", ICLR 2020 (arXiv 1905.12660). Role p learns real pairs from
-    shuffled ones, role q generated pairs from shuffled ones; `dssgan.losses.adversarial.combine` puts
+    shuffled ones, role q generated pairs from shuffled ones; `losses.adversarial.combine` puts
     their logits beside those of the marginal critics. Spectral normalisation keeps the gradient
     of p usable where no real pair was ever seen; the paper normalises p alone.
 

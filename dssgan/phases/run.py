@@ -1,4 +1,4 @@
-"""One run: its configuration, its folder, its devices, and where its phases leave what they made."""
+"""One run: its configuration, folder and devices, and where its phases leave what they made."""
 
 import dataclasses
 import functools

@@ -52,7 +52,7 @@ def critic_options(critic: Critic, where: str) -> dict:
             )
     if critic.sources and CRITICS[critic.name].partner:
         raise ValueError(
-            f"{where}.sources: {critic.name} receives all estimates beside their mixture; leave the "
+            f"{where}.sources: {critic.name} gets all estimates beside their mixture; leave the "
             "sources out"
         )
     given = ("self", "name", "sample_rate", "channels", "samples", "estimates")

@@ -32,7 +32,7 @@ def unpaired_entries(config: Config) -> list[tuple[str, Dataset]]:
 
 
 def readable(where: str, entry: Dataset) -> list[Track]:
-    """The songs of a dataset; a file that cannot be read is reported with its list, not passed over."""
+    """The songs of a dataset; a file that cannot be read is reported with its list."""
     found, broken = datasets.load_readable(entry.name, entry.root, **entry.options)
     with name_unreadable(where):
         if broken:

@@ -1,5 +1,5 @@
-"""Trains the points of a sweep: starts them, watches them, ends those below the median, starts lost ones
-again."""
+"""Trains the points of a sweep: starts and watches them, ends those below the median, repeats lost
+ones."""
 
 import dataclasses
 import os

@@ -90,7 +90,7 @@ def wavenet(model: Wavenet, samples: int) -> float:
 
 
 def bandsplit(model: BandSplit, samples: int) -> float:
-    """`BandSplit`: nearly all of it lies in the LSTMs. The variant amanteur receives two channels."""
+    """`BandSplit`: nearly all of it lies in the LSTMs. The variant amanteur has two channels."""
     sizes, bands = model.hyperparameters, model.splitter.bands
     features, hidden, masking = sizes["features"], sizes["hidden"], sizes["mask_hidden"]
     parts = 4 if model.amanteur else 2

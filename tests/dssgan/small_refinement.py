@@ -1,4 +1,4 @@
-"""A small refinement put together by hand, as dssgan.refinement.build does it for a configuration."""
+"""A small refinement put together by hand, as dssgan.refinement.build does it."""
 
 import keras
 import numpy as np

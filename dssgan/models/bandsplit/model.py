@@ -84,7 +84,7 @@ class BandSplit(SeparatorModel):
         else:
             self.multiple = hop
             self.minimum = (frame_length // 2 // hop + 1) * hop
-        # LSTMs receive the whole excerpt. Beside half a frame, a quarter of a second counts: what is
+        # LSTMs see the whole excerpt. Beside half a frame, a quarter of a second counts: what is
         # nearer to an end than that lacks what an estimate leans on most.
         self.context = frame_length // 2 + sample_rate // 4
         compute = PRECISIONS[precision]

@@ -1,7 +1,7 @@
 """Meta-TasNet: a multi-stage time-domain separator with generated extractors.
 
 Samuel, Ganeshan, Naradowsky, "Meta-learning extractors for music source separation", ICASSP 2020
-(arXiv 2002.07016). Stage i works at base_rate · 2^i; each stage receives the mixture at its own rate
+(arXiv 2002.07016). Stage i works at base_rate · 2^i; each stage gets the mixture at its own rate
 and the separated latents of the stage before. Mono by nature: channels are folded into the batch.
 """
 
@@ -221,7 +221,7 @@ class MultiStage(SeparatorModel):
         return {"estimates": unfold(stages[-1]["estimates"]), "stages": stages}
 
     def rates(self, mixture):
-        """What each stage receives of (batch, samples, channels), and the way back for estimates."""
+        """What each stage gets of (batch, samples, channels), and the way back for estimates."""
         count = len(self.stages)
         if not self.hyperparameters["rates_apart"]:
             folded, unfold = fold_channels(mixture)

@@ -1,6 +1,6 @@
 """The layers of the Wavenet: convolutions of three taps as matrix products.
 
-As in the mask network (`dssgan.models.layers.fused`), matrix products run in TensorFlow's own kernels and
+As in the mask network (`models.layers.fused`), matrix products run in TensorFlow's own kernels and
 what lies between them is compiled, once per length: the dilation is an argument. Training keeps two
 tensors per block, its input and the input of its gate, and computes the rest again on the way back.
 

@@ -177,9 +177,9 @@ sizes = {"frame_length": 64, "hop": 32, "frames": 8, "width": 2, "hidden": 4, "n
 def train(strategy):
     with strategy.scope():
         critic = critics.build("dcgan", sample_rate=8000, samples=800, **sizes)
-        critics_of_vocals = [SourceCritic("dcgan", critic, 1, OBJECTIVES["least_squares"])]
+        entries = [SourceCritic("dcgan", critic, 1, OBJECTIVES["least_squares"])]
         step, state = make_refinement(
-            critics=critics_of_vocals, strategy=strategy, alpha=0.3, beta=0.3, critic_steps=1, average=0.9
+            critics=entries, strategy=strategy, alpha=0.3, beta=0.3, critic_steps=1, average=0.9
         )
     dataset = tf.data.Dataset.from_generator(lambda: source.batches(0), output_signature=spec)
     batches, losses = iter(spread(dataset, strategy)), []

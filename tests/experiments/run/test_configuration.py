@@ -172,7 +172,7 @@ def test_a_recipe_has_a_bare_name_and_a_path_still_works(monkeypatch, tmp_path):
         ),
         (
             "drums_smal",
-            r"expected name=value after .with., or the name of a recipe; did you mean .?drums_small",
+            r"expected name=value after .with., or the .* recipe; did you mean .?drums_small",
         ),
         (
             "experiments/nothing.yaml",
