@@ -161,10 +161,11 @@ def score_separator(options: argparse.Namespace, protocol) -> int:
             raise ValueError(f"{options.root}: no song ends in {ending!r}")
     if options.songs:
         tracks = [track for track in tracks if track.name.endswith(cli.names(options.songs))]
-    identity = runner.export_identity(options.separator)
     with startup.stderr_hidden():
+        from dssgan import exports
         from dssgan.separator import Separator
 
+        identity = exports.identity(options.separator)
         separator = Separator.load(options.separator)
     with cluster(options, len(tracks)) as workers:
         result = runner.evaluate(

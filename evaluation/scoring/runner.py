@@ -12,7 +12,7 @@ from typing import Protocol as Shape
 import numpy as np
 
 from common.cli import one_line, progress
-from common.digests import facts_digest, file_digest
+from common.digests import facts_digest
 from common.files import write_json
 from evaluation.protocols import Protocol, find, members
 from evaluation.reports.summary import SUMMARY, printable, summarise
@@ -98,22 +98,6 @@ def track_identity(track: Track, identity: str, sources: Sequence[str] | None) -
     fingerprint = getattr(track, "fingerprint", None)
     own = fingerprint() if callable(fingerprint) else f"{track.sample_rate} {track.stems}"
     return facts_digest(identity, own, *(sources or ()))
-
-
-def export_identity(folder: str | os.PathLike) -> str:
-    """Digest of an exported separator's two files, read block by block.
-
-    Raises:
-      ValueError: `folder` is not one.
-      OSError: a file cannot be read.
-    """
-    found = []
-    for name in ("config.json", "separator.weights.h5"):
-        path = Path(folder) / name
-        if not path.is_file():
-            raise ValueError(f"{folder}: not an exported separator (no {name})")
-        found.append(file_digest(path))
-    return facts_digest(*found)
 
 
 def run(

@@ -8,7 +8,7 @@ import pytest
 
 from evaluation import protocols
 from evaluation.scoring import preparation, tasks
-from evaluation.scoring.runner import evaluate, export_identity
+from evaluation.scoring.runner import evaluate
 from evaluation.scoring.song import map_estimates, score_song
 from tests.evaluation.songs import FAST, RATE, Separator, Song
 
@@ -166,16 +166,6 @@ def test_misuse(songs, tmp_path):
         evaluate(Separator(), songs, "sisec", tmp_path)
     with pytest.raises(ValueError, match="two songs would be written to"):
         evaluate(Separator(), [songs[0], Song("One")], FAST, tmp_path)
-
-
-def test_identity_of_an_exported_separator(tmp_path):
-    with pytest.raises(ValueError, match="not an exported separator"):
-        export_identity(tmp_path)
-    (tmp_path / "config.json").write_text("{}")
-    (tmp_path / "separator.weights.h5").write_bytes(b"1")
-    first = export_identity(tmp_path)
-    (tmp_path / "separator.weights.h5").write_bytes(b"2")
-    assert export_identity(tmp_path) != first
 
 
 def test_protocols_that_look_at_the_mixture_are_given_it(tmp_path):
