@@ -109,17 +109,17 @@ def _kernel(
     if place >= len(layers):
         raise ValueError(f"ends after layer {layers[-1].name!r}: expected {wanted}; it is missing")
     layer = layers[place]
-    expected = f"layer {layer.name!r}: expected {wanted}"
+    problem = f"layer {layer.name!r}: expected {wanted}"
     shape = layer.weights["kernel"].shape if "kernel" in layer.weights else None
     if tuple(layer.weights) != weights:
         raise ValueError(
-            f"{expected}; found {', '.join(layer.weights)}{f' of {shape}' * bool(shape)}"
+            f"{problem}; found {', '.join(layer.weights)}{f' of {shape}' * bool(shape)}"
         )
     if len(shape) != 3 or any(wanted not in (None, size) for wanted, size in zip(expected, shape)):
-        raise ValueError(f"{expected}; found {shape}")
+        raise ValueError(f"{problem}; found {shape}")
     if "bias" in weights and layer.weights["bias"].shape != shape[2:]:
         raise ValueError(
-            f"{expected}, bias {shape[2:]}; found a bias of {layer.weights['bias'].shape}"
+            f"{problem}, bias {shape[2:]}; found a bias of {layer.weights['bias'].shape}"
         )
     return shape
 

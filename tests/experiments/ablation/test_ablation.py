@@ -254,8 +254,8 @@ def test_no_song_of_the_record_plays_two_roles(recorded):
 def test_the_documents_say_what_is_on_record(recorded, results):
     table_module.report(recorded)
     table_module.heat_map(PLAN, recorded)
-    told = (scores_module.HERE / "RESULTS.md").read_text("utf-8")
-    folder = scores_module.HERE / "results"
+    told = ((ROOT / "experiments") / "RESULTS.md").read_text("utf-8")
+    folder = (ROOT / "experiments") / "results"
     for name in ("ablation", "alpha_beta"):
         table = (results / f"{name}.md").read_text("utf-8")
         assert table == (folder / f"{name}.md").read_text("utf-8")

@@ -13,10 +13,10 @@ from dssgan.losses import LOSSES
 from dssgan.models import SEPARATORS, export
 from dssgan.refinement.checks import check_refinements
 from experiments.run import train
-from experiments.run.yaml_files import HERE, read_yaml
+from experiments.run.yaml_files import RECIPES, read_yaml
 from tests.dssgan.stand_ins import TinySeparator, error
 
-RECIPE = read_yaml(HERE / "drums_semisup.yaml")
+RECIPE = read_yaml(RECIPES / "drums_semisup.yaml")
 RATE = 8000
 
 
