@@ -35,6 +35,13 @@ def check_choices(config: Config) -> None:
     for place, critic in enumerate(config.adversarial.critics):
         critic_options(critic, f"adversarial.critics[{place}]")
     model_options(config)
+    for phase in (name for name in REFINEMENTS if name in config.phases):
+        init = getattr(config, phase).init
+        if init not in ("supervised", "scratch") and not Path(init).expanduser().is_dir():
+            raise ValueError(
+                f"{phase}.init={init!r}: expected supervised, scratch or the folder of an exported "
+                f"separator{nearest(init, ('supervised', 'scratch'))}"
+            )
     loss = LOSSES[config.loss.name]
     check_options("loss", loss, config.loss.weights, ("outputs", "references", "mixture"))
 

@@ -96,8 +96,8 @@ def _below(comparison: Comparison, rows: Sequence[Fact], names: Sequence[str]) -
             continue
         for group in groups:
             heads, *lines = zip(*group)
-            rows = [[shortened(names[place], first), *line] for place, line in zip(places, lines)]
-            blocks.append(table([section, *heads], rows))
+            body = [[shortened(names[place], first), *line] for place, line in zip(places, lines)]
+            blocks.append(table([section, *heads], body))
     return blocks
 
 

@@ -8,6 +8,7 @@ import time
 import numpy as np
 import pytest
 
+from common.files import ROOT
 from dssgan.config.mappings import merge
 from dssgan.config.schema import from_dict
 from dssgan.training.options import check_choices

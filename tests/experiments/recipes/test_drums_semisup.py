@@ -83,7 +83,7 @@ def test_critics_of_the_recipe_hear_what_has_full_context():
     start = {"self_training": {"init": "supervised"}}
     start["phases"] = ["supervised", *RECIPE["phases"]]
     check_refinements(from_dict(merge(RECIPE, start)))
-    with pytest.raises(ValueError, match=r"^data\.seconds=4: critics would hear nothing"):
+    with pytest.raises(ValueError, match=r"^data\.seconds=4: critics would receive nothing"):
         check_refinements(
             from_dict(
                 merge(RECIPE, {"data": {"seconds": 4.0}})
