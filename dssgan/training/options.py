@@ -3,10 +3,12 @@
 import inspect
 import typing
 from collections.abc import Callable
+from pathlib import Path
 
 from common.suggest import nearest
 from dssgan.config.mappings import plain
 from dssgan.config.reading import conform
+from dssgan.config.rules import REFINEMENTS
 from dssgan.config.schema import Config, Critic
 from dssgan.critics import CRITICS
 from dssgan.losses import LOSSES

@@ -6,7 +6,6 @@ import datasets
 from common.suggest import nearest
 from datasets.splits import check_disjoint, split_by_shares
 from datasets.track import Track
-from dssgan.config.rules import REFINEMENTS
 from dssgan.config.schema import Config
 from evaluation.protocols import find
 from experiments.songs.entries import entries, readable, select, unpaired_entries

@@ -167,7 +167,7 @@ def test_runs_that_cannot_be_written_block():
 def test_another_datasets_package_in_the_way_blocks(tmp_path):
     (tmp_path / "datasets").mkdir()
     (tmp_path / "datasets" / "__init__.py").write_text("")
-    code = "from dssgan import findings; print(list(findings.checkout())[0])"
+    code = "from dssgan.doctor import python_packages; print(list(python_packages.checkout())[0])"
     done = subprocess.run(
         [sys.executable, "-c", code],
         cwd=tmp_path,

@@ -31,7 +31,7 @@ folder, moment, when = sys.argv[1], sys.argv[2], int(sys.argv[3])
 def die():
     os.kill(os.getpid(), signal.SIGKILL)
 
-from dssgan import state as states
+from dssgan.training import state as states
 from dssgan.separator import Separator
 from dssgan.monitoring.validation import Validator
 from tests.dssgan.stand_ins import Song, TinySeparator, negative_error
