@@ -13,7 +13,7 @@ KEYS = ("song", "source", "format", "extension")
 
 
 @dataclass(frozen=True)
-class Song:
+class SongFile:
     """An audio file to separate.
 
     Attributes:
@@ -29,19 +29,19 @@ class Song:
 
 def find_songs(
     inputs: Sequence[str], is_audio: Callable[[Path], bool]
-) -> tuple[list[Song], list[str]]:
+) -> tuple[list[SongFile], list[str]]:
     """List files as they are and folders recursively, in a fixed order, each song once.
 
     Returns:
       The songs, and one line for every folder without audio. A file that does not exist is listed;
       opening it says why.
     """
-    songs: dict[Path, Song] = {}
+    songs: dict[Path, SongFile] = {}
     complaints = []
     for given in inputs:
         top = Path(given)
         if not top.is_dir():
-            songs.setdefault(top, Song(top, _without_extension(top.name)))
+            songs.setdefault(top, SongFile(top, _without_extension(top.name)))
             continue
         found = 0
         for folder, folders, files in os.walk(top):
@@ -50,7 +50,7 @@ def find_songs(
                 if is_audio(path):
                     found += 1
                     name = _without_extension(os.fspath(path.relative_to(top)))
-                    songs.setdefault(path, Song(path, name, found=True))
+                    songs.setdefault(path, SongFile(path, name, found=True))
         if not found:
             complaints.append(f"{top}: no audio file in this folder")
     return list(songs.values()), complaints
@@ -79,8 +79,8 @@ def check_pattern(pattern: str, container: bool) -> None:
 
 
 def plan_outputs(
-    songs: Iterable[Song], out: Path, pattern: str, format: str, sources: Sequence[str]
-) -> tuple[dict[Song, dict[str, Path]], list[str]]:
+    songs: Iterable[SongFile], out: Path, pattern: str, format: str, sources: Sequence[str]
+) -> tuple[dict[SongFile, dict[str, Path]], list[str]]:
     """Where the stems of every song go.
 
     Stems of an earlier run that lie in a folder among the inputs are no songs. A song whose stems
