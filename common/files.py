@@ -1,16 +1,18 @@
-"""Files that are whole or absent: written beside their final name, synced, renamed."""
+"""Files that are whole or absent, and files of others read within bounds."""
 
 import contextlib
 import fcntl
 import json
 import os
+import stat
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 #: The project's folder.
 ROOT = Path(__file__).resolve().parents[1]
+LARGEST = 2**26  # bytes of a text that is read whole
 
 
 @contextlib.contextmanager
@@ -96,3 +98,74 @@ def write_text(path: str | os.PathLike, text: str) -> None:
 def write_json(path: str | os.PathLike, value: Any) -> None:
     """Write `value` as indented JSON atomically (NaN is written as NaN, as museval does)."""
     write_text(path, json.dumps(value, indent=2, ensure_ascii=False) + "\n")
+
+
+def read_limited(path: str | os.PathLike, largest: int = LARGEST) -> bytes:
+    """The content of a regular file.
+
+    Raises:
+      ValueError: a folder, pipe or device, or more than `largest` bytes.
+      OSError: it is not there or cannot be read.
+    """
+
+    def opened(name: str, flags: int) -> int:
+        return os.open(name, flags | os.O_NONBLOCK)  # a pipe without a writer would block
+
+    with open(path, "rb", opener=opened) as file:
+        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+            raise ValueError(f"{path}: a pipe or a device; expected a regular file")
+        data = file.read(largest + 1)
+    if len(data) > largest:
+        raise ValueError(
+            f"{path}: larger than {largest} bytes, the most that is read of such a file"
+        )
+    return data
+
+
+def read_json(
+    path: str | os.PathLike,
+    expected: Mapping[str, type | tuple[type, ...]] | None = None,
+    advice: str = "make it again",
+) -> dict[str, Any]:
+    """Read a JSON object and check the types of its keys.
+
+    Args:
+      expected: {key: type} of the keys that must be there; float takes whole numbers too.
+      advice: what to do about a damaged file, the end of the message.
+
+    Raises:
+      ValueError: not JSON, not an object, or a key that is missing or of another type.
+      OSError: the file is not there or cannot be read.
+    """
+    try:
+        found = json.loads(read_limited(path).decode("utf-8", "surrogateescape"))
+    except (json.JSONDecodeError, RecursionError) as error:
+        where = f" (line {error.lineno})" if isinstance(error, json.JSONDecodeError) else ""
+        raise ValueError(f"{path}: not JSON that can be read{where}: {advice}") from None
+    if not isinstance(found, dict):
+        kind = type(found).__name__
+        raise ValueError(f"{path}: expected a JSON object, found {kind}: {advice}")
+    for key, kind in (expected or {}).items():
+        check_type(found.get(key), kind, f"{path}: {key}", advice)
+    return found
+
+
+def check_type(
+    value: Any, kind: type | tuple[type, ...], where: str, advice: str = "make it again"
+) -> None:
+    """Check the type of a value out of a file.
+
+    Args:
+      kind: float takes whole numbers too; a truth value is no number.
+      where: file and key, the beginning of the message. advice: its end.
+
+    Raises:
+      ValueError: another type.
+    """
+    kinds = kind if isinstance(kind, tuple) else (kind,)
+    number = int in kinds or float in kinds
+    good = isinstance(value, (*kinds, int) if float in kinds else kinds)
+    if not good or (number and isinstance(value, bool) and bool not in kinds):
+        names = " or ".join(each.__name__ for each in kinds)
+        found = "nothing" if value is None else type(value).__name__
+        raise ValueError(f"{where}: expected {names}, found {found}: {advice}")
