@@ -169,3 +169,46 @@ def check_type(
         names = " or ".join(each.__name__ for each in kinds)
         found = "nothing" if value is None else type(value).__name__
         raise ValueError(f"{where}: expected {names}, found {found}: {advice}")
+
+
+def inside(folder: str | os.PathLike, name: Any, where: str | os.PathLike) -> Path:
+    """The path of a file that another file names, if it lies below a folder.
+
+    Args:
+      folder: what it must lie below.
+      name: a relative path with / between its parts.
+      where: the file that names it, the beginning of the message.
+
+    Raises:
+      ValueError: not a text, an absolute path, or one that leads out of the folder, by .. or by a
+        linked folder.
+    """
+    folder = Path(folder)
+    good = isinstance(name, str) and name and "\0" not in name
+    if good:
+        parts = Path(name).parts
+        path = folder / name
+        good = not Path(name).is_absolute() and ".." not in parts
+        good = good and path.parent.resolve().is_relative_to(folder.resolve())
+    if not good:
+        raise ValueError(f"{where}: names the file {name!r}, which is not below {folder}: refused")
+    return path
+
+
+def check_name(name: Any, what: str) -> str:
+    """Check a name that becomes part of a file's name, such as that of a source.
+
+    Args:
+      what: where it stands, the beginning of the message.
+
+    Raises:
+      ValueError: not a text of 1 to 100 printable characters, or with / or \\ in it, or led by a
+        dot.
+    """
+    good = isinstance(name, str) and 0 < len(name) <= 100 and name.isprintable()
+    if not good or set("/\\") & set(name) or name.startswith("."):
+        raise ValueError(
+            f"{what}: {str(name)[:120]!r} cannot be a name; expected 1 to 100 printable characters "
+            "without / and \\, the first no dot"
+        )
+    return name
