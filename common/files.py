@@ -141,12 +141,20 @@ def read_json(
         found = json.loads(read_limited(path).decode("utf-8", "surrogateescape"))
     except (json.JSONDecodeError, RecursionError) as error:
         where = f" (line {error.lineno})" if isinstance(error, json.JSONDecodeError) else ""
-        raise ValueError(f"{path}: not JSON that can be read{where}: {advice}") from None
+        raise ValueError(f"{path}: not valid JSON{where}: {advice}") from None
     if not isinstance(found, dict):
         kind = type(found).__name__
         raise ValueError(f"{path}: expected a JSON object, found {kind}: {advice}")
     for key, kind in (expected or {}).items():
-        check_type(found.get(key), kind, f"{path}: {key}", advice)
+        try:
+            check_type(found.get(key), kind, "", "")
+        except ValueError:
+            names = " or ".join(
+                each.__name__ for each in (kind if isinstance(kind, tuple) else (kind,))
+            )
+            raise ValueError(
+                f"{path}: expected the key {key!r} with a value of type {names}: {advice}"
+            ) from None
     return found
 
 

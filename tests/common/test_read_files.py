@@ -10,14 +10,14 @@ from common.files import check_type, read_json, read_limited
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (b"", "not JSON that can be read (line 1): make it again"),
-        (b'{"songs": [1,\n', "not JSON that can be read (line 2)"),
-        (b"[" * 100_000, "not JSON that can be read"),
+        (b"", "not valid JSON (line 1): make it again"),
+        (b'{"songs": [1,\n', "not valid JSON (line 2)"),
+        (b"[" * 100_000, "not valid JSON"),
         (b"[]", "expected a JSON object, found list"),
-        (b"{}", "songs: expected list, found nothing"),
-        (b'{"songs": 3, "rate": 1.5}', "songs: expected list, found int"),
-        (b'{"songs": [], "rate": "fast"}', "rate: expected float, found str"),
-        (b'{"songs": [], "rate": true}', "rate: expected float, found bool"),
+        (b"{}", "expected the key 'songs' with a value of type list: make it again"),
+        (b'{"songs": 3, "rate": 1.5}', "expected the key 'songs' with a value of type list"),
+        (b'{"songs": [], "rate": "fast"}', "expected the key 'rate' with a value of type float"),
+        (b'{"songs": [], "rate": true}', "expected the key 'rate' with a value of type float"),
     ],
 )
 def test_damaged_json_is_one_line(tmp_path, content, message):
