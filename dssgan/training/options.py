@@ -3,12 +3,10 @@
 import inspect
 import typing
 from collections.abc import Callable
-from pathlib import Path
 
 from common.suggest import nearest
 from dssgan.config.mappings import plain
 from dssgan.config.reading import conform
-from dssgan.config.rules import REFINEMENTS
 from dssgan.config.schema import Config, CriticSettings
 from dssgan.critics import CRITICS
 from dssgan.losses import LOSSES
@@ -37,13 +35,6 @@ def check_choices(config: Config) -> None:
     for place, critic in enumerate(config.adversarial.critics):
         critic_options(critic, f"adversarial.critics[{place}]")
     model_options(config)
-    for phase in (name for name in REFINEMENTS if name in config.phases):
-        init = getattr(config, phase).init
-        if init not in ("supervised", "scratch") and not Path(init).expanduser().is_dir():
-            raise ValueError(
-                f"{phase}.init={init!r}: expected supervised, scratch or the folder of an exported "
-                f"separator{nearest(init, ('supervised', 'scratch'))}"
-            )
     loss = LOSSES[config.loss.name]
     check_options("loss", loss, config.loss.weights, ("outputs", "references", "mixture"))
 
