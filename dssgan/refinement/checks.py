@@ -28,14 +28,7 @@ def check_refinements(config: Config) -> None:
     phases = [phase for phase in REFINEMENTS if phase in config.phases]
     if not phases:
         return
-    starts = {phase: getattr(config, phase).init for phase in phases}
-    starts = {phase: init for phase, init in starts.items() if init not in STARTS}
-    for phase, init in starts.items():
-        if not Path(init).expanduser().is_dir():
-            raise ValueError(
-                f"{phase}.init={init!r}: expected {', '.join(STARTS)} or the folder of an exported "
-                f"separator{nearest(init, STARTS)}"
-            )
+    starts = named_starts(config)
     model = build_model(config)
     for phase, init in starts.items():
         check_start(model, init, f"{phase}.init")
@@ -44,6 +37,24 @@ def check_refinements(config: Config) -> None:
     if "adversarial" in phases and config.alpha:
         samples = excerpt_samples(config, model)
         trace_critics(config, model, build_critics(config, model, samples), samples)
+
+
+def named_starts(config: Config) -> dict[str, str]:
+    """{phase: folder} of the refinements that start from a separator which is named.
+
+    Raises:
+      ValueError: there is no such folder.
+    """
+    phases = [phase for phase in REFINEMENTS if phase in config.phases]
+    starts = {phase: getattr(config, phase).init for phase in phases}
+    starts = {phase: init for phase, init in starts.items() if init not in STARTS}
+    for phase, init in starts.items():
+        if not Path(init).expanduser().is_dir():
+            raise ValueError(
+                f"{phase}.init={init!r}: expected {', '.join(STARTS)} or the folder of an exported "
+                f"separator{nearest(init, STARTS)}"
+            )
+    return starts
 
 
 def trace_critics(config: Config, model: SeparatorModel, critics: CriticSet, samples: int) -> None:
