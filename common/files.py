@@ -1,9 +1,14 @@
-"""Files that are whole or absent: written beside their final name, synced, renamed."""
+"""Files that are whole or absent, and which files are looked at.
+
+Files are written beside their final name, synced, renamed.
+"""
 
 import contextlib
+import errno
 import fcntl
 import json
 import os
+import stat
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -11,6 +16,51 @@ from typing import Any
 
 #: The project's folder.
 ROOT = Path(__file__).resolve().parents[1]
+
+
+#: Every extension of audio files that is looked for, read and scored; of several files of one name
+#: the first in this order is read: without loss, then lossy, then containers of many kinds.
+AUDIO_EXTENSIONS = (
+    ".wav", ".wave", ".flac", ".aiff", ".aif", ".aifc", ".w64", ".rf64", ".bwf", ".caf", ".au",
+    ".snd", ".wv", ".tta", ".ape", ".tak",
+    ".ogg", ".oga", ".opus", ".spx", ".mp3", ".mp2", ".mpga", ".m4a", ".m4b", ".m4r", ".aac",
+    ".ac3", ".eac3", ".ec3", ".dts", ".wma", ".amr", ".mpc",
+    ".mka", ".weba", ".webm", ".mkv", ".mp4", ".m4v", ".mov", ".3gp", ".3g2", ".asf", ".wmv",
+    ".flv", ".avi", ".ogv", ".ts", ".m2ts", ".mts", ".mpg", ".mpeg", ".nut",
+)  # fmt: skip
+#: Folders that systems make for themselves; what lies in them is not the user's.
+SYSTEM_FOLDERS = (
+    "__macosx", "$recycle.bin", "recycler", "recycled", "system volume information", "lost+found",
+    "@eadir", "#recycle",
+)  # fmt: skip
+
+
+def is_audio(path: str | os.PathLike) -> bool:
+    """Whether a file is audio by its name (hidden files are not)."""
+    name = os.path.basename(os.fspath(path))
+    return name.lower().endswith(AUDIO_EXTENSIONS) and not is_hidden(name)
+
+
+def is_hidden(name: str) -> bool:
+    """Whether a file or folder of this name is hidden, or a system's own."""
+    return name.startswith(".") or name.lower() in SYSTEM_FOLDERS
+
+
+def require_file(path: str | os.PathLike) -> None:
+    """Raise unless a path leads to a plain file: opening a pipe would wait, a device never end.
+
+    Raises:
+      OSError: nothing is there, or a folder.
+      ValueError: a pipe, a socket or a device.
+    """
+    path = os.fspath(path)
+    mode = os.stat(path).st_mode
+    if stat.S_ISDIR(mode):
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), path)
+    if not stat.S_ISREG(mode):
+        kinds = ((stat.S_ISFIFO, "a pipe"), (stat.S_ISSOCK, "a socket"))
+        kind = next((kind for test, kind in kinds if test(mode)), "a device")
+        raise ValueError(f"{path}: is {kind}, expected a file; save what it gives and name that")
 
 
 @contextlib.contextmanager
