@@ -10,7 +10,8 @@ import json
 import os
 import stat
 import tempfile
-from collections.abc import Callable, Iterator
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -44,6 +45,57 @@ def is_audio(path: str | os.PathLike) -> bool:
 def is_hidden(name: str) -> bool:
     """Whether a file or folder of this name is hidden, or a system's own."""
     return name.startswith(".") or name.lower() in SYSTEM_FOLDERS
+
+
+def some(names: Iterable[str], most: int = 3) -> str:
+    """Return the first of some names, and how many more there are: "a, b, c and 4 more"."""
+    names = list(names)
+    rest = f" and {len(names) - most} more" if len(names) > most else ""
+    return ", ".join(names[:most]) + rest
+
+
+def files_below(top: str | os.PathLike, skipped: Counter | None = None) -> Iterator[Path]:
+    """List the files below a folder in a fixed order, each folder once.
+
+    Hidden files, hidden folders and those of the system are left out. Linked folders are walked as
+    well, after the others; a folder that was walked already is not walked again.
+
+    Args:
+      top: the folder.
+      skipped: counts what is left out, by what it is called in messages.
+
+    Raises:
+      OSError: `top` cannot be read; a folder below that cannot be read is left out and counted.
+    """
+    skipped = Counter() if skipped is None else skipped
+    with os.scandir(top):
+        pass
+    waiting, seen = [Path(top)], set()
+    linked: list[Path] = []
+    while waiting or linked:
+        folder = waiting.pop() if waiting else linked.pop(0)
+        try:
+            status = os.stat(folder)
+            entries = sorted(os.scandir(folder), key=lambda entry: os.fsencode(entry.name))
+        except OSError:
+            skipped["folders that cannot be read"] += 1
+            continue
+        if (status.st_dev, status.st_ino) in seen:
+            skipped["links to folders that were searched already"] += 1
+            continue
+        seen.add((status.st_dev, status.st_ino))
+        below = []
+        for entry in entries:
+            if entry.is_dir():
+                if is_hidden(entry.name):
+                    skipped["hidden or system folders"] += 1
+                else:
+                    (linked if entry.is_symlink() else below).append(Path(entry.path))
+            elif is_hidden(entry.name):
+                skipped["hidden files"] += 1
+            else:
+                yield Path(entry.path)
+        waiting += reversed(below)
 
 
 def require_file(path: str | os.PathLike) -> None:
