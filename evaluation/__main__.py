@@ -94,11 +94,18 @@ def main(argv: list[str]) -> int:
 
 def score(options: argparse.Namespace, protocol) -> int:
     """Score estimates on disk."""
+    from datasets import audio  # here alone: it reads every format that is written
+
     several = len(options.estimates) > 1
-    songs_of = {}
+    songs_of, told = {}, set()
     for estimates in options.estimates:
         songs, without = folders.pair_songs(
-            options.references, estimates, protocol, targets=options.sources
+            options.references,
+            estimates,
+            protocol,
+            targets=options.sources,
+            read=audio.read,
+            report=told.add,
         )
         out = options.out or estimates / "scores"
         if several and options.out:
@@ -109,6 +116,8 @@ def score(options: argparse.Namespace, protocol) -> int:
         if without:
             where = f"{estimates}: " if several else ""
             print(f"{where}{without} reference songs have no estimates: not scored")
+    for line in sorted(told):
+        print(line)
     with cluster(options, sum(map(len, songs_of.values()))) as workers:
         results = runner.run_all(songs_of, protocol, workers=workers, report=report)
     return max([show(result, out) for out, result in results.items()])
