@@ -94,8 +94,6 @@ def main(argv: list[str]) -> int:
 
 def score(options: argparse.Namespace, protocol) -> int:
     """Score estimates on disk."""
-    from datasets import audio  # here alone: it reads every format that is written
-
     several = len(options.estimates) > 1
     songs_of, told = {}, set()
     for estimates in options.estimates:
@@ -104,7 +102,7 @@ def score(options: argparse.Namespace, protocol) -> int:
             estimates,
             protocol,
             targets=options.sources,
-            read=audio.read,
+            read=read_with_pyav(),
             report=told.add,
         )
         out = options.out or estimates / "scores"
@@ -121,6 +119,15 @@ def score(options: argparse.Namespace, protocol) -> int:
     with cluster(options, sum(map(len, songs_of.values()))) as workers:
         results = runner.run_all(songs_of, protocol, workers=workers, report=report)
     return max([show(result, out) for out, result in results.items()])
+
+
+def read_with_pyav() -> folders.Reader | None:
+    """What reads the formats that libsndfile does not know; None where it is not installed."""
+    try:
+        from datasets import audio  # here alone: no module of the room needs it
+    except ImportError:
+        return None
+    return audio.read
 
 
 @contextlib.contextmanager

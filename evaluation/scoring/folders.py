@@ -16,6 +16,11 @@ from evaluation.scoring.tasks import ScoringTask
 
 STANDARD = ("drums", "bass", "other", "vocals")
 SUFFIXES = (".wav", ".flac", ".aiff", ".ogg", ".opus", ".mp3", ".m4a")  # for messages
+LIBSNDFILE = (
+    ".wav", ".wave", ".flac", ".aiff", ".aif", ".aifc", ".w64", ".rf64", ".bwf", ".au", ".snd",
+    ".ogg", ".oga", ".opus", ".mp3",
+)  # fmt: skip
+USUAL = 16  # samples of all channels per byte; a file of more is looked at before it is believed
 CONTAINER = ".stem.mp4"  # holds stems under names of its own
 MIXTURE = "mixture"
 #: What stands behind the name of the song in flat folders: of iKala's and of Bach10's scripts.
@@ -29,18 +34,27 @@ Files = dict[str, Path]
 Reader = Callable[[Path], tuple[np.ndarray, int]]
 
 
-def read_file(path: Path) -> tuple[np.ndarray, int]:
-    """Read an audio file with libsndfile: float32 (samples, channels) and its rate in Hz.
+def read_file(path: Path, other: Reader | None = None) -> tuple[np.ndarray, int]:
+    """Read an audio file: float32 (samples, channels) and its rate in Hz.
+
+    Args:
+      path: the file.
+      other: reads what libsndfile does not; None: it is tried all the same.
 
     Raises:
-      ValueError: not audio that libsndfile decodes, or damaged; names the file.
+      ValueError: not audio, damaged, or shorter than it promises; names the file.
       OSError: it cannot be opened.
     """
     require_file(path)
     with open(path, "rb"):  # the system's own message when it cannot be opened
         pass
+    if other is not None and path.suffix.lower() not in LIBSNDFILE:
+        return other(path)
     try:
         # As bytes, so that names that are not UTF-8 work.
+        with soundfile.SoundFile(os.fsencode(path)) as file:
+            if file.frames * file.channels > USUAL * path.stat().st_size:
+                file.seek(file.frames - 1)  # raises where a header promises what is not there
         return soundfile.read(os.fsencode(path), dtype="float32", always_2d=True)
     except (soundfile.SoundFileError, RuntimeError) as error:
         reason = str(error).rsplit(": ", 1)[-1].strip()
@@ -56,7 +70,7 @@ def pair_songs(
     *,
     targets: Sequence[str] | None = None,
     split: str = "test",
-    read: Reader = read_file,
+    read: Reader | None = None,
     report: Callable[[str], None] = lambda line: None,
 ) -> tuple[list[ScoringTask], int]:
     """Find the songs that have estimates, and their references.
@@ -70,8 +84,8 @@ def pair_songs(
       protocol: decides which stems are read.
       targets: what to score; None: every stem that any estimated song has.
       split: folder name of the scores of songs that are not in a split folder.
-      read: reads a file: (samples, channels) and the rate in Hz; can be pickled. libsndfile does
-        not know every format of `common.files.AUDIO_EXTENSIONS`.
+      read: reads files of the formats of `common.files.AUDIO_EXTENSIONS` that libsndfile does not
+        know: (samples, channels) and the rate in Hz; can be pickled.
       report: called with a line on files that are not used.
 
     Returns:
@@ -202,7 +216,7 @@ class _Pair:
     targets: tuple[str, ...]
     protocol: Protocol
     mixture: Path | None = None
-    reader: Reader = read_file
+    other: Reader | None = None
 
     def identity(self) -> str:
         """Digest of the names, sizes and times of the files."""
@@ -236,12 +250,12 @@ class _Pair:
             folder, known = _content(self.references)
             raise ValueError(f"{folder}: no reference of {unknown[0]}, only {known}")
         here = [part for part in dict.fromkeys(parts) if part in self.references]
-        stems, rate = _read_all(self.references, here, self.reader)
+        stems, rate = _read_all(self.references, here, self.other)
         given = [target for target in targets if target not in missing]
-        estimates, estimates_rate = _read_all(self.estimates, given, self.reader)
+        estimates, estimates_rate = _read_all(self.estimates, given, self.other)
         song = SongAudio(stems, estimates, rate, estimates_rate or rate)
         if self.mixture:
-            song.mixture, mixture_rate = self.reader(self.mixture)
+            song.mixture, mixture_rate = read_file(self.mixture, self.other)
             if mixture_rate != rate:
                 raise ValueError(
                     f"{self.mixture}: at {mixture_rate} Hz, references at {rate} Hz: resample it"
@@ -262,12 +276,12 @@ def _content(files: Files) -> tuple[Path, str]:
 
 
 def _read_all(
-    files: Files, stems: Sequence[str], reader: Reader
+    files: Files, stems: Sequence[str], other: Reader | None
 ) -> tuple[dict[str, np.ndarray], int]:
     """Read some stems of one rate."""
     audio, rates = {}, {}
     for stem in stems:
-        audio[stem], rate = reader(files[stem])
+        audio[stem], rate = read_file(files[stem], other)
         rates.setdefault(rate, files[stem].name)
     if len(rates) > 1:
         named = ", ".join(f"{name} at {rate} Hz" for rate, name in rates.items())
