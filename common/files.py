@@ -92,7 +92,7 @@ def files_below(top: str | os.PathLike, skipped: Counter | None = None) -> Itera
                 else:
                     (linked if entry.is_symlink() else below).append(Path(entry.path))
             elif is_hidden(entry.name):
-                skipped["hidden files"] += 1
+                skipped["hidden audio files"] += entry.name.lower().endswith(AUDIO_EXTENSIONS)
             else:
                 yield Path(entry.path)
         waiting += reversed(below)

@@ -11,7 +11,7 @@ import soundfile
 from datasets import audio
 from evaluation.protocols import PROTOCOLS, Protocol
 from evaluation.scoring import runner
-from evaluation.scoring.folders import pair_songs, song_folders
+from evaluation.scoring.folders import pair_songs, read_file, song_folders
 
 RATE, SAMPLES = 8000, 6000
 STEMS = ("drums", "bass", "other", "vocals")
@@ -163,13 +163,8 @@ def test_files_that_are_not_used_are_told_in_one_line(tmp_path, rng):
     for name in ("drums.wav", "drums.flac", "vocals.wav"):
         for side in ("ref", "est"):
             write(tmp_path / side / "Song" / name, rng.random((9, 1)).clip(0, 0.9))
-    for name in (
-        "est/Song/bass.xyz",
-        "est/Song.stem.mp4",
-        "est/Song/notes.txt",
-        "est/.Trash/x.wav",
-    ):
-        (tmp_path / name).parent.mkdir(exist_ok=True)
+    for name in ("Song/bass.xyz", "Song.stem.mp4", "Song/notes.txt", ".Trash/x.wav"):
+        (tmp_path / "est" / name).parent.mkdir(exist_ok=True)
         (tmp_path / "est" / name).write_bytes(b"x")
     said = []
     (song,), _ = pair_songs(
@@ -192,3 +187,13 @@ def test_a_pipe_among_the_estimates_is_told_at_once(tmp_path, rng):
     (song,), _ = pair_songs(tmp_path / "ref", tmp_path / "est", PROTOCOLS["musdb18"])
     with pytest.raises(ValueError, match=r"drums\.wav: is a pipe"):
         song.read()
+
+
+def test_a_promise_of_too_many_samples_is_told_and_no_memory_taken(tmp_path, rng):
+    path = tmp_path / "drums.flac"
+    soundfile.write(path, rng.random((9000, 2)) * 0.9, RATE)
+    data = bytearray(path.read_bytes())
+    data[18:26] = ((int.from_bytes(data[18:26], "big") >> 36 << 36) | 2**36 - 1).to_bytes(8, "big")
+    path.write_bytes(data)
+    with pytest.raises(ValueError, match=r"drums\.flac: cannot be read as audio"):
+        read_file(path)
