@@ -81,6 +81,12 @@ def probe(path: str | os.PathLike) -> Info:
         return Info(path, file.samplerate, file.channels, file.frames, kind.lower(), warnings)
 
 
+def is_counted(path: str | os.PathLike) -> bool:
+    """Whether the positions of a file's samples are counted, not read from its time stamps."""
+    path = os.fspath(path)
+    return _by_pyav(path) and not all(stream.seekable for stream in pyav.describe(path))
+
+
 def read(
     path: str | os.PathLike, start: int = 0, stop: int | None = None
 ) -> tuple[np.ndarray, int]:

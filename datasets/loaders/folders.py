@@ -19,6 +19,8 @@ from datasets.song_files.opening import open_chosen, root_folder, song_folders
 from datasets.song_files.stem_file import StemFile
 from datasets.track import SOURCES, SPLITS, Track
 
+EXPORTED = "export.json"  # what `python -m datasets export` leaves beside the stems
+
 
 def load(
     root: str | os.PathLike,
@@ -83,7 +85,7 @@ def open_song(
     for file in sorted(folder.iterdir()):
         if is_audio(file):
             files.setdefault(file.stem.lower(), []).append(file)
-        elif not is_hidden(file.name) and not file.is_dir():
+        elif not is_hidden(file.name) and file.name != EXPORTED and not file.is_dir():
             unknown.append(file.name)
     warnings = []
     stem_files = {}
