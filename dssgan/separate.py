@@ -35,6 +35,7 @@ from dssgan.separation.outputs import (
     write_as_is,
     write_without_clipping,
 )
+from dssgan.separation.records import record_stems
 
 FORMATS = (*audio.FORMATS, STEM_CONTAINER)
 LOSSY = ("mp3", "ogg", "m4a", STEM_CONTAINER)
@@ -86,7 +87,9 @@ def main(argv: list[str]) -> int:
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")
     options = parse(argv)
-    songs, complaints = find_songs(options.inputs, audio.is_audio)
+    songs, complaints, notes = find_songs(options.inputs, audio.is_audio)
+    for note in notes:
+        print(note)
     model = options.model or newest_export()
     with startup.stderr_hidden():
         separator = load(model, options)
@@ -178,27 +181,32 @@ def separate_song(
     require_space(options.out, size, os.fspath(song.path))
     report = Report()
     start = time.monotonic()
-    with contextlib.ExitStack() as stack:
-        stack.enter_context(all_or_none(plan.values()))
-        write = stack.enter_context(_writer(plan, info, options))
-        bar = progress(total=round(info.duration, 1), unit="s", leave=False, desc=song.name[:24])
-        stack.enter_context(bar)
-        blocks = separator.stream(
-            audio.blocks(song.path),
-            info.sample_rate,
-            None if remainder and separator.complete else asked,
-            name=os.fspath(song.path),
-            report=report,
-            progress=bar.update,
-        )
-        if container or (remainder and not separator.complete):
-            blocks = with_mixture(blocks, audio.blocks(song.path))
-        if remainder:
-            blocks = with_accompaniment(blocks, asked[0], separator.complete)
-        if floats:
-            peak, gain = write_as_is(blocks, names, write), 1.0
-        else:
-            peak, gain = write_without_clipping(blocks, names, write, info.channels, options.out)
+    with all_or_none(plan.values()):
+        with contextlib.ExitStack() as stack:
+            write = stack.enter_context(_writer(plan, info, options))
+            bar = progress(
+                total=round(info.duration, 1), unit="s", leave=False, desc=song.name[:24]
+            )
+            stack.enter_context(bar)
+            blocks = separator.stream(
+                audio.blocks(song.path),
+                info.sample_rate,
+                None if remainder and separator.complete else asked,
+                name=os.fspath(song.path),
+                report=report,
+                progress=bar.update,
+            )
+            if container or (remainder and not separator.complete):
+                blocks = with_mixture(blocks, audio.blocks(song.path))
+            if remainder:
+                blocks = with_accompaniment(blocks, asked[0], separator.complete)
+            if floats:
+                peak, gain = write_as_is(blocks, names, write), 1.0
+            else:
+                peak, gain = write_without_clipping(
+                    blocks, names, write, info.channels, options.out
+                )
+        record_stems(plan.values())
     _say(separator, song, plan, info.duration, report, peak, gain, time.monotonic() - start)
 
 

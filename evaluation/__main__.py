@@ -95,10 +95,15 @@ def main(argv: list[str]) -> int:
 def score(options: argparse.Namespace, protocol) -> int:
     """Score estimates on disk."""
     several = len(options.estimates) > 1
-    songs_of = {}
+    songs_of, told = {}, set()
     for estimates in options.estimates:
         songs, without = folders.pair_songs(
-            options.references, estimates, protocol, targets=options.sources
+            options.references,
+            estimates,
+            protocol,
+            targets=options.sources,
+            read=read_with_pyav(),
+            report=told.add,
         )
         out = options.out or estimates / "scores"
         if several and options.out:
@@ -109,9 +114,20 @@ def score(options: argparse.Namespace, protocol) -> int:
         if without:
             where = f"{estimates}: " if several else ""
             print(f"{where}{without} reference songs have no estimates: not scored")
+    for line in sorted(told):
+        print(line)
     with cluster(options, sum(map(len, songs_of.values()))) as workers:
         results = runner.run_all(songs_of, protocol, workers=workers, report=report)
     return max([show(result, out) for out, result in results.items()])
+
+
+def read_with_pyav() -> folders.Reader | None:
+    """What reads the formats that libsndfile does not know; None where it is not installed."""
+    try:
+        from datasets import audio  # here alone: no module of the room needs it
+    except ImportError:
+        return None
+    return audio.read
 
 
 @contextlib.contextmanager

@@ -1,7 +1,8 @@
 """Audio files of any kind: probe, read whole or an excerpt, read in blocks, resample.
 
 Audio is float32 (samples, channels), full scale ±1. libsndfile reads wav, flac, ogg, opus, aiff and
-others; PyAV reads m4a, mp4 and mp3 (libsndfile's excerpts and lengths of mp3 are not exact).
+others; PyAV reads all else, and mp3 (libsndfile's excerpts and lengths of mp3 are not exact). What
+counts as audio by its name is listed in `common.files`.
 """
 
 import contextlib
@@ -10,18 +11,23 @@ import os
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import soundfile
 import soxr
 
+from common.files import AUDIO_EXTENSIONS, is_audio, require_file
 from common.sample_rates import resampled_length
 from datasets.audio import pyav
 from datasets.track import bounds
 
-EXTENSIONS = (".wav", ".flac", ".ogg", ".mp3", ".m4a", ".mp4", ".aiff", ".aif", ".opus", ".aac")
+__all__ = ["EXTENSIONS", "Info", "blocks", "is_audio", "probe", "read", "resample"]
+
+EXTENSIONS = AUDIO_EXTENSIONS
 PYAV_FIRST = (".mp3", ".m4a", ".mp4", ".aac")
+USUAL = 16  # samples of all channels per byte; a file of more is looked at before it is believed
+OGG_PAGE = 65307  # bytes at most
+UNKNOWN = 2**62  # samples; what libsndfile says of a stream whose header leaves its length open
 RUN_UP = {"VORBIS": 16384, "OPUS": 96000, "MPEG_LAYER_III": 65536}  # samples; others need none
 
 
@@ -51,12 +57,6 @@ class Info:
         return self.samples / self.sample_rate
 
 
-def is_audio(path: str | os.PathLike) -> bool:
-    """Whether a file is audio by its name (hidden files are not)."""
-    path = Path(path)
-    return path.suffix.lower() in EXTENSIONS and not path.name.startswith(".")
-
-
 def probe(path: str | os.PathLike) -> Info:
     """Describe an audio file; of a container with several tracks, the first.
 
@@ -68,7 +68,8 @@ def probe(path: str | os.PathLike) -> Info:
     if _by_pyav(path):
         stream = pyav.describe(path)[0]
         codec = stream.codec.removesuffix("float")
-        return Info(path, stream.sample_rate, stream.channels, stream.samples, codec)
+        facts = (stream.sample_rate, stream.channels, stream.samples, codec, stream.warnings)
+        return Info(path, *facts)
     with _sound_file(path) as file:
         kind = file.subtype if file.format == "OGG" else file.format
         cut = re.search(r"data : (\d+) \(should be (\d+)\)", file.extra_info)
@@ -78,6 +79,12 @@ def probe(path: str | os.PathLike) -> Info:
         elif "lacks an end-of-stream bit" in file.extra_info:
             warnings = ("has no last page: truncated",)
         return Info(path, file.samplerate, file.channels, file.frames, kind.lower(), warnings)
+
+
+def is_counted(path: str | os.PathLike) -> bool:
+    """Whether the positions of a file's samples are counted, not read from its time stamps."""
+    path = os.fspath(path)
+    return _by_pyav(path) and not all(stream.seekable for stream in pyav.describe(path))
 
 
 def read(
@@ -107,6 +114,8 @@ def read(
             rate = file.samplerate
             start, stop = bounds(start, stop, file.frames, path)
             first = max(0, start - RUN_UP.get(file.subtype, 0))
+            if file.subtype == "VORBIS":
+                first = min(first, _last_exact_place(path, file.frames) if first else 0)
             if first:  # one seek in a fresh decoder: libsndfile's second one may go astray
                 file.seek(first)
             audio = _read_frames(file, path, stop - first)[start - first :]
@@ -180,6 +189,21 @@ def check_finite(audio: np.ndarray, path: str, start: int, rate: int) -> None:
         )
 
 
+def _last_exact_place(path: str, frames: int) -> int:
+    """The last sample that libvorbis finds exactly: the end of the last page but one.
+
+    In the last page it counts back from an end that may be cut. 0 where pages are not as expected.
+    """
+    with open(path, "rb") as file:
+        size = file.seek(0, os.SEEK_END)
+        file.seek(max(0, size - 2 * OGG_PAGE))
+        tail = file.read()
+    heads = (match.start() for match in re.finditer(rb"OggS\0", tail))
+    ends = {int.from_bytes(tail[at + 6 : at + 14], "little", signed=True) for at in heads}
+    *before, last = sorted(ends - {-1}) or [0]
+    return max(0, before[-1] - 1) if before and last == frames else 0
+
+
 def _read_frames(file: soundfile.SoundFile, path: str, frames: int) -> np.ndarray:
     """Read exactly `frames` from where the file stands."""
     at, rate = file.tell(), file.samplerate
@@ -204,17 +228,40 @@ def _by_pyav(path: str) -> bool:
 @functools.lru_cache(maxsize=4096)
 def _needs_pyav(path: str, size: int, changed: int) -> bool:
     """Whether a file is for PyAV: by its name, or because libsndfile does not know it."""
+    require_file(path)
     with open(path, "rb"):
-        pass  # raises the error that says why: absent, a folder, not permitted
+        pass  # raises the error that says why: absent, not permitted
     if not size:
         raise ValueError(f"{path}: is empty (0 bytes); fetch the file again")
     if path.lower().endswith(PYAV_FIRST):
         return True
     try:
         with soundfile.SoundFile(os.fsencode(path)) as file:
-            return file.format in ("MP3", "MPEG")
+            if file.format in ("MP3", "MPEG") or file.frames >= UNKNOWN:
+                return True
+            _check_last_sample(file, path, size)
     except soundfile.LibsndfileError:
         return True
+    return False
+
+
+def _check_last_sample(file: soundfile.SoundFile, path: str, size: int) -> None:
+    """Raise ValueError where a header promises far more than a file holds, before it is believed.
+
+    Long silence may be as small as that; then its last sample can be read.
+    """
+    if file.frames * file.channels <= USUAL * size:
+        return
+    try:
+        file.seek(file.frames - 1)
+        there = len(file.read(1)) == 1
+    except soundfile.LibsndfileError:
+        there = False
+    if not there:
+        raise ValueError(
+            f"{path}: its header says {file.frames} samples ({file.frames / file.samplerate:.0f} "
+            f"s), which its {size} bytes do not hold: damaged or truncated; fetch the file again"
+        )
 
 
 @contextlib.contextmanager

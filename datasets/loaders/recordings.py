@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
-from datasets.audio.reading import is_audio
+from common.files import files_below, is_audio
 from datasets.song_files.file_track import FileTrack
 from datasets.song_files.opening import open_chosen, root_folder
 from datasets.song_files.stem_file import StemFile
@@ -116,13 +116,4 @@ def _named(folder: Path, split: str) -> dict[Path, tuple[str, str]]:
 
 def _audio_files(folder: Path) -> list[Path]:
     """All audio files below a folder, sorted; no hidden ones, and each linked folder once."""
-    found, seen = [], set()
-    for path, folders, files in os.walk(folder, followlinks=True):
-        status = os.stat(path)
-        if (status.st_dev, status.st_ino) in seen:  # a link back to a folder above
-            folders.clear()
-            continue
-        seen.add((status.st_dev, status.st_ino))
-        folders[:] = sorted(name for name in folders if not name.startswith((".", "__MACOSX")))
-        found += [Path(path, file) for file in files if is_audio(file)]
-    return sorted(found)
+    return sorted(file for file in files_below(folder) if is_audio(file))

@@ -6,8 +6,8 @@ from functools import partial
 from pathlib import Path
 
 from common.cli import one_line
+from common.files import is_audio, is_hidden
 from common.suggest import nearest
-from datasets import audio
 from datasets.track import SPLITS, Track
 
 
@@ -111,12 +111,18 @@ def root_folder(root: str | os.PathLike | None) -> Path:
         return root
 
 
-def song_folders(folder: Path) -> list[Path]:
-    """The folders with audio files in a folder, sorted, but no hidden ones and no `__MACOSX`."""
+def song_folders(folder: Path, stems: Sequence[str] = ()) -> list[Path]:
+    """The folders with audio files in a folder, sorted, but no hidden ones and no system's own.
+
+    Args:
+      folder: where they lie.
+      stems: a file of one of these names makes a song as well, whatever its extension: opening it
+        then says what is wrong.
+    """
     return sorted(
         entry
         for entry in folder.iterdir()
         if entry.is_dir()
-        and not entry.name.startswith((".", "__MACOSX"))
-        and any(map(audio.is_audio, entry.iterdir()))
+        and not is_hidden(entry.name)
+        and any(is_audio(file) or file.stem.lower() in stems for file in entry.iterdir())
     )

@@ -11,7 +11,7 @@ import numpy as np
 from common.digests import facts_digest
 from datasets import audio
 from datasets.audio import pyav, stem_mp4
-from datasets.audio.reading import fit_length
+from datasets.audio.reading import fit_length, is_counted
 
 BLOCK = 65536  # bytes
 
@@ -52,13 +52,18 @@ class StemFile:
         )
 
     def digest(self) -> str:
-        """A digest of the file's size, first and last bytes."""
+        """A digest of the file's size, first and last bytes, and of how its samples are placed.
+
+        What was prepared when time stamps placed them is prepared again.
+        """
         with open(self.path, "rb") as file:
             size = file.seek(0, os.SEEK_END)
             file.seek(max(0, size - BLOCK))
             end = file.read(BLOCK)
             file.seek(0)
             facts = (size, file.read(BLOCK), end)
+        if is_counted(self.path):
+            facts = (*facts, "counted")
         return facts_digest(*facts) if self.channel is None else facts_digest(*facts, self.channel)
 
     def read(self, start: int, stop: int) -> np.ndarray:

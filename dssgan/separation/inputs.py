@@ -2,13 +2,17 @@
 
 import os
 import string
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from common.cli import UsageError
+from common.files import files_below
+from dssgan.separation.records import recorded_stems
 
 STEM_CONTAINER = "stem.mp4"
+STEMS = "stems of earlier separations"
 KEYS = ("song", "source", "format", "extension")
 
 
@@ -29,31 +33,54 @@ class SongFile:
 
 def find_songs(
     inputs: Sequence[str], is_audio: Callable[[Path], bool]
-) -> tuple[list[SongFile], list[str]]:
+) -> tuple[list[SongFile], list[str], list[str]]:
     """List files as they are and folders recursively, in a fixed order, each song once.
 
+    In folders, hidden files and folders and those of the system are left out, and so is what an
+    earlier separation wrote, by the records that it left (`dssgan.separation.records`).
+
     Returns:
-      The songs, and one line for every folder without audio. A file that does not exist is listed;
-      opening it says why.
+      The songs; one line for every folder without audio; and one line for every folder in which
+      something was skipped, with counts. A file that does not exist is listed; opening it says why.
     """
     songs: dict[Path, SongFile] = {}
-    complaints = []
+    complaints, notes = [], []
     for given in inputs:
         top = Path(given)
         if not top.is_dir():
             songs.setdefault(top, SongFile(top, _without_extension(top.name)))
             continue
-        found = 0
-        for folder, folders, files in os.walk(top):
-            folders.sort()
-            for path in sorted(Path(folder, file) for file in files):
-                if is_audio(path):
-                    found += 1
-                    name = _without_extension(os.fspath(path.relative_to(top)))
-                    songs.setdefault(path, SongFile(path, name, found=True))
+        skipped: Counter[str] = Counter()
+        found = _songs_below(top, is_audio, skipped)
+        for path in found:
+            name = _without_extension(os.fspath(path.relative_to(top)))
+            songs.setdefault(path, SongFile(path, name, found=True))
+        counts = ", ".join(f"{count} {what}" for what, count in sorted(skipped.items()) if count)
+        if counts:
+            notes.append(f"{top}: {len(found)} songs; skipped: {counts}")
         if not found:
-            complaints.append(f"{top}: no audio file in this folder")
-    return list(songs.values()), complaints
+            why = "but stems of earlier separations " if skipped[STEMS] else ""
+            complaints.append(f"{top}: no audio file {why}in this folder")
+    return list(songs.values()), complaints, notes
+
+
+def _songs_below(top: Path, is_audio: Callable[[Path], bool], skipped: Counter) -> list[Path]:
+    """Audio files below a folder; counts the others."""
+    found = []
+    stems: dict[Path, set[Path]] = {}
+    for path in files_below(top, skipped):
+        if not is_audio(path):
+            skipped["files that are not audio by name"] += 1
+        elif path.exists() and not path.is_file():
+            skipped["pipes or devices"] += 1
+        else:
+            if path.parent not in stems:
+                stems[path.parent] = recorded_stems(path.parent)
+            if path in stems[path.parent]:
+                skipped[STEMS] += 1
+            else:
+                found.append(path)
+    return found
 
 
 def _without_extension(name: str) -> str:

@@ -1,7 +1,7 @@
 """References and estimates in folders: one folder per song, one audio file per stem."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,12 +9,19 @@ import numpy as np
 import soundfile
 
 from common.digests import facts_digest
+from common.files import AUDIO_EXTENSIONS, files_below, is_audio, require_file, some
 from evaluation.protocols import ACCOMPANIMENT, Protocol, members
 from evaluation.scoring.preparation import SongAudio
 from evaluation.scoring.tasks import ScoringTask
 
 STANDARD = ("drums", "bass", "other", "vocals")
-SUFFIXES = (".wav", ".flac", ".ogg", ".opus", ".mp3", ".aif", ".aiff")
+SUFFIXES = (".wav", ".flac", ".aiff", ".ogg", ".opus", ".mp3", ".m4a")  # for messages
+LIBSNDFILE = (
+    ".wav", ".wave", ".flac", ".aiff", ".aif", ".aifc", ".w64", ".rf64", ".bwf", ".au", ".snd",
+    ".ogg", ".oga", ".opus", ".mp3",
+)  # fmt: skip
+USUAL = 16  # samples of all channels per byte; a file of more is looked at before it is believed
+CONTAINER = ".stem.mp4"  # holds stems under names of its own
 MIXTURE = "mixture"
 #: What stands behind the name of the song in flat folders: of iKala's and of Bach10's scripts.
 BEHIND = ("voice", "music", "bassoon", "clarinet", "saxophone", "saxphone", "violin")
@@ -24,6 +31,36 @@ ALIASES |= dict.fromkeys(("acc", "music", "no_vocals"), ACCOMPANIMENT)
 ALIASES |= {f"no_{stem}": ACCOMPANIMENT for stem in STANDARD}
 
 Files = dict[str, Path]
+Reader = Callable[[Path], tuple[np.ndarray, int]]
+
+
+def read_file(path: Path, other: Reader | None = None) -> tuple[np.ndarray, int]:
+    """Read an audio file: float32 (samples, channels) and its rate in Hz.
+
+    Args:
+      path: the file.
+      other: reads what libsndfile does not; None: it is tried all the same.
+
+    Raises:
+      ValueError: not audio, damaged, or shorter than it promises; names the file.
+      OSError: it cannot be opened.
+    """
+    require_file(path)
+    with open(path, "rb"):  # the system's own message when it cannot be opened
+        pass
+    if other is not None and path.suffix.lower() not in LIBSNDFILE:
+        return other(path)
+    try:
+        # As bytes, so that names that are not UTF-8 work.
+        with soundfile.SoundFile(os.fsencode(path)) as file:
+            if file.frames * file.channels > USUAL * path.stat().st_size:
+                file.seek(file.frames - 1)  # raises where a header promises what is not there
+        return soundfile.read(os.fsencode(path), dtype="float32", always_2d=True)
+    except (soundfile.SoundFileError, RuntimeError) as error:
+        reason = str(error).rsplit(": ", 1)[-1].strip()
+        raise ValueError(
+            f"{path}: cannot be read as audio ({reason}); expected one of {', '.join(SUFFIXES)}"
+        ) from error
 
 
 def pair_songs(
@@ -33,6 +70,8 @@ def pair_songs(
     *,
     targets: Sequence[str] | None = None,
     split: str = "test",
+    read: Reader | None = None,
+    report: Callable[[str], None] = lambda line: None,
 ) -> tuple[list[ScoringTask], int]:
     """Find the songs that have estimates, and their references.
 
@@ -45,6 +84,9 @@ def pair_songs(
       protocol: decides which stems are read.
       targets: what to score; None: every stem that any estimated song has.
       split: folder name of the scores of songs that are not in a split folder.
+      read: reads files of the formats of `common.files.AUDIO_EXTENSIONS` that libsndfile does not
+        know: (samples, channels) and the rate in Hz; can be pickled.
+      report: called with a line on files that are not used.
 
     Returns:
       (songs, number of reference songs without estimates).
@@ -52,7 +94,7 @@ def pair_songs(
     Raises:
       ValueError: no such folder, or no audio in it.
     """
-    stems, found = song_folders(references), song_folders(estimates)
+    stems, found = song_folders(references, report), song_folders(estimates, report)
     if targets is None:
         targets = tuple(dict.fromkeys(name for files in found.values() for name in files))
         order = {name: place for place, name in enumerate(STANDARD)}
@@ -74,7 +116,7 @@ def pair_songs(
         mixture = None
         if protocol.needs_mixture() and match is not None:
             mixture = mixture_file(Path(references, match))
-        pair = _Pair(stems.get(match, {}), files, tuple(targets), protocol, mixture)
+        pair = _Pair(stems.get(match, {}), files, tuple(targets), protocol, mixture, read)
         songs.append(
             ScoringTask(
                 name,
@@ -88,23 +130,43 @@ def pair_songs(
     return songs, len(set(stems) - matched)
 
 
-def song_folders(root: str | os.PathLike) -> dict[Path, Files]:
-    """List the songs at or below `root`: {path below root: {stem: file}}."""
+def song_folders(
+    root: str | os.PathLike, report: Callable[[str], None] = lambda line: None
+) -> dict[Path, Files]:
+    """List the songs at or below `root`: {path below root: {stem: file}}.
+
+    Of several files of one stem the first in the order of AUDIO_EXTENSIONS is taken. `report` is
+    called with one line on the others, on stem containers and on stems that are no audio by name.
+    """
     root = Path(root)
     if not root.is_dir():
         raise ValueError(f"{root}: no such folder")
-    found: dict[Path, Files] = {}
-    for folder, below, names in os.walk(root):
-        below.sort(key=os.fsencode)
-        for suffix in SUFFIXES:  # in order of preference
-            for name in sorted(names, key=os.fsencode):
-                if Path(name).suffix.lower() == suffix and not name.startswith("."):
-                    song, stem = song_and_stem(Path(folder, name))
-                    files = found.setdefault(song.relative_to(root), {})
-                    files.setdefault(stem, Path(folder, name))
-    for files in found.values():
+    found: dict[Path, dict[str, list[Path]]] = {}
+    unused, unknown = [], []
+    for file in files_below(root):
+        if file.name.lower().endswith(CONTAINER):
+            unused.append(file)
+        elif is_audio(file):
+            song, stem = song_and_stem(file)
+            found.setdefault(song.relative_to(root), {}).setdefault(stem, []).append(file)
+        else:
+            unknown.append(file)
+    names = {MIXTURE, *STANDARD, ACCOMPANIMENT, *(stem for song in found.values() for stem in song)}
+    unused += [file for file in unknown if song_and_stem(file)[1] in names]
+    songs = {}
+    for song, stems in found.items():
+        files = {}
+        for stem, given in stems.items():
+            files[stem], *others = sorted(given, key=_preference)
+            unused += others
         files.pop(MIXTURE, None)
-    songs = {song: files for song, files in found.items() if files}
+        if files:
+            songs[song] = files
+    if unused:
+        report(
+            f"{root}: {len(unused)} files are not used (a second file of a stem, a format that is "
+            f"not read): {some(os.fspath(file.relative_to(root)) for file in sorted(unused))}"
+        )
     if not songs:
         raise ValueError(
             f"{root}: no songs; expected SONG/drums.wav and the like in it ({', '.join(SUFFIXES)})"
@@ -112,18 +174,18 @@ def song_folders(root: str | os.PathLike) -> dict[Path, Files]:
     return songs
 
 
+def _preference(file: Path) -> int:
+    return AUDIO_EXTENSIONS.index(file.suffix.lower())
+
+
 def mixture_file(folder: Path) -> Path | None:
     """Return the file of the mixture in a song's folder, if there is one."""
     if not folder.is_dir():  # songs of flat folders have none
         return None
     found = [
-        file
-        for file in folder.iterdir()
-        if file.suffix.lower() in SUFFIXES
-        and not file.name.startswith(".")
-        and stem_name(file.name) == MIXTURE
+        file for file in folder.iterdir() if is_audio(file) and stem_name(file.name) == MIXTURE
     ]
-    return min(found, key=lambda file: SUFFIXES.index(file.suffix.lower()), default=None)
+    return min(found, key=_preference, default=None)
 
 
 def song_and_stem(file: Path) -> tuple[Path, str]:
@@ -145,25 +207,6 @@ def stem_name(file: str) -> str:
     return ALIASES.get(name, name)
 
 
-def read_file(path: Path) -> tuple[np.ndarray, int]:
-    """Read an audio file: float32 (samples, channels) and its rate in Hz.
-
-    Raises:
-      ValueError: not audio, or damaged; names the file.
-      OSError: it cannot be opened.
-    """
-    with open(path, "rb"):  # the system's own message when it cannot be opened
-        pass
-    try:
-        # As bytes, so that names that are not UTF-8 work.
-        return soundfile.read(os.fsencode(path), dtype="float32", always_2d=True)
-    except (soundfile.SoundFileError, RuntimeError) as error:
-        reason = str(error).rsplit(": ", 1)[-1].strip()
-        raise ValueError(
-            f"{path}: cannot be read as audio ({reason}); expected one of {', '.join(SUFFIXES)}"
-        ) from error
-
-
 @dataclass(frozen=True)
 class _Pair:
     """The files of one song."""
@@ -173,6 +216,7 @@ class _Pair:
     targets: tuple[str, ...]
     protocol: Protocol
     mixture: Path | None = None
+    other: Reader | None = None
 
     def identity(self) -> str:
         """Digest of the names, sizes and times of the files."""
@@ -206,12 +250,12 @@ class _Pair:
             folder, known = _content(self.references)
             raise ValueError(f"{folder}: no reference of {unknown[0]}, only {known}")
         here = [stem for stem in dict.fromkeys(needed) if stem in self.references]
-        stems, rate = _read_all(self.references, here)
+        stems, rate = _read_all(self.references, here, self.other)
         given = [target for target in targets if target not in missing]
-        estimates, estimates_rate = _read_all(self.estimates, given)
+        estimates, estimates_rate = _read_all(self.estimates, given, self.other)
         song = SongAudio(stems, estimates, rate, estimates_rate or rate)
         if self.mixture:
-            song.mixture, mixture_rate = read_file(self.mixture)
+            song.mixture, mixture_rate = read_file(self.mixture, self.other)
             if mixture_rate != rate:
                 raise ValueError(
                     f"{self.mixture}: at {mixture_rate} Hz, references at {rate} Hz: resample it"
@@ -231,11 +275,13 @@ def _content(files: Files) -> tuple[Path, str]:
     return next(iter(files.values())).parent, ", ".join(files)
 
 
-def _read_all(files: Files, stems: Sequence[str]) -> tuple[dict[str, np.ndarray], int]:
+def _read_all(
+    files: Files, stems: Sequence[str], other: Reader | None
+) -> tuple[dict[str, np.ndarray], int]:
     """Read some stems of one rate."""
     audio, rates = {}, {}
     for stem in stems:
-        audio[stem], rate = read_file(files[stem])
+        audio[stem], rate = read_file(files[stem], other)
         rates.setdefault(rate, files[stem].name)
     if len(rates) > 1:
         named = ", ".join(f"{name} at {rate} Hz" for rate, name in rates.items())

@@ -4,6 +4,7 @@ import contextlib
 from collections.abc import Callable, Iterator, Sequence
 
 import datasets
+from common.files import some
 from common.suggest import nearest
 from datasets.cache.prepare import Unreadable
 from datasets.splits import split_by_shares
@@ -38,6 +39,32 @@ def readable(where: str, entry: Dataset) -> list[Track]:
         if broken:
             raise Unreadable(f"{len(broken)} files cannot be read, the first: {broken[0]}")
     return found
+
+
+def remarks(where: str, tracks: Sequence[Track], sources: Sequence[str]) -> Iterator[str]:
+    """What differs from whole songs: a line per source that songs lack, and one on all else.
+
+    Args:
+      where: the list that the songs stand in.
+      tracks: the songs, with their warnings.
+      sources: of the configuration.
+    """
+    for source in sources:
+        lacking = [track.name for track in tracks if source in track.missing]
+        if lacking:
+            yield (
+                f"{where}: {len(lacking)} of {len(tracks)} songs have no {source}, which counts "
+                f"as silence: {some(lacking)}"
+            )
+    found = [
+        f"{track.name}: {warning}"
+        for track in tracks
+        for warning in track.warnings
+        if not warning.endswith("is missing: silence")
+    ]
+    if found:
+        many = f"{len(found)} remarks on its songs (in manifest.json of their cache), the first: "
+        yield f"{where}: {many if len(found) > 1 else ''}{found[0]}"
 
 
 @contextlib.contextmanager

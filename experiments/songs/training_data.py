@@ -15,7 +15,7 @@ from dssgan.config.schema import Config
 from dssgan.training.data import TrainingData
 from evaluation.metrics import ratios
 from experiments.songs.caches import prepared
-from experiments.songs.entries import Log, entries
+from experiments.songs.entries import Log, entries, remarks
 from experiments.songs.unpaired import excerpt_shape, unpaired_excerpts, unpaired_lists
 
 METRICS = {"si_sdr": ratios.si_sdr, "sdr": ratios.sdr, "usdr": ratios.usdr}
@@ -43,7 +43,7 @@ def load_training_data(
     Args:
       sample_rate: of the model, in Hz.
       samples: of an excerpt at that rate.
-      log: prints a line on every unpaired list.
+      log: prints a line on what songs lack, and on every unpaired list.
 
     Raises:
       ValueError: a list of songs that no excerpts can be drawn from.
@@ -51,6 +51,8 @@ def load_training_data(
     training, weights, validation = [], [], []
     for where, entry in entries(config):
         train, valid = prepared(config, where, entry, sample_rate)
+        for line in remarks(where, [*train, *valid], config.sources):
+            log(line)
         total = sum(track.samples for track in train)
         training += train
         weights += [entry.weight * track.samples / total for track in train]

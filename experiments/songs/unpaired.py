@@ -12,7 +12,7 @@ from datasets.excerpts.unpaired import UnpairedExcerpts
 from datasets.track import Track
 from dssgan.config.schema import Config
 from experiments.songs.caches import prepared
-from experiments.songs.entries import Log, unpaired_entries
+from experiments.songs.entries import Log, remarks, unpaired_entries
 
 
 def unpaired_lists(
@@ -35,6 +35,8 @@ def unpaired_lists(
         named = None if kind == "mixtures" else config.sources
         silent = check_recordings(where, tracks, kind, named)
         log(described(where, tracks, silent, config, samples))
+        for line in remarks(where, tracks, ()):
+            log(line)
         found.setdefault(kind, []).extend(tracks)
     for kind in ("mixtures", *config.sources):
         if kind not in found:

@@ -15,6 +15,7 @@ from datasets import audio
 from datasets.audio import stem_mp4
 from dssgan import models, separate
 from dssgan.exports import WEIGHTS
+from dssgan.separation.records import RECORD, record_stems, recorded_stems
 from dssgan.separator import Separator
 from tests.dssgan.separator_stand_ins import Filter, Splitter
 
@@ -90,7 +91,9 @@ def song(path, samples=20000, rate=44100, channels=2, level=0.1):
 
 
 def listed(folder):
-    return sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())
+    """Files below a folder, without the records of what was written."""
+    files = (path for path in folder.rglob("*") if path.is_file() and path.name != RECORD)
+    return sorted(str(path.relative_to(folder)) for path in files)
 
 
 @pytest.mark.parametrize(("rate", "channels"), [(44100, 2), (96000, 1), (8000, 6), (11025, 2)])
@@ -103,7 +106,7 @@ def test_stems_have_the_rate_channels_and_length_of_their_song(
     assert code == 0 and not err
     assert listed(tmp_path / "stems") == ["take/accompaniment.wav", "take/drums.wav"]
     stems = []
-    for path in sorted((tmp_path / "stems" / "take").iterdir()):
+    for path in sorted((tmp_path / "stems" / "take").glob("*.wav")):
         info = audio.probe(path)
         assert (info.sample_rate, info.channels, info.samples) == (rate, channels, samples)
         stems.append(audio.read(path)[0])
@@ -186,7 +189,7 @@ def test_two_stems_add_up_to_the_mixture(call, tmp_path):
         where = (tmp_path / "take.wav", "-o", out, "--bits", "32f")
         assert call(*where, "--two-stems", "drums", model=model)[0] == 0
         assert listed(out) == ["take/accompaniment.wav", "take/drums.wav"]
-        stems = [audio.read(path)[0] for path in sorted((out / "take").iterdir())]
+        stems = [audio.read(path)[0] for path in sorted((out / "take").glob("*.wav"))]
         assert np.abs(sum(stems) - mixture).max() < 1e-6
         if model != "two":
             assert np.abs(stems[1] - 0.4 * mixture).max() < 1e-6
@@ -212,7 +215,7 @@ def test_not_consistent_is_as_the_model_says(call, tmp_path):
     mixture = song(tmp_path / "take.wav")
     where = (tmp_path / "take.wav", "-o", tmp_path, "--bits", "32f")
     code, out, _ = call(*where, "--no-consistent", model="four")
-    stems = [audio.read(path)[0] for path in sorted((tmp_path / "take").iterdir())]
+    stems = [audio.read(path)[0] for path in sorted((tmp_path / "take").glob("*.wav"))]
     assert code == 0 and "shared out" not in out
     assert np.abs(sum(stems) - mixture).max() > 0.01  # the model hears nothing above 4 kHz
 
@@ -225,6 +228,83 @@ def test_folders_are_searched_and_keep_their_shape(call, tmp_path):
         code, _, err = call(tmp_path / "in", "-o", out, "--sources", "drums")
         assert code == 0 and not err
         assert listed(out) == ["a/c/drums.wav", "b/drums.wav"]
+
+
+def test_stems_of_earlier_runs_are_no_songs_in_whatever_format(call, tmp_path):
+    """They are known by their record: moved, renamed folders included; changed files are songs."""
+    song(tmp_path / "in" / "b.wav", 900, 8000)
+    out = tmp_path / "in" / "stems"
+    for format in ("wav", "flac", "ogg", "stem.mp4"):
+        code, said, err = call(tmp_path / "in", "-o", out, "--format", format, model="four")
+        assert code == 0 and not err
+    assert sum(name.startswith("b/") for name in listed(out)) == 12
+    assert f"{tmp_path / 'in'}: 1 songs; skipped: 12 stems of earlier separations" in said
+    (out / "b").rename(tmp_path / "in" / "moved")
+    audio.write(tmp_path / "in" / "moved" / "drums.wav", noise(901), 8000)
+    (tmp_path / "in" / "moved" / "bass.wav").rename(tmp_path / "in" / "moved" / "mine.wav")
+    code, said, err = call(tmp_path / "in", "-o", tmp_path / "out", "--sources", "drums")
+    assert code == 0 and not err and "3 songs; skipped: 11 stems of earlier" in said
+    assert listed(tmp_path / "out") == [
+        "b/drums.wav",
+        "moved/drums/drums.wav",
+        "moved/mine/drums.wav",
+    ]
+
+
+def test_a_record_adds_up_and_a_damaged_one_is_none(tmp_path):
+    files = [tmp_path / name for name in ("a.wav", "b.wav", "c.wav")]
+    for file in files:
+        file.write_bytes(file.name.encode())
+    record_stems(files[:1])
+    record_stems(files[1:])
+    assert recorded_stems(tmp_path) == set(files)
+    files[1].write_bytes(b"x.wav")
+    files[2].unlink()
+    assert recorded_stems(tmp_path) == {files[0]}
+    for text in (
+        b"",
+        b"[]",
+        b'{"format": 2, "stems": {}}',
+        b'{"format": 1, "stems": [1]}',
+        b"\xff",
+    ):
+        (tmp_path / RECORD).write_bytes(text)
+        assert recorded_stems(tmp_path) == set()
+    record_stems(files[:1])
+    assert recorded_stems(tmp_path) == {files[0]}
+
+
+def test_what_is_skipped_in_a_folder_is_counted(call, tmp_path):
+    top = tmp_path / "in"
+    places = ("a.wav", "x/b.wav", ".Trash/c.wav", "__MACOSX/d.wav", "$RECYCLE.BIN/e.wav", ".f.wav")
+    for name in (*places, "notes.txt"):
+        song(top / name, 900, 8000)
+    song(tmp_path / "elsewhere" / "g.wav", 900, 8000)
+    (top / "linked").symlink_to(tmp_path / "elsewhere")
+    (top / "again").symlink_to(top / "x")
+    (top / "x" / "loop").symlink_to(top)
+    os.mkfifo(top / "pipe.wav")
+    code, said, err = call(top, "-o", tmp_path / "out", "--sources", "drums")
+    assert code == 0 and not err
+    assert listed(tmp_path / "out") == ["a/drums.wav", "linked/g/drums.wav", "x/b/drums.wav"]
+    assert (
+        f"{top}: 3 songs; skipped: 1 files that are not audio by name, 1 hidden audio files, "
+        "3 hidden or system folders, 2 links to folders that were searched already, "
+        "1 pipes or devices\n"
+    ) in said
+
+
+def test_what_works_when_named_is_found_in_a_folder(call, tmp_path):
+    for name in ("a.w64", "b.caf", "c.oga", "d.webm", "e.m4b", "f.wma", "g.mka", "h.ac3", "i.wv"):
+        song(tmp_path / "in" / name, 900, 8000)  # the content decides how it is read
+    code, _, err = call(tmp_path / "in", "-o", tmp_path / "out", "--sources", "drums")
+    assert code == 0 and not err and len(listed(tmp_path / "out")) == 9
+
+
+def test_a_pipe_that_is_named_is_told_at_once(call, tmp_path):
+    os.mkfifo(tmp_path / "pipe.wav")
+    code, _, err = call(tmp_path / "pipe.wav", "-o", tmp_path / "out")
+    assert code == 1 and err.count("\n") == 1 and "pipe.wav: is a pipe, expected a file" in err
 
 
 def test_names_follow_the_pattern(call, tmp_path):
@@ -432,7 +512,7 @@ def test_real_songs_are_separated_sample_for_sample(call, tmp_path, shared):
     code, out, err = call(path, "-o", tmp_path, "--bits", "32f")
     assert code == 0 and not err and "spleeter_audio_example" in out
     mixture, rate = audio.read(path)
-    stems = [audio.read(file) for file in sorted((tmp_path / path.stem).iterdir())]
+    stems = [audio.read(file) for file in sorted((tmp_path / path.stem).glob("*.wav"))]
     assert all(one_rate == rate and stem.shape == mixture.shape for stem, one_rate in stems)
     residual = mixture - sum(stem for stem, _ in stems)
     assert 10 * np.log10(np.mean(np.square(residual)) + 1e-30) <= -90

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from datasets.audio import pyav
+from datasets.audio.containers import opened
 
 
 def encode(path, codec, data, rate, *, bit_rate=0, options=None, container_options=None):
@@ -40,7 +41,7 @@ def test_noise_substitution_in_aac(tmp_path, make_audio, rng):
     encode(path, "aac", data, 44100, bit_rate=64_000, options={"aac_pns": "1"})
     whole = compare(path, rng)
     start, stop = 200_000, 203_000
-    with pyav._opened(str(path)) as container:
+    with opened(str(path)) as container:
         after_seek = pyav._excerpt(container, str(path), [0], start, stop, start - 40 * 1024)
     assert np.abs(after_seek[0] - whole[start:stop]).max() > 1e-3  # so it does matter here
 

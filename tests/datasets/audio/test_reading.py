@@ -9,6 +9,7 @@ import soxr
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from common.files import AUDIO_EXTENSIONS
 from datasets import audio
 
 KINDS = {
@@ -229,3 +230,13 @@ class TestBadFiles:
         assert os.path.exists(path) and audio.probe(path).samples == 3000
         assert audio.read(path, 100, 200)[0].shape == (100, 2)
         assert sum(map(len, audio.blocks(path))) == 3000
+
+
+def test_one_list_of_formats_holds_all_that_is_written():
+    from dssgan.separate import FORMATS
+
+    assert all(audio.is_audio(f"song.{format}") for format in FORMATS)
+    assert audio.EXTENSIONS is AUDIO_EXTENSIONS
+    for name in ("a.WEBM", "a.wma", "a.mka", "a.caf", "a.w64", "a.wv", "a.oga", "a.ac3", "a.m4b"):
+        assert audio.is_audio(name)
+    assert not any(map(audio.is_audio, (".a.wav", "wav", "a.txt", "a.wav.part")))

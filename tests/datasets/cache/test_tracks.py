@@ -117,12 +117,36 @@ def test_manifest_tells_levels_and_oddities(prepared, make_audio):
     assert prepared[1]["rates"] == [44100, 16000] and prepared[1]["skipped"] == []
 
 
-def test_a_meter_counts_flat_tops_only():
+def metered(samples, block=4):
+    """What a meter finds in samples of one channel that come in blocks."""
+    meter, samples = _Meter(), np.array(samples, np.float32)[:, None]
+    for start in range(0, len(samples), block):
+        meter.add(samples[start : start + block])
+    return meter.found()
+
+
+@pytest.mark.parametrize("block", [1, 2, 3, 100])
+def test_a_meter_counts_runs_of_equal_samples_at_full_scale(block):
+    assert metered([1.0, 0.5, 1.0, 1.0, 0.0, -1.0, 1.0, -1.0], block) == []
+    top = 32767 / 32768
+    assert metered([0, top, -1, top, -1, top, 0.3, 1, 0.3], block) == []  # loud, and not flat
+    found = metered([0, top, top, top, 0.5, -1, -1, -1, -1, -1, top, top, 0], block)
+    assert found == ["is clipped: 2 runs of 3 to 5 equal samples at full scale, 8 in all"]
+    (ends,) = metered([0.2, 0.1, 1, 1, 1, 1], block)
+    assert ends.startswith("is clipped: 1 runs of 4 to 4 equal samples")
+
+
+@pytest.mark.parametrize("block", [2, 100])
+def test_beyond_full_scale_nothing_is_clipped(block):
+    """Floats above 1 were not held back, even where some lie at 1 exactly."""
+    assert metered([0, 1, 1, 1, 1, 0, 1.2, 0], block) == []
+    assert metered([0, 1.3, 1.4, 1.3, 1.5, -2, -2, -2], block) == []
+
+
+def test_a_meter_keeps_channels_apart():
     meter = _Meter()
-    meter.add(np.array([[1.0], [0.5], [1.0], [1.0], [0.0]], np.float32))
+    meter.add(np.array([[1, 0], [1, 1], [0, 1], [0, 0]], np.float32))
     assert meter.found() == []
-    meter.add(np.array([[-1.0], [1.0], [1.0], [1.0], [0.0]], np.float32))
-    assert meter.found() == ["is clipped: 2 samples in a row at full scale"]
 
 
 def test_mixture_may_be_left_out(tmp_path, songs):

@@ -3,10 +3,13 @@
 import importlib.util
 import os
 import pickle
+from fractions import Fraction
 from pathlib import Path
 
+import av
 import numpy as np
 import pytest
+import soundfile
 import yaml
 
 import datasets
@@ -165,6 +168,47 @@ def test_odd_songs_are_read_and_said(tmp_path, make_song, make_audio):
     assert np.array_equal(np.concatenate(list(track.blocks("vocals", 700))), voice)
     five = load("folders", tmp_path, sources=[*STEMS, "guitar"])[0]
     assert five.stems == ("drums", "other", "vocals", "guitar")
+
+
+@pytest.mark.parametrize("suffix", [".aiff", ".opus", ".w64", ".caf", ".oga", ".mka", ".mp2"])
+def test_stems_of_every_known_format_are_read(tmp_path, make_song, make_audio, suffix):
+    """A stem whose extension was not known counted as silence."""
+    song = tmp_path / "song"
+    make_song(song, ("bass", "other", "vocals"), samples=24_000, rate=48_000)
+    path, data = song / f"Drums{suffix}", make_audio(24_000)
+    kinds = {".opus": ("OGG", "OPUS"), ".oga": ("OGG", "VORBIS"), ".aiff": ("AIFF", "PCM_16")}
+    kinds |= {".w64": ("W64", "PCM_16"), ".caf": ("CAF", "PCM_16")}
+    if suffix in kinds:
+        soundfile.write(path, data, 48_000, format=kinds[suffix][0], subtype=kinds[suffix][1])
+    else:
+        codec, format = {".mka": ("flac", "matroska"), ".mp2": ("mp2", "mp2")}[suffix]
+        with av.open(str(path), "w", format=format) as file:
+            stream = file.add_stream(codec, rate=48_000, layout="stereo")
+            whole = np.ascontiguousarray(np.rint(data * 32768).astype(np.int16).reshape(1, -1))
+            frame = av.AudioFrame.from_ndarray(whole, format="s16", layout="stereo")
+            frame.sample_rate, frame.pts, frame.time_base = 48_000, 0, Fraction(1, 48_000)
+            file.mux(stream.encode(frame))
+            file.mux(stream.encode(None))
+    (track,) = load("folders", tmp_path)
+    assert track.missing == () and "drums" in track.stems
+    drums = track.read("drums", 6000, 18_000)
+    assert np.sum(drums**2) > 0.5 * np.sum(data[6000:18_000] ** 2)
+
+
+def test_files_that_are_not_used_are_counted(tmp_path, make_song):
+    song = tmp_path / "song"
+    make_song(song, ("bass", "other", "vocals"))
+    for name in ("drums.xyz", "notes.txt", "cover.jpg", "a.mid", ".DS_Store"):
+        (song / name).write_bytes(b"x")
+    (track,) = load("folders", tmp_path)
+    assert track.warnings == (
+        "4 files are not used, no audio by name: a.mid, cover.jpg, drums.xyz and 1 more",
+        "drums is missing: silence",
+    )
+    (tmp_path / "other song").mkdir()
+    (tmp_path / "other song" / "Drums.xyz").write_bytes(b"x")
+    with pytest.raises(ValueError, match=r"other song: none of its .* no audio by name: Drums.xyz"):
+        load("folders", tmp_path)
 
 
 def test_dsd100(tmp_path, make_song):

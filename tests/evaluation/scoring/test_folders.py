@@ -1,14 +1,17 @@
 """Estimates as the programs of the published systems leave them on disk."""
 
 import json
+import os
+import pickle
 
 import numpy as np
 import pytest
 import soundfile
 
+from datasets import audio
 from evaluation.protocols import PROTOCOLS, Protocol
 from evaluation.scoring import runner
-from evaluation.scoring.folders import pair_songs, song_folders
+from evaluation.scoring.folders import pair_songs, read_file, song_folders
 
 RATE, SAMPLES = 8000, 6000
 STEMS = ("drums", "bass", "other", "vocals")
@@ -20,7 +23,7 @@ DSD100 = Protocol(
 
 def write(path, audio):
     path.parent.mkdir(parents=True, exist_ok=True)
-    soundfile.write(path, audio, RATE, subtype="FLOAT")
+    soundfile.write(path, audio, RATE, subtype="PCM_16" if path.suffix == ".flac" else "FLOAT")
     return audio
 
 
@@ -133,3 +136,64 @@ def test_names_that_only_look_like_it_are_stems(tmp_path, rng):
     assert {str(path): set(files) for path, files in song_folders(tmp_path).items()} == {
         "Song": {"lead-guitar", "vocals", "song-mix"}
     }
+
+
+@pytest.mark.parametrize("format", [*audio.FORMATS, "aiff", "opus", "mka"])
+def test_what_the_separator_writes_and_more_is_read(tmp_path, rng, format):
+    """References and estimates of one format, and the scores are those of the same audio."""
+    sound = (0.1 * rng.standard_normal((12_000, 2))).astype(np.float32)
+    for side, gain in (("ref", 1), ("est", 0.5)):
+        path = tmp_path / side / "Song" / f"drums.{format}"
+        path.parent.mkdir(parents=True)
+        if format in audio.FORMATS:
+            audio.write(path, gain * sound, 48_000)
+        elif format == "opus":
+            soundfile.write(path, gain * sound, 48_000, format="OGG", subtype="OPUS")
+        else:  # an extension says nothing of the content
+            soundfile.write(path, gain * sound, 48_000, format="AIFF")
+    folders = (tmp_path / "ref", tmp_path / "est")
+    songs, _ = pair_songs(*folders, PROTOCOLS["musdb18"], read=audio.read, report=pytest.fail)
+    given = pickle.loads(pickle.dumps(songs[0].read))()
+    reference, estimate = given.stems["drums"], given.estimates["drums"]
+    assert reference.shape == estimate.shape and reference.any()
+    assert np.sum(reference * estimate) == pytest.approx(0.5 * np.sum(reference**2), rel=0.2)
+
+
+def test_files_that_are_not_used_are_told_in_one_line(tmp_path, rng):
+    for name in ("drums.wav", "drums.flac", "vocals.wav"):
+        for side in ("ref", "est"):
+            write(tmp_path / side / "Song" / name, rng.random((9, 1)).clip(0, 0.9))
+    for name in ("Song/bass.xyz", "Song.stem.mp4", "Song/notes.txt", ".Trash/x.wav"):
+        (tmp_path / "est" / name).parent.mkdir(exist_ok=True)
+        (tmp_path / "est" / name).write_bytes(b"x")
+    said = []
+    (song,), _ = pair_songs(
+        tmp_path / "ref", tmp_path / "est", PROTOCOLS["musdb18"], report=said.append
+    )
+    assert [line.partition(": ")[2] for line in said] == [
+        "1 files are not used (a second file of a stem, a format that is not read): "
+        "Song/drums.flac",
+        "3 files are not used (a second file of a stem, a format that is not read): "
+        "Song/bass.xyz, Song/drums.flac, Song.stem.mp4",
+    ]
+    assert sorted(song.read().estimates) == ["drums", "vocals"]
+
+
+def test_a_pipe_among_the_estimates_is_told_at_once(tmp_path, rng):
+    for side in ("ref", "est"):
+        write(tmp_path / side / "Song" / "drums.wav", rng.random((9, 1)))
+    (tmp_path / "est/Song/drums.wav").unlink()
+    os.mkfifo(tmp_path / "est/Song/drums.wav")
+    (song,), _ = pair_songs(tmp_path / "ref", tmp_path / "est", PROTOCOLS["musdb18"])
+    with pytest.raises(ValueError, match=r"drums\.wav: is a pipe"):
+        song.read()
+
+
+def test_a_promise_of_too_many_samples_is_told_and_no_memory_taken(tmp_path, rng):
+    path = tmp_path / "drums.flac"
+    soundfile.write(path, rng.random((9000, 2)) * 0.9, RATE)
+    data = bytearray(path.read_bytes())
+    data[18:26] = ((int.from_bytes(data[18:26], "big") >> 36 << 36) | 2**36 - 1).to_bytes(8, "big")
+    path.write_bytes(data)
+    with pytest.raises(ValueError, match=r"drums\.flac: cannot be read as audio"):
+        read_file(path)

@@ -410,3 +410,20 @@ def test_shares_that_cannot_be_are_told_before_anything_is_read(songs, cache):
     config = made(songs, cache, data={"shares": {"tests": [0, 1, 1]}})
     with pytest.raises(ValueError, match=r"data\.shares: 'tests': expected all, or some of"):
         checks.check_data(config)
+
+
+def test_missing_stems_and_files_that_are_not_used_are_told(tmp_path, cache):
+    """In training too, not in the manifest alone; a line each, however many songs."""
+    for place, name in enumerate(("a", "b", "c", "d", "e")):
+        for stem in ("vocals",) if name != "e" else ("drums", "vocals"):
+            audio.write(tmp_path / name / f"{stem}.wav", noise(seed=200 + place), RATE)
+        (tmp_path / name / "drums.xyz").write_bytes(b"x")
+    said = []
+    changes = {"phases": ["supervised"], "alpha": 0.0, "data": {"root": str(tmp_path)}}
+    load(made(tmp_path, cache, **changes), said.append)
+    assert (
+        said[0] == "data: 4 of 5 songs have no drums, which counts as silence: a, b, c and 1 more"
+    )
+    assert said[1].startswith("data: 5 remarks on its songs (in manifest.json of their cache), ")
+    assert said[1].endswith("a: 1 files are not used, no audio by name: drums.xyz")
+    assert len(said) == 2
