@@ -26,6 +26,7 @@ def one_line(error: BaseException) -> str:
     else:
         text = str(error) or type(error).__name__
     text = redacted(" ".join(text.split()))
+    text = "".join(sign if sign.isprintable() else repr(sign)[1:-1] for sign in text)
     return text.encode("utf-8", "backslashreplace").decode()
 
 

@@ -1,118 +1,18 @@
-"""Files that are whole or absent, and which files are looked at.
-
-Files are written beside their final name, synced, renamed.
-"""
+"""Files that are whole or absent, and files of others read within bounds."""
 
 import contextlib
-import errno
 import fcntl
 import json
 import os
 import stat
 import tempfile
-from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 #: The project's folder.
 ROOT = Path(__file__).resolve().parents[1]
-
-
-#: Every extension of audio files that is looked for, read and scored; of several files of one name
-#: the first in this order is read: without loss, then lossy, then containers of many kinds.
-AUDIO_EXTENSIONS = (
-    ".wav", ".wave", ".flac", ".aiff", ".aif", ".aifc", ".w64", ".rf64", ".bwf", ".caf", ".au",
-    ".snd", ".wv", ".tta", ".ape", ".tak",
-    ".ogg", ".oga", ".opus", ".spx", ".mp3", ".mp2", ".mpga", ".m4a", ".m4b", ".m4r", ".aac",
-    ".ac3", ".eac3", ".ec3", ".dts", ".wma", ".amr", ".mpc",
-    ".mka", ".weba", ".webm", ".mkv", ".mp4", ".m4v", ".mov", ".3gp", ".3g2", ".asf", ".wmv",
-    ".flv", ".avi", ".ogv", ".ts", ".m2ts", ".mts", ".mpg", ".mpeg", ".nut",
-)  # fmt: skip
-#: Folders that systems make for themselves; what lies in them is not the user's.
-SYSTEM_FOLDERS = (
-    "__macosx", "$recycle.bin", "recycler", "recycled", "system volume information", "lost+found",
-    "@eadir", "#recycle",
-)  # fmt: skip
-
-
-def is_audio(path: str | os.PathLike) -> bool:
-    """Whether a file is audio by its name (hidden files are not)."""
-    name = os.path.basename(os.fspath(path))
-    return name.lower().endswith(AUDIO_EXTENSIONS) and not is_hidden(name)
-
-
-def is_hidden(name: str) -> bool:
-    """Whether a file or folder of this name is hidden, or a system's own."""
-    return name.startswith(".") or name.lower() in SYSTEM_FOLDERS
-
-
-def some(names: Iterable[str], most: int = 3) -> str:
-    """Return the first of some names, and how many more there are: "a, b, c and 4 more"."""
-    names = list(names)
-    rest = f" and {len(names) - most} more" if len(names) > most else ""
-    return ", ".join(names[:most]) + rest
-
-
-def files_below(top: str | os.PathLike, skipped: Counter | None = None) -> Iterator[Path]:
-    """List the files below a folder in a fixed order, each folder once.
-
-    Hidden files, hidden folders and those of the system are left out. Linked folders are walked as
-    well, after the others; a folder that was walked already is not walked again.
-
-    Args:
-      top: the folder.
-      skipped: counts what is left out, by what it is called in messages.
-
-    Raises:
-      OSError: `top` cannot be read; a folder below that cannot be read is left out and counted.
-    """
-    skipped = Counter() if skipped is None else skipped
-    with os.scandir(top):
-        pass
-    waiting, seen = [Path(top)], set()
-    linked: list[Path] = []
-    while waiting or linked:
-        folder = waiting.pop() if waiting else linked.pop(0)
-        try:
-            status = os.stat(folder)
-            entries = sorted(os.scandir(folder), key=lambda entry: os.fsencode(entry.name))
-        except OSError:
-            skipped["folders that cannot be read"] += 1
-            continue
-        if (status.st_dev, status.st_ino) in seen:
-            skipped["links to folders that were searched already"] += 1
-            continue
-        seen.add((status.st_dev, status.st_ino))
-        below = []
-        for entry in entries:
-            if entry.is_dir():
-                if is_hidden(entry.name):
-                    skipped["hidden or system folders"] += 1
-                else:
-                    (linked if entry.is_symlink() else below).append(Path(entry.path))
-            elif is_hidden(entry.name):
-                skipped["hidden audio files"] += entry.name.lower().endswith(AUDIO_EXTENSIONS)
-            else:
-                yield Path(entry.path)
-        waiting += reversed(below)
-
-
-def require_file(path: str | os.PathLike) -> None:
-    """Raise unless a path leads to a plain file: opening a pipe would wait, a device never end.
-
-    Raises:
-      OSError: nothing is there, or a folder.
-      ValueError: a pipe, a socket or a device.
-    """
-    path = os.fspath(path)
-    mode = os.stat(path).st_mode
-    if stat.S_ISDIR(mode):
-        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), path)
-    if not stat.S_ISREG(mode):
-        kinds = ((stat.S_ISFIFO, "a pipe"), (stat.S_ISSOCK, "a socket"))
-        kind = next((kind for test, kind in kinds if test(mode)), "a device")
-        raise ValueError(f"{path}: is {kind}, expected a file; save what it gives and name that")
+LARGEST = 2**26  # bytes of a text that is read whole
 
 
 @contextlib.contextmanager
@@ -198,3 +98,125 @@ def write_text(path: str | os.PathLike, text: str) -> None:
 def write_json(path: str | os.PathLike, value: Any) -> None:
     """Write `value` as indented JSON atomically (NaN is written as NaN, as museval does)."""
     write_text(path, json.dumps(value, indent=2, ensure_ascii=False) + "\n")
+
+
+def read_limited(path: str | os.PathLike, largest: int = LARGEST) -> bytes:
+    """The content of a regular file.
+
+    Raises:
+      ValueError: a folder, pipe or device, or more than `largest` bytes.
+      OSError: it is not there or cannot be read.
+    """
+
+    def opened(name: str, flags: int) -> int:
+        return os.open(name, flags | os.O_NONBLOCK)  # a pipe without a writer would block
+
+    with open(path, "rb", opener=opened) as file:
+        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+            raise ValueError(f"{path}: a pipe or a device; expected a regular file")
+        data = file.read(largest + 1)
+    if len(data) > largest:
+        raise ValueError(
+            f"{path}: larger than {largest} bytes, the most that is read of such a file"
+        )
+    return data
+
+
+def read_json(
+    path: str | os.PathLike,
+    expected: Mapping[str, type | tuple[type, ...]] | None = None,
+    advice: str = "make it again",
+) -> dict[str, Any]:
+    """Read a JSON object and check the types of its keys.
+
+    Args:
+      expected: {key: type} of the keys that must be there; float takes whole numbers too.
+      advice: what to do about a damaged file, the end of the message.
+
+    Raises:
+      ValueError: not JSON, not an object, or a key that is missing or of another type.
+      OSError: the file is not there or cannot be read.
+    """
+    try:
+        found = json.loads(read_limited(path).decode("utf-8", "surrogateescape"))
+    except (json.JSONDecodeError, RecursionError) as error:
+        where = f" (line {error.lineno})" if isinstance(error, json.JSONDecodeError) else ""
+        raise ValueError(f"{path}: not valid JSON{where}: {advice}") from None
+    if not isinstance(found, dict):
+        kind = type(found).__name__
+        raise ValueError(f"{path}: expected a JSON object, found {kind}: {advice}")
+    for key, kind in (expected or {}).items():
+        try:
+            check_type(found.get(key), kind, "", "")
+        except ValueError:
+            names = " or ".join(
+                each.__name__ for each in (kind if isinstance(kind, tuple) else (kind,))
+            )
+            raise ValueError(
+                f"{path}: expected the key {key!r} with a value of type {names}: {advice}"
+            ) from None
+    return found
+
+
+def check_type(
+    value: Any, kind: type | tuple[type, ...], where: str, advice: str = "make it again"
+) -> None:
+    """Check the type of a value out of a file.
+
+    Args:
+      kind: float takes whole numbers too; a truth value is no number.
+      where: file and key, the beginning of the message. advice: its end.
+
+    Raises:
+      ValueError: another type.
+    """
+    kinds = kind if isinstance(kind, tuple) else (kind,)
+    number = int in kinds or float in kinds
+    good = isinstance(value, (*kinds, int) if float in kinds else kinds)
+    if not good or (number and isinstance(value, bool) and bool not in kinds):
+        names = " or ".join(each.__name__ for each in kinds)
+        found = "nothing" if value is None else type(value).__name__
+        raise ValueError(f"{where}: expected {names}, found {found}: {advice}")
+
+
+def inside(folder: str | os.PathLike, name: Any, where: str | os.PathLike) -> Path:
+    """The path of a file that another file names, if it lies below a folder.
+
+    Args:
+      folder: what it must lie below.
+      name: a relative path with / between its parts.
+      where: the file that names it, the beginning of the message.
+
+    Raises:
+      ValueError: not a text, an absolute path, or one that leads out of the folder, by .. or by a
+        linked folder.
+    """
+    folder = Path(folder)
+    good = isinstance(name, str) and name and "\0" not in name
+    if good:
+        parts = Path(name).parts
+        path = folder / name
+        good = not Path(name).is_absolute() and ".." not in parts
+        good = good and path.parent.resolve().is_relative_to(folder.resolve())
+    if not good:
+        raise ValueError(f"{where}: names the file {name!r}, which is not below {folder}: refused")
+    return path
+
+
+def check_name(name: Any, what: str) -> str:
+    """Check a name that becomes part of a file's name, such as that of a source.
+
+    Args:
+      what: where it stands, the beginning of the message.
+
+    Raises:
+      ValueError: not a text of 1 to 100 printable characters, or with / or \\ in it, or led by a
+        dot.
+    """
+    good = isinstance(name, str) and 0 < len(name) <= 100 and name.isprintable()
+    if not good or set("/\\") & set(name) or name.startswith("."):
+        raise ValueError(
+            f"{what}: {str(name)[:120]!r} cannot be a name; expected 1 to 100 printable characters "
+            "without / and \\, the first no dot"
+        )
+    return name

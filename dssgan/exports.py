@@ -58,8 +58,8 @@ def identity(
     try:
         config = json.loads((folder / CONFIG).read_bytes())
         weights = config.get("weights_sha256") or file_digest(folder / WEIGHTS)
-        known = json.dumps([weights, config["hyperparameters"]], sort_keys=True)
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        known = json.dumps([weights, config.get("hyperparameters")], sort_keys=True)
+    except (ValueError, AttributeError) as error:
         raise ValueError(f"{folder / CONFIG}: not that of an exported separator") from error
     if segment is None:
         large = (folder / WEIGHTS).stat().st_size >= 4 * LARGE

@@ -21,7 +21,13 @@ from datasets import audio
 from datasets.audio.stem_mp4 import StemWriter
 from dssgan.exports import newest_export
 from dssgan.separation.buffers import require_space
-from dssgan.separation.inputs import STEM_CONTAINER, Song, check_pattern, find_songs, plan_outputs
+from dssgan.separation.inputs import (
+    STEM_CONTAINER,
+    SongFile,
+    check_pattern,
+    find_songs,
+    plan_outputs,
+)
 from dssgan.separation.outputs import (
     all_or_none,
     with_accompaniment,
@@ -153,7 +159,7 @@ def stem_names(separator, options: argparse.Namespace) -> tuple[str, ...]:
 
 
 def separate_song(
-    separator, song: Song, plan: Mapping[str, Path], options: argparse.Namespace
+    separator, song: SongFile, plan: Mapping[str, Path], options: argparse.Namespace
 ) -> None:
     """Separate one song and report what came of it.
 

@@ -23,9 +23,9 @@ from common.cli import run as run_command
 from common.digests import content_digest
 from evaluation.protocols import PROTOCOLS
 from evaluation.reports.tables import HEADS, WIDTH, number, shown, table
-from experiments.compare import run as run_module
 from experiments.compare.curves import Log
 from experiments.compare.database import runs_in_database
+from experiments.compare.run import configuration, find, scores
 from experiments.sweep.table import shortened
 from experiments.tracking import records
 
@@ -87,14 +87,14 @@ def parse(argv: list[str]) -> argparse.Namespace:
 
 def from_files(root: Path, log: Log) -> Iterator[Entry]:
     """The runs of a folder that have scores; runs without are passed over in silence."""
-    for folder in run_module.find([root], log):
+    for folder in find([root], log):
         try:
             record = records.read_record(folder)
-            config = run_module.configuration(folder, lambda line: None)
+            config = configuration(folder, lambda line: None)
         except (ValueError, OSError) as error:
             log(f"{one_line(error)}; {folder} is left out")
             continue
-        for summary in run_module.scores(folder, log).values():
+        for summary in scores(folder, log).values():
             yield Entry(
                 records.identity(folder, record),
                 folder.resolve().name,

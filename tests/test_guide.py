@@ -231,7 +231,7 @@ def test_an_unknown_command_fails(tmp_path):
 
 def test_the_guide_quotes_what_the_program_says():
     """Every quoted message is one: its words stand in the sources, between what is filled in."""
-    sources = " ".join(path.read_text("utf-8") for path in (ROOT / "dssgan").glob("*.py"))
+    sources = " ".join(path.read_text("utf-8") for path in (ROOT / "dssgan").rglob("*.py"))
     sources = re.sub(r'"\s*f?"', "", sources)  # texts that go on in the next line
     for block in blocks(GUIDE, "text"):
         for line in block.splitlines():

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
-from common.files import atomic_path
+from common.files import atomic_path, check_name
 from datasets.audio import pyav
 from datasets.audio.aac import LAYOUTS, AacMuxer
 from datasets.audio.reading import check_finite, fit_length
@@ -47,12 +47,15 @@ def stem_names(path: str | os.PathLike) -> tuple[str, ...]:
         file.seek(start)
         data = file.read(size)
     try:
-        return tuple(str(stem["name"]) for stem in json.loads(data)["stems"])
-    except (ValueError, KeyError, TypeError):
+        found = tuple(str(stem["name"]) for stem in json.loads(data)["stems"])
+    except (ValueError, KeyError, TypeError, RecursionError):
         raise ValueError(
             f"{os.fspath(path)}: the box moov/udta/stem is not the JSON it should be; "
             "write the file again or name its stems by hand"
         ) from None
+    for name in found:
+        check_name(name, f"{os.fspath(path)}: the stem's name")
+    return found
 
 
 def read_all(

@@ -6,11 +6,33 @@ from pathlib import Path
 from typing import Any
 
 from common.digests import content_digest, file_digest
-from common.files import write_text
+from common.files import check_type, inside, read_limited, write_text
 from datasets.track import SPLITS
 
 FORMAT = 1
 MANIFEST = "manifest.json"
+LARGEST = 2**28  # bytes
+ADVICE = "prepare again"
+#: What is known of a song while its cache is made, and what the manifest says of it beside that.
+RECORD = {
+    "name": str,
+    "fingerprint": str,
+    "rows": list,
+    "levels": dict,
+    "findings": list,
+    "files": dict,
+}
+ENTRY = {
+    "split": str,
+    "channels": int,
+    "seconds": float,
+    "original_rate": int,
+    "standard": list,
+    "sums": dict,
+    "missing": list,
+    "warnings": list,
+}
+FILE = {"path": str, "samples": int, "bytes": int, "sha256": str}
 
 
 def read_manifest(root: str | os.PathLike) -> dict[str, Any]:
@@ -25,7 +47,7 @@ def read_manifest(root: str | os.PathLike) -> dict[str, Any]:
     with os.scandir(root):
         pass
     try:
-        data = path.read_bytes()
+        data = read_limited(path, LARGEST)
     except FileNotFoundError:
         raise ValueError(
             f"{root}: holds no finished cache (no {MANIFEST}); run `python -m datasets prepare` "
@@ -34,13 +56,57 @@ def read_manifest(root: str | os.PathLike) -> dict[str, Any]:
     try:
         manifest = json.loads(data.decode("utf-8", "surrogateescape"))
         whole = serialise(manifest).encode("utf-8", "surrogateescape") == data
-    except (ValueError, KeyError, TypeError, AttributeError):
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         whole = False
     if not whole:
         raise ValueError(f"{path}: is not what was written (its checksum differs); prepare again")
-    if manifest["format"] != FORMAT:
-        raise ValueError(f"{path}: format {manifest['format']}, expected {FORMAT}; prepare again")
+    if manifest.get("format") != FORMAT:
+        raise ValueError(
+            f"{path}: format {manifest.get('format')}, expected {FORMAT}; prepare again"
+        )
+    for key, kind in {"dataset": str, "rates": list, "skipped": list, "songs": list}.items():
+        check_type(manifest.get(key), kind, f"{path}: {key}", ADVICE)
+    for place, song in enumerate(manifest["songs"]):
+        check_song(song, RECORD | ENTRY, root, path, f"songs[{place}]")
+        if song["split"] not in SPLITS or any(
+            str(r) not in song["files"] for r in manifest["rates"]
+        ):
+            raise ValueError(f"{path}: songs[{place}]: a split or a file is missing: {ADVICE}")
     return manifest
+
+
+def check_song(
+    song: Any, expected: dict[str, type], root: Path, path: Path, where: str = ""
+) -> None:
+    """Check what a file says of a song: types, sizes, and that its files lie in the cache.
+
+    Args:
+      expected: `RECORD`, or with `ENTRY`.
+      root: the cache. path: of the file that says it. where: its place in there.
+
+    Raises:
+      ValueError: something else than `prepare` writes.
+    """
+    start = f"{path}: {where}".removesuffix(": ")
+    check_type(song, dict, start, ADVICE)
+    for key, kind in expected.items():
+        check_type(song.get(key), kind, f"{start}: {key}", ADVICE)
+    check_type(song.get("identities", []), list, f"{start}: identities", ADVICE)
+    check_type(song.get("composition", ""), str, f"{start}: composition", ADVICE)
+    for key in ("rows", "findings", "standard", "missing", "warnings", "identities"):
+        for value in song.get(key, ()):
+            check_type(value, str, f"{start}: {key}", ADVICE)
+    for stem, parts in song.get("sums", {}).items():
+        check_type(parts, list, f"{start}: sums.{stem}", ADVICE)
+        for part in parts:
+            check_type(part, str, f"{start}: sums.{stem}", ADVICE)
+    for rate, file in song["files"].items():
+        check_type(file, dict, f"{start}: files.{rate}", ADVICE)
+        for key, kind in FILE.items():
+            check_type(file.get(key), kind, f"{start}: files.{rate}.{key}", ADVICE)
+        inside(root, file["path"], path)
+        if not rate.isdecimal() or not 0 <= file["samples"] * len(song["rows"]) <= file["bytes"]:
+            raise ValueError(f"{start}: files.{rate}: a size that cannot be: {ADVICE}")
 
 
 def write_manifest(root: Path, dataset: str, songs: list[dict], skipped: list[str]) -> dict:

@@ -15,10 +15,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from common.files import locked, write_text
+from common.audio_files import resampled_length
+from common.files import locked, read_json, write_text
 from common.parallel import each
-from common.sample_rates import resampled_length
-from datasets.cache.manifest import MANIFEST, read_manifest, write_manifest
+from datasets.cache.manifest import (
+    MANIFEST,
+    RECORD,
+    check_song,
+    read_manifest,
+    write_manifest,
+)
 from datasets.cache.song import BrokenSong, file_name, fingerprint, prepare_song, rows_of
 from datasets.cache.variants import prepare_variants
 from datasets.splits import identities
@@ -198,7 +204,8 @@ def _records(out: Path, name: str) -> dict[str, dict]:
             )
         records = {song["name"]: song for song in manifest["songs"]}
     for path in sorted((out / UNFINISHED).glob("*.json")):
-        record = json.loads(path.read_bytes())
+        record = read_json(path, RECORD, "delete it and prepare again")
+        check_song(record, RECORD, out, path)
         records[record["name"]] = record
     return records
 

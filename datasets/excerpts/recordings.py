@@ -21,7 +21,7 @@ _SHOWN = 5  # names in a message
 
 
 @dataclass(frozen=True)
-class Drawing:
+class ExcerptDrawing:
     """How excerpts are drawn from every list of a stream; see `UnpairedExcerpts`."""
 
     shape: ExcerptShape
@@ -40,7 +40,7 @@ def check_recordings(
     Raises:
       ValueError: what is wrong with it, silence of all included; starts with `label`.
     """
-    drawing = Drawing(ExcerptShape(1, 1), Augmentation())
+    drawing = ExcerptDrawing(ExcerptShape(1, 1), Augmentation())
     recordings = RecordingList(role, tracks, drawing, named, label=label)
     recordings.refuse_silence()
     return recordings.silent()

@@ -12,7 +12,7 @@ import numpy as np
 
 from datasets.activity.stretches import Intervals
 from datasets.excerpts.augmentation import Augmentation
-from datasets.excerpts.recordings import Drawing, RecordingList
+from datasets.excerpts.recordings import ExcerptDrawing, RecordingList
 from datasets.excerpts.shape import ExcerptShape
 from datasets.track import Track
 
@@ -75,7 +75,7 @@ class UnpairedExcerpts:
         self.sources = tuple(solos)
         named = self.sources if shape.sources is None else tuple(shape.sources)
         self._check(levels, named)
-        drawing = Drawing(shape, augmentation, intervals)
+        drawing = ExcerptDrawing(shape, augmentation, intervals)
         self._mixtures = RecordingList("mixtures", mixtures, drawing)
         self._solos = {
             source: RecordingList(

@@ -161,5 +161,5 @@ def _reason(code: int, errors: bytes, share: float) -> str:
     if code < 0:
         why = f"was ended by signal {-code}, perhaps for lack of memory; run the command again"
     else:
-        why = f"ended with code {code}: {lines[-1] if lines else 'without a message'}"
+        why = f"ended with code {code}: {lines[-1] if lines else 'it said nothing'}"
     return f"FluidSynth {why} ({share:.0%} of the song was rendered)"

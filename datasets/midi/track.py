@@ -177,9 +177,8 @@ def ended(song: MidiSong, events: Sequence[Event], stop: float) -> bytes:
     """
     last = TempoMap(song).tick(stop)
     kept = [event for event in events if event.tick <= last]
-    end = (
-        TempoMap(MidiSong(song.division, kept)).tick(stop + TAIL) + 1
-    )  # changes of tempo end there, too
+    # Changes of tempo end at `last`, too.
+    end = TempoMap(MidiSong(song.division, kept)).tick(stop + TAIL) + 1
     release = [
         Event(tick, 0, bytes((CONTROL | channel, controller, 0)))
         for tick, controllers in ((last, (PEDAL, NOTES_OFF)), (end, (SOUND_OFF,)))

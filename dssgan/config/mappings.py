@@ -48,7 +48,8 @@ def merge(base: Mapping, update: Mapping, path: str = "") -> dict[str, Any]:
     """`base` with the keys of `update`, section by section.
 
     A section whose keys are all digits changes the entries of a list that is there, so that
-    data.also.0.root is a key like any other.
+    data.also.0.root is a key like any other. An empty section takes the place of the one that is
+    there: data.options={} clears what was inherited.
 
     Args:
       base, update: nested keys. path: where both stand in the whole, for messages.
@@ -60,7 +61,7 @@ def merge(base: Mapping, update: Mapping, path: str = "") -> dict[str, Any]:
     for key, value in update.items():
         where = f"{path}.{key}" if path else str(key)
         there = result.get(key)
-        if isinstance(value, Mapping) and isinstance(there, Mapping):
+        if isinstance(value, Mapping) and value and isinstance(there, Mapping):
             result[key] = merge(there, value, where)
         elif isinstance(there, list | tuple) and _positions(value):
             result[key] = _merge_entries(there, value, where)

@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from common.files import check_name
+
 REFINEMENTS = ("self_training", "adversarial")
 
 
@@ -15,6 +17,8 @@ def check_rules(config: Any) -> None:
         names = getattr(config, key)
         if not names or len(set(names)) != len(names):
             raise ValueError(f"{key}={list(names)}: expected at least one name, each once")
+    for source in config.sources:
+        check_name(source, "sources")
     for source in config.validation.sources:
         if source not in config.sources:
             raise ValueError(

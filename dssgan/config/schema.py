@@ -36,7 +36,7 @@ class Dataset:
 
 
 @dataclass(frozen=True)
-class Augmentation:
+class AugmentationSettings:
     """How excerpts are varied; shares are from 0 to 1. See datasets.excerpts.augmentation."""
 
     gain: tuple[float, float] = within((0.75, 1.25), low=0)  # lowest and highest factor of a stem
@@ -65,7 +65,7 @@ class Data(Dataset):
     batch: int = within(12, low=1)  # excerpts per update, over all devices
     channels: int = within(1, low=1, high=2)  # 1 takes left or right of each stem
     workers: int = within(2, low=1)  # threads that prepare excerpts
-    augmentation: Augmentation = Augmentation()
+    augmentation: AugmentationSettings = AugmentationSettings()
 
 
 @dataclass(frozen=True)
@@ -109,7 +109,7 @@ class Loss:
 
 
 @dataclass(frozen=True)
-class Optimiser:
+class OptimiserSettings:
     """How gradients change the weights; see dssgan.optimisers.rules."""
 
     name: str = "ranger"
@@ -172,7 +172,7 @@ class SelfTraining(Refinement):
 
 
 @dataclass(frozen=True)
-class Critic:
+class CriticSettings:
     """A critic of dssgan.critics.CRITICS and its hyperparameters."""
 
     name: str = "dcgan"
@@ -188,11 +188,11 @@ class Critic:
 class Adversarial(Refinement):
     """The phase of the critics; see dssgan.refinement.step. alpha and beta stand at the top."""
 
-    critics: tuple[Critic, ...] = (Critic(),)
+    critics: tuple[CriticSettings, ...] = (CriticSettings(),)
     critic_steps: int = within(5, low=1)  # updates of the critics before each of the separator
     critic_warmup: int = within(0, low=0)  # updates of the critics before the separator's first
     critic_schedule: Schedule = Schedule(name="constant", learning_rate=1e-4)
-    critic_optimiser: Optimiser = Optimiser(
+    critic_optimiser: OptimiserSettings = OptimiserSettings(
         name="adam", beta_1=0.5, beta_2=0.9, epsilon=1e-8, weight_decay=0.0, lookahead_period=0
     )
     matching: float = within(0.0, low=0)  # weight of feature matching on known stems
@@ -287,7 +287,7 @@ class Config:
     unpaired: Unpaired = Unpaired()
     model: Model = Model()
     loss: Loss = Loss()
-    optimiser: Optimiser = Optimiser()
+    optimiser: OptimiserSettings = OptimiserSettings()
     schedule: Schedule = Schedule()
     supervised: Supervised = Supervised()
     self_training: SelfTraining = SelfTraining()

@@ -14,7 +14,7 @@ class Critic(keras.Model):
     """A Keras model that scores how real excerpts sound: high for real, low for generated.
 
     Judging has two halves. `represent` has no weights and turns audio into what the critic looks
-    at; `score` holds the weights and scores it. The gradient penalty is taken between the two.
+    at; `logits_of` holds the weights and scores it. The gradient penalty is taken between the two.
 
     Attributes:
       sample_rate: in Hz; the audio must come at this rate.
@@ -100,7 +100,7 @@ class Critic(keras.Model):
         """What is judged: (batch, samples, channels) → float32 (batch, …), or a list of them."""
         raise NotImplementedError
 
-    def score(
+    def logits_of(
         self, representation: Any, training: bool = False, precise: bool = False
     ) -> tuple[tf.Tensor, list[tf.Tensor]]:
         """Score what `represent` returned.
@@ -117,8 +117,8 @@ class Critic(keras.Model):
         raise NotImplementedError
 
     def call(self, audio: tf.Tensor, training: bool = False):
-        """(batch, samples, channels) → what `score` returns."""
-        return self.score(self.represent(audio), training=training)
+        """(batch, samples, channels) → what `logits_of` returns."""
+        return self.logits_of(self.represent(audio), training=training)
 
 
 def beside(mixture: tf.Tensor, stems: tf.Tensor) -> tf.Tensor:

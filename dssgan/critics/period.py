@@ -97,7 +97,7 @@ class Period(Critic):
         """The waveform itself: (batch, samples, channels)."""
         return self.check_audio(audio)
 
-    def score(self, representation, training: bool = False, precise: bool = False):
+    def logits_of(self, representation, training: bool = False, precise: bool = False):
         """(batch, samples, channels) → logits (batch, n) of all periods in turn, and maps."""
         waveform = tf.cast(representation, tf.float32 if precise else self.compute)
         logits, maps = [], []

@@ -136,7 +136,7 @@ class Spectral(Critic):
             spectra.append(tf.transpose(tf.concat([real, imaginary], 1), (0, 2, 3, 1)))
         return spectra
 
-    def score(self, representation, training: bool = False, precise: bool = False):
+    def logits_of(self, representation, training: bool = False, precise: bool = False):
         """What `represent` returned → logits (batch, n) of all windows and bands, and maps."""
         logits, maps, stacks = [], [], iter(self.stacks)
         for window, spectrum in zip(self.windows, representation):

@@ -109,7 +109,7 @@ class WindowedCritic(Critic):
         starts = window_starts(planes.shape[2], self.frames)
         return tf.stack([planes[:, :, start : start + self.frames] for start in starts], 1)
 
-    def score(self, representation, training: bool = False, precise: bool = False):
+    def logits_of(self, representation, training: bool = False, precise: bool = False):
         """(batch, windows, bins, frames, planes) → logits (batch, windows) and maps."""
         windows = representation.shape[1]
         x = tf.reshape(representation, (-1, *representation.shape[2:]))

@@ -98,7 +98,7 @@ def gradient_penalty(critic: Any, real: tf.Tensor, fake: tf.Tensor, seed: tf.Ten
     logit, as the original is patch by patch.
 
     Args:
-      critic: with `represent` and `score` of `dssgan.critics.Critic`.
+      critic: with `represent` and `logits_of` of `dssgan.critics.Critic`.
       real, fake: audio of equal shape (batch, samples, channels).
       seed: int32 (2,).
     """
@@ -117,7 +117,7 @@ def gradient_penalty(critic: Any, real: tf.Tensor, fake: tf.Tensor, seed: tf.Ten
     points = tf.nest.map_structure(between, real, fake)
     with tf.GradientTape(watch_accessed_variables=False) as tape:
         tape.watch(points)
-        logits, _ = critic.score(points, precise=True)
+        logits, _ = critic.logits_of(points, precise=True)
         scores = tf.reduce_sum(logits if independent else tf.reduce_mean(logits, 1))
     kept = 2 if independent else 1
     power = tf.add_n(

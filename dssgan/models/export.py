@@ -1,6 +1,5 @@
 """An exported separator on disk: `config.json` + `separator.weights.h5`."""
 
-import json
 import os
 from pathlib import Path
 from typing import Any
@@ -8,12 +7,16 @@ from typing import Any
 import tensorflow as tf
 
 from common.digests import file_digest
-from common.files import atomic_path, write_json
+from common.files import atomic_path, check_name, read_json, write_json
 from dssgan import models
 from dssgan.exports import CONFIG, WEIGHTS
 from dssgan.models.base import SeparatorModel
 
 FORMAT = 1
+MOST_SOURCES = 100
+#: What hyperparameters count at most: units, layers, entries of a list; and samples or Hz.
+LARGEST_COUNT, LARGEST_LENGTH = 8192, 1_000_000
+LENGTHS = ("rate", "length", "hop", "stride", "samples", "frames", "window", "split", "seed")
 KEYS = {
     "format": int,
     "separator": str,
@@ -141,23 +144,48 @@ def _described(folder: Path) -> dict[str, Any]:
 
 
 def _read_config(path: Path) -> dict[str, Any]:
-    try:
-        config = json.loads(path.read_text("utf-8"))
-    except ValueError as error:
-        raise ValueError(f"{path}: not valid JSON ({error}): export the separator again") from error
-    if not isinstance(config, dict):
-        raise ValueError(f"{path}: expected a JSON object, got {type(config).__name__}")
-    for key, kind in KEYS.items():
-        if not isinstance(config.get(key), kind):
-            raise ValueError(
-                f"{path}: expected the key {key!r} with a value of type {kind.__name__}"
-            )
+    config = read_json(path, KEYS, "export the separator again")
     if config["format"] != FORMAT:
         raise ValueError(
             f"{path}: format {config['format']}, this version reads format {FORMAT}: "
             "use the version of dssgan that wrote it"
         )
+    if len(config["sources"]) > MOST_SOURCES or len(set(map(str, config["sources"]))) < len(
+        config["sources"]
+    ):
+        raise ValueError(f"{path}: sources: expected 1 to {MOST_SOURCES} names, each once")
+    for source in config["sources"]:
+        check_name(source, f"{path}: sources")
+    check_sizes(config["hyperparameters"], f"{path}: hyperparameters")
     return config
+
+
+def check_sizes(value: Any, where: str, key: str = "") -> None:
+    """Check hyperparameters before anything is built of them.
+
+    Args:
+      value: all of them, or a part. where: its place, the beginning of the message. key: its name.
+
+    Raises:
+      ValueError: a number, a list or a text that no separator has; names the key and the limit.
+    """
+    parts = (
+        value.items()
+        if isinstance(value, dict)
+        else enumerate(value)
+        if isinstance(value, list)
+        else ()
+    )
+    if isinstance(value, dict | list | str) and len(value) > LARGEST_COUNT:
+        raise ValueError(f"{where}: {len(value)} values; expected {LARGEST_COUNT} at most")
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        limit = LARGEST_LENGTH if any(word in key for word in LENGTHS) else LARGEST_COUNT
+        if not -limit <= value <= limit:
+            raise ValueError(
+                f"{where}={value}: expected {limit} at most, larger is no separator's size"
+            )
+    for name, part in parts:
+        check_sizes(part, f"{where}.{name}", name if isinstance(value, dict) else key)
 
 
 def _load_weights(model: SeparatorModel, path: Path, checksum: str | None) -> None:

@@ -15,7 +15,7 @@ LIMITS = (-100.0, 100.0)  # dB; an estimate that is silent or perfect must not d
 Metric = Callable[[np.ndarray, np.ndarray], np.ndarray]
 
 
-class Song(Protocol):
+class ValidationSong(Protocol):
     """A song with known stems.
 
     Attributes:
@@ -79,7 +79,7 @@ class Validator:
     def __init__(
         self,
         separator: Separator,
-        songs: Sequence[Song],
+        songs: Sequence[ValidationSong],
         metric: Metric,
         *,
         decisive: Sequence[str] = (),
@@ -122,7 +122,7 @@ class Validator:
             )
         return Scores(means, float(np.mean(decisive)))
 
-    def _separated(self, song: Song, step: int, board: TensorBoard | None) -> np.ndarray:
+    def _separated(self, song: ValidationSong, step: int, board: TensorBoard | None) -> np.ndarray:
         """Scores of one song, which is pictured where there is a board."""
         references = song.references()
         mixture = references.sum(axis=0)

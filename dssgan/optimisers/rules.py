@@ -114,7 +114,7 @@ class Ranger(Rule):
 class Adam(Rule):
     """Adam (arXiv 1412.6980) with decoupled weight decay (arXiv 1711.05101).
 
-    Lookahead as in `Ranger`; `lookahead_period=0` has none.
+    It has no lookahead: `lookahead_period` must be 0.
     """
 
     def __init__(
@@ -124,9 +124,7 @@ class Adam(Rule):
         epsilon: float = 1e-8,
         weight_decay: float = 0.0,
         lookahead_period: int = 0,
-        lookahead_ratio: float = 0.5,
     ):
-        del lookahead_ratio
         if lookahead_period:
             raise ValueError("optimiser adam has no lookahead: set optimiser.lookahead_period=0")
         super().__init__(beta_1, beta_2, epsilon, weight_decay)

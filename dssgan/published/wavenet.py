@@ -13,7 +13,7 @@ import numpy as np
 
 from dssgan.models.wavenet.model import Wavenet
 from dssgan.published.layer_tables import floats
-from dssgan.published.wavenet_layers import SOURCES, Layer, sizes_of
+from dssgan.published.wavenet_layers import SOURCES, KerasLayer, sizes_of
 
 # Theano turns kernels around (a convolution in the strict sense); everyone else correlates.
 BACKENDS = {"theano": True, "tensorflow": False, "cntk": False}
@@ -74,7 +74,7 @@ def from_wavenet(path: str | os.PathLike, **hyperparameters) -> Wavenet:
     return model
 
 
-def _layers(file: h5py.File) -> tuple[bool, list[Layer]]:
+def _layers(file: h5py.File) -> tuple[bool, list[KerasLayer]]:
     """Whether kernels are turned around, and the layers that have weights, in their order."""
     group = file.get("model_weights", file)
     if "layer_names" not in group.attrs:
@@ -102,11 +102,11 @@ def _layers(file: h5py.File) -> tuple[bool, list[Layer]]:
                 )
             weights[weight.rpartition("/")[2].removesuffix(":0")] = found
         if weights:
-            layers.append(Layer(name, weights))
+            layers.append(KerasLayer(name, weights))
     return BACKENDS[backend], layers
 
 
-def _arrays(layers: list[Layer]) -> list[list[np.ndarray]]:
+def _arrays(layers: list[KerasLayer]) -> list[list[np.ndarray]]:
     """The numbers of every layer, float32."""
     return [
         [floats(layer.name, weight[()]) for weight in layer.weights.values()] for layer in layers

@@ -17,14 +17,14 @@ DILATED = re.compile(r"_dilated_conv_d(\d+)_s(\d+)$")
 KERNEL = ("kernel",)
 
 
-class Layer(NamedTuple):
+class KerasLayer(NamedTuple):
     """A layer of the file: its name and its weights by their short names, not read yet."""
 
     name: str
     weights: dict[str, h5py.Dataset]
 
 
-def sizes_of(layers: list[Layer]) -> dict:
+def sizes_of(layers: list[KerasLayer]) -> dict:
     """Channels, number of blocks and dilations; what comes where follows from the order alone."""
     if len(layers) < 6:
         raise ValueError(
@@ -61,7 +61,7 @@ def sizes_of(layers: list[Layer]) -> dict:
     return {"channels": channels, "blocks": blocks, "layers": _dilations(layers[1:-3:2])}
 
 
-def _channels(layers: list[Layer]) -> tuple[int, int]:
+def _channels(layers: list[KerasLayer]) -> tuple[int, int]:
     """Channels of the residual and outputs of the 1×1 convolutions, as most blocks have them."""
     shapes = [_axes(layer) for layer in layers]
     dilated = [DILATED.search(layer.name) is not None for layer in layers]
@@ -82,7 +82,7 @@ def _channels(layers: list[Layer]) -> tuple[int, int]:
     return first, second
 
 
-def _another_block(layers: list[Layer], place: int, residual: int) -> bool:
+def _another_block(layers: list[KerasLayer], place: int, residual: int) -> bool:
     """Whether a block begins at a place; the first always does.
 
     A dilated convolution is known by its name. One of another name but the right shape is no layer
@@ -94,14 +94,18 @@ def _another_block(layers: list[Layer], place: int, residual: int) -> bool:
     return len(layers) - place > 3 and _axes(layers[place]) == shape
 
 
-def _axes(layer: Layer) -> tuple[int, ...]:
+def _axes(layer: KerasLayer) -> tuple[int, ...]:
     """The shape of a layer's kernel if it has the three axes of one; no axes otherwise."""
     shape = layer.weights["kernel"].shape if "kernel" in layer.weights else ()
     return shape if len(shape) == 3 else ()
 
 
 def _kernel(
-    layers: list[Layer], place: int, what: str, expected: tuple, weights: tuple[str, ...] = KERNEL
+    layers: list[KerasLayer],
+    place: int,
+    what: str,
+    expected: tuple,
+    weights: tuple[str, ...] = KERNEL,
 ) -> tuple:
     """The shape of a layer's kernel, checked; None in `expected` is any number."""
     shown = "(" + ", ".join("any" if size is None else str(size) for size in expected) + ")"
@@ -109,22 +113,22 @@ def _kernel(
     if place >= len(layers):
         raise ValueError(f"ends after layer {layers[-1].name!r}: expected {wanted}; it is missing")
     layer = layers[place]
-    expected = f"layer {layer.name!r}: expected {wanted}"
+    problem = f"layer {layer.name!r}: expected {wanted}"
     shape = layer.weights["kernel"].shape if "kernel" in layer.weights else None
     if tuple(layer.weights) != weights:
         raise ValueError(
-            f"{expected}; found {', '.join(layer.weights)}{f' of {shape}' * bool(shape)}"
+            f"{problem}; found {', '.join(layer.weights)}{f' of {shape}' * bool(shape)}"
         )
     if len(shape) != 3 or any(wanted not in (None, size) for wanted, size in zip(expected, shape)):
-        raise ValueError(f"{expected}; found {shape}")
+        raise ValueError(f"{problem}; found {shape}")
     if "bias" in weights and layer.weights["bias"].shape != shape[2:]:
         raise ValueError(
-            f"{expected}, bias {shape[2:]}; found a bias of {layer.weights['bias'].shape}"
+            f"{problem}, bias {shape[2:]}; found a bias of {layer.weights['bias'].shape}"
         )
     return shape
 
 
-def _dilations(layers: list[Layer]) -> int:
+def _dilations(layers: list[KerasLayer]) -> int:
     """How many dilations a stack has, from the names of the dilated convolutions."""
     found = []
     for layer in layers:

@@ -6,7 +6,7 @@ import numpy as np
 import tensorflow as tf
 
 from dssgan import critics
-from dssgan.config.schema import Config, Critic
+from dssgan.config.schema import Config, CriticSettings
 from dssgan.losses.adversarial import OBJECTIVES
 from dssgan.models.base import SeparatorModel
 from dssgan.optimisers.update import Update
@@ -141,7 +141,12 @@ def build_critics(config: Config, model: SeparatorModel, samples: int) -> Critic
 
 
 def build_critic(
-    where: str, entry: Critic, config: Config, model: SeparatorModel, samples: int, seed: int
+    where: str,
+    entry: CriticSettings,
+    config: Config,
+    model: SeparatorModel,
+    samples: int,
+    seed: int,
 ) -> critics.Critic:
     """One critic of excerpts of `samples` samples.
 

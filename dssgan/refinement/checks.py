@@ -5,6 +5,7 @@ from typing import Any
 
 import tensorflow as tf
 
+from common.suggest import nearest
 from dssgan import models
 from dssgan.config.rules import REFINEMENTS
 from dssgan.config.schema import Config
@@ -13,6 +14,8 @@ from dssgan.models.base import SeparatorModel
 from dssgan.refinement.build import build_critics, build_pseudo_labels
 from dssgan.refinement.critic_losses import CriticSet
 from dssgan.training.build import build_model, excerpt_samples
+
+STARTS = ("supervised", "scratch")  # of a refinement, beside the folder of a separator
 
 
 def check_refinements(config: Config) -> None:
@@ -25,16 +28,33 @@ def check_refinements(config: Config) -> None:
     phases = [phase for phase in REFINEMENTS if phase in config.phases]
     if not phases:
         return
+    starts = named_starts(config)
     model = build_model(config)
-    for phase in phases:
-        init = getattr(config, phase).init
-        if init not in ("supervised", "scratch"):
-            check_start(model, init, f"{phase}.init")
+    for phase, init in starts.items():
+        check_start(model, init, f"{phase}.init")
     if "self_training" in phases or config.adversarial.taught:
         build_pseudo_labels(config)
     if "adversarial" in phases and config.alpha:
         samples = excerpt_samples(config, model)
         trace_critics(config, model, build_critics(config, model, samples), samples)
+
+
+def named_starts(config: Config) -> dict[str, str]:
+    """{phase: folder} of the refinements that start from a separator which is named.
+
+    Raises:
+      ValueError: there is no such folder.
+    """
+    phases = [phase for phase in REFINEMENTS if phase in config.phases]
+    starts = {phase: getattr(config, phase).init for phase in phases}
+    starts = {phase: init for phase, init in starts.items() if init not in STARTS}
+    for phase, init in starts.items():
+        if not Path(init).expanduser().is_dir():
+            raise ValueError(
+                f"{phase}.init={init!r}: expected {', '.join(STARTS)} or the folder of an exported "
+                f"separator{nearest(init, STARTS)}"
+            )
+    return starts
 
 
 def trace_critics(config: Config, model: SeparatorModel, critics: CriticSet, samples: int) -> None:

@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from common.audio_files import files_below
 from common.cli import UsageError
-from common.files import files_below
 from dssgan.separation.records import recorded_stems
 
 STEM_CONTAINER = "stem.mp4"
@@ -17,7 +17,7 @@ KEYS = ("song", "source", "format", "extension")
 
 
 @dataclass(frozen=True)
-class Song:
+class SongFile:
     """An audio file to separate.
 
     Attributes:
@@ -33,7 +33,7 @@ class Song:
 
 def find_songs(
     inputs: Sequence[str], is_audio: Callable[[Path], bool]
-) -> tuple[list[Song], list[str], list[str]]:
+) -> tuple[list[SongFile], list[str], list[str]]:
     """List files as they are and folders recursively, in a fixed order, each song once.
 
     In folders, hidden files and folders and those of the system are left out, and so is what an
@@ -43,18 +43,18 @@ def find_songs(
       The songs; one line for every folder without audio; and one line for every folder in which
       something was skipped, with counts. A file that does not exist is listed; opening it says why.
     """
-    songs: dict[Path, Song] = {}
+    songs: dict[Path, SongFile] = {}
     complaints, notes = [], []
     for given in inputs:
         top = Path(given)
         if not top.is_dir():
-            songs.setdefault(top, Song(top, _without_extension(top.name)))
+            songs.setdefault(top, SongFile(top, _without_extension(top.name)))
             continue
         skipped: Counter[str] = Counter()
         found = _songs_below(top, is_audio, skipped)
         for path in found:
             name = _without_extension(os.fspath(path.relative_to(top)))
-            songs.setdefault(path, Song(path, name, found=True))
+            songs.setdefault(path, SongFile(path, name, found=True))
         counts = ", ".join(f"{count} {what}" for what, count in sorted(skipped.items()) if count)
         if counts:
             notes.append(f"{top}: {len(found)} songs; skipped: {counts}")
@@ -106,8 +106,8 @@ def check_pattern(pattern: str, container: bool) -> None:
 
 
 def plan_outputs(
-    songs: Iterable[Song], out: Path, pattern: str, format: str, sources: Sequence[str]
-) -> tuple[dict[Song, dict[str, Path]], list[str]]:
+    songs: Iterable[SongFile], out: Path, pattern: str, format: str, sources: Sequence[str]
+) -> tuple[dict[SongFile, dict[str, Path]], list[str]]:
     """Where the stems of every song go.
 
     Stems of an earlier run that lie in a folder among the inputs are no songs. A song whose stems

@@ -10,7 +10,7 @@ import tensorflow as tf
 
 from dssgan import models
 from dssgan.config.mappings import to_dict
-from dssgan.config.schema import Config, Optimiser, Schedule
+from dssgan.config.schema import Config, OptimiserSettings, Schedule
 from dssgan.distributed.replicas import spread
 from dssgan.distributed.team import Team
 from dssgan.losses import LOSSES
@@ -37,9 +37,9 @@ def build_model(config: Config) -> models.SeparatorModel:
     return create_variables(models.build(config.model.name, **options))
 
 
-def build_rule(optimiser: Optimiser) -> Any:
-    """The optimiser's rule."""
-    names = ("beta_1", "beta_2", "epsilon", "weight_decay", "lookahead_period", "lookahead_ratio")
+def build_rule(optimiser: OptimiserSettings) -> Any:
+    """The optimiser's rule, with those settings that it has."""
+    names = inspect.signature(rules.OPTIMISERS[optimiser.name]).parameters
     options = {name: getattr(optimiser, name) for name in names}
     return rules.build(optimiser.name, **options)
 
@@ -55,7 +55,10 @@ def build_loss(config: Config) -> Callable:
 
 
 def build_update(
-    optimiser: Optimiser, schedule: Schedule, state: TrainingState, average: float | None = None
+    optimiser: OptimiserSettings,
+    schedule: Schedule,
+    state: TrainingState,
+    average: float | None = None,
 ) -> Update:
     """The change of a separator's weights, by configuration.
 

@@ -13,7 +13,7 @@ class TrainingData:
       paired: excerpts of paired songs; `batch(index)` → {"stems": float32 (batch, sources,
         samples, channels), "names"}, a pure function of the index.
       calibration: likewise with other excerpts, for the input statistics.
-      songs: whole songs for validation, see `dssgan.monitoring.validation.Song`.
+      songs: whole songs for validation, see `dssgan.monitoring.validation.ValidationSong`.
       metric: (references, estimates) → scores of the sources, higher is better; None takes the
         latest weights for the best.
       refinement: phase → excerpts that have unpaired "mixtures" and "solos" as well.

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from common.suggest import nearest
 from dssgan.config.mappings import plain
 from dssgan.config.reading import conform
-from dssgan.config.schema import Config, Critic
+from dssgan.config.schema import Config, CriticSettings
 from dssgan.critics import CRITICS
 from dssgan.losses import LOSSES
 from dssgan.losses.adversarial import OBJECTIVES
@@ -39,7 +39,7 @@ def check_choices(config: Config) -> None:
     check_options("loss", loss, config.loss.weights, ("outputs", "references", "mixture"))
 
 
-def critic_options(critic: Critic, where: str) -> dict:
+def critic_options(critic: CriticSettings, where: str) -> dict:
     """The keyword arguments of a configured critic; ValueError, which starts with `where`."""
     for key, name, known in (
         ("name", critic.name, CRITICS),

@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import soundfile
 
+from common.audio_files import AUDIO_EXTENSIONS, files_below, is_audio, require_file, some
 from common.digests import facts_digest
-from common.files import AUDIO_EXTENSIONS, files_below, is_audio, require_file, some
 from evaluation.protocols import ACCOMPANIMENT, Protocol, members
 from evaluation.scoring.preparation import SongAudio
 from evaluation.scoring.tasks import ScoringTask
@@ -84,8 +84,8 @@ def pair_songs(
       protocol: decides which stems are read.
       targets: what to score; None: every stem that any estimated song has.
       split: folder name of the scores of songs that are not in a split folder.
-      read: reads files of the formats of `common.files.AUDIO_EXTENSIONS` that libsndfile does not
-        know: (samples, channels) and the rate in Hz; can be pickled.
+      read: reads files of the formats of `AUDIO_EXTENSIONS` that libsndfile does not know: (samples,
+        channels) and the rate in Hz; can be pickled.
       report: called with a line on files that are not used.
 
     Returns:
@@ -244,12 +244,12 @@ class _Pair:
             folder, known = _content(self.estimates)
             raise ValueError(f"{folder}: no estimate of {missing[0]}, only {known}")
         names = self.protocol.names(targets)
-        parts = [part for name in names for part in members(name, names, tuple(self.references))]
-        unknown = [part for part in parts if part not in (*self.references, *STANDARD)]
+        needed = [stem for name in names for stem in members(name, names, tuple(self.references))]
+        unknown = [stem for stem in needed if stem not in (*self.references, *STANDARD)]
         if unknown:
             folder, known = _content(self.references)
             raise ValueError(f"{folder}: no reference of {unknown[0]}, only {known}")
-        here = [part for part in dict.fromkeys(parts) if part in self.references]
+        here = [stem for stem in dict.fromkeys(needed) if stem in self.references]
         stems, rate = _read_all(self.references, here, self.other)
         given = [target for target in targets if target not in missing]
         estimates, estimates_rate = _read_all(self.estimates, given, self.other)
@@ -262,10 +262,10 @@ class _Pair:
                 )
         song.warnings += [f"no estimate of {target}: counts as silence" for target in missing]
         song.warnings += [f"neither reference nor estimate of {target}" for target in absent]
-        for part in dict.fromkeys(parts):
-            if part not in stems and stems:
-                song.warnings.append(f"no reference of {part}: taken for silence")
-                stems[part] = np.zeros_like(next(iter(stems.values())))
+        for stem in dict.fromkeys(needed):
+            if stem not in stems and stems:
+                song.warnings.append(f"no reference of {stem}: taken for silence")
+                stems[stem] = np.zeros_like(next(iter(stems.values())))
         longest = max(stems.values(), key=len, default=np.zeros((0, 1)))
         estimates |= {target: np.zeros_like(longest) for target in missing}
         return song

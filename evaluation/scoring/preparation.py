@@ -103,9 +103,9 @@ def prepare(song: SongAudio, protocol: Protocol) -> Prepared:
             f"only {samples} samples long: BSS Eval needs {protocol.filter_length} or more"
         )
     references = {
-        name: sum(fit(song.stems[stem], samples, stem, warnings) for stem in parts)
+        name: sum(fit(song.stems[stem], samples, stem, warnings) for stem in summands)
         for name in names
-        if (parts := members(name, names, tuple(song.stems)))
+        if (summands := members(name, names, tuple(song.stems)))
     }
     mixture = _mixture(song, references, samples, warnings) if protocol.needs_mixture() else None
     fitted = _fitted(references, estimates, protocol, warnings)

@@ -88,9 +88,9 @@ def needed_stems(track: Track, targets: Sequence[str], protocol: Protocol) -> di
     """Read the stems that the references of these targets are made of."""
     names = protocol.names(targets)
     stems = (*track.stems, *getattr(track, "missing", ()))  # what is missing reads as silence
-    parts = [part for name in names for part in members(name, names, stems)]
+    needed = [stem for name in names for stem in members(name, names, stems)]
     # The names of the other stems decide what the accompaniment is.
-    return {part: track.read(part) for part in dict.fromkeys(parts)}
+    return {stem: track.read(stem) for stem in dict.fromkeys(needed)}
 
 
 def track_identity(track: Track, identity: str, sources: Sequence[str] | None) -> str:

@@ -18,7 +18,7 @@ TRAINING = tuple(phase for phase in PHASES if phase != "test")
 
 
 @dataclass(frozen=True)
-class Fact:
+class RunFact:
     """One line of the table: what is compared, and what each run has there."""
 
     section: str
@@ -26,19 +26,19 @@ class Fact:
     cells: tuple[str, ...]
 
 
-def facts(comparison: Comparison) -> list[Fact]:
+def facts(comparison: Comparison) -> list[RunFact]:
     """The whole table."""
     return [*differences(comparison.runs), *score_facts(comparison), *costs(comparison)]
 
 
-def differences(runs: Sequence[RecordedRun]) -> list[Fact]:
+def differences(runs: Sequence[RecordedRun]) -> list[RunFact]:
     """Keys of the configurations that differ among the runs that they mean anything to."""
     found = []
     for key in dict.fromkeys(key for run in runs for key in run.flat):
         cells = [_written(run.flat.get(key)) if _heard(run, key) else None for run in runs]
         if len(set(cells) - {None}) > 1:
             cells = [DASH if cell is None else cell for cell in cells]
-            found.append(Fact(KEYS, key, tuple(cells)))
+            found.append(RunFact(KEYS, key, tuple(cells)))
     return found
 
 
@@ -55,7 +55,7 @@ def _written(value: Any) -> str:
     return DASH if value is None or value == "" or value in ([], {}, ()) else written(value)
 
 
-def score_facts(comparison: Comparison) -> list[Fact]:
+def score_facts(comparison: Comparison) -> list[RunFact]:
     """The figures of every source, and the gain over the baseline."""
     if not comparison.scores:
         return []
@@ -65,17 +65,17 @@ def score_facts(comparison: Comparison) -> list[Fact]:
         section = f"{source}, dB"
         for metric in comparison.metrics:
             cells = tuple(number(comparison.value(run, source, metric)) for run in runs)
-            found.append(Fact(section, f"{source} {metric}", cells))
+            found.append(RunFact(section, f"{source} {metric}", cells))
         if comparison.baseline is not None:
             cells = tuple(interval(comparison.gain(run, source)) for run in runs)
-            found.append(Fact(section, f"{source} {first} gain", cells))
+            found.append(RunFact(section, f"{source} {first} gain", cells))
     songs = [comparison.scores.get(run.name, {}).get("songs") for run in runs]
     counts = tuple(DASH if some is None else str(len(some)) for some in songs)
-    found.append(Fact("run", "songs", counts))
+    found.append(RunFact("run", "songs", counts))
     failed = [comparison.scores.get(run.name, {}).get("failed") for run in runs]
     if any(failed):
         cells = tuple(str(len(some)) if some else DASH for some in failed)
-        found.append(Fact("run", "songs that failed", cells))
+        found.append(RunFact("run", "songs that failed", cells))
     return found
 
 
@@ -87,7 +87,7 @@ def interval(values: Interval) -> str:
     return f"{mean} [{low}, {high}]" if math.isfinite(values[1]) else mean
 
 
-def costs(comparison: Comparison) -> list[Fact]:
+def costs(comparison: Comparison) -> list[RunFact]:
     """What training took."""
     runs = comparison.runs
     rows = {
@@ -97,7 +97,7 @@ def costs(comparison: Comparison) -> list[Fact]:
     }
     if any(run.status != "COMPLETED" for run in runs):
         rows["state"] = [run.status.lower() for run in runs]
-    return [Fact("run", label, tuple(cells)) for label, cells in rows.items()]
+    return [RunFact("run", label, tuple(cells)) for label, cells in rows.items()]
 
 
 def energy(seconds: float | None, watts: float | None) -> str:

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 from evaluation.reports.tables import WIDTH, table
 from experiments.compare.comparison import Comparison
-from experiments.compare.facts import DASH, KEYS, Fact, facts, legend
+from experiments.compare.facts import DASH, KEYS, RunFact, facts, legend
 from experiments.sweep.points import labels
 from experiments.sweep.table import shortened
 
@@ -57,7 +57,7 @@ def order(comparison: Comparison) -> list[int]:
     return sorted(range(len(comparison.runs)), key=key)
 
 
-def _beside(rows: Sequence[Fact], names: Sequence[str]) -> list[str]:
+def _beside(rows: Sequence[RunFact], names: Sequence[str]) -> list[str]:
     """One table: a line for each fact, a column for each run, sections apart."""
     lines: list[list[str]] = []
     room = min(CELL, (WIDTH - LABEL) // len(names) - 2)
@@ -78,7 +78,7 @@ def _bare(cell: str) -> str:
     return cell if cell.endswith("]") else ""
 
 
-def _below(comparison: Comparison, rows: Sequence[Fact], names: Sequence[str]) -> list[str]:
+def _below(comparison: Comparison, rows: Sequence[RunFact], names: Sequence[str]) -> list[str]:
     """Tables of one section each, a line for each run, as many columns as fit."""
     first = max(8, min(NAME, max(map(len, names))))
     places = order(comparison)
@@ -96,12 +96,12 @@ def _below(comparison: Comparison, rows: Sequence[Fact], names: Sequence[str]) -
             continue
         for group in groups:
             heads, *lines = zip(*group)
-            rows = [[shortened(names[place], first), *line] for place, line in zip(places, lines)]
-            blocks.append(table([section, *heads], rows))
+            body = [[shortened(names[place], first), *line] for place, line in zip(places, lines)]
+            blocks.append(table([section, *heads], body))
     return blocks
 
 
-def _listed(rows: Sequence[Fact], places: Sequence[int], names: Sequence[str]) -> str:
+def _listed(rows: Sequence[RunFact], places: Sequence[int], names: Sequence[str]) -> str:
     """Keys and values of each run in words, where a table would be too wide."""
     ends = labels([fact.label for fact in rows])
     lines = [f"{KEYS}: what differs"]

@@ -8,18 +8,52 @@ from typing import Any
 
 import yaml
 
-from common.cli import UsageError
-from common.files import ROOT
+from common.cli import UsageError, one_line
+from common.files import ROOT, read_limited
 from common.suggest import nearest
 from dssgan.config.mappings import to_dict
 from dssgan.config.schema import Config
 
 RECIPES = ROOT / "experiments" / "recipes"
+MOST_VALUES = 100_000  # of a configuration, aliases written out
+LARGEST = 2**22  # bytes of a configuration
 WORDS = {"true": True, "false": False, "null": None}
 
 
 class _Loader(yaml.SafeLoader):
-    """YAML in which 1e-3 is a number."""
+    """YAML in which 1e-3 is a number, every key stands once, and nothing grows without bound."""
+
+    def get_single_node(self):
+        """The document, if its aliases do not multiply it beyond `MOST_VALUES`."""
+        node = super().get_single_node()
+        if node is not None and _count(node, {}) > MOST_VALUES:
+            raise yaml.YAMLError(f"its aliases stand for more than {MOST_VALUES} values")
+        return node
+
+    def construct_mapping(self, node, deep=False):
+        """A mapping; a key that stands in it twice is an error that names both lines."""
+        lines: dict[Any, int] = {}
+        for key, _ in node.value if isinstance(node, yaml.MappingNode) else ():
+            name, line = (key.tag, key.value), key.start_mark.line + 1
+            if isinstance(key, yaml.ScalarNode) and name in lines and key.value != "<<":
+                raise yaml.YAMLError(
+                    f"the key {key.value!r} stands in line {lines[name]} and again in line {line}; "
+                    "keep one of them"
+                )
+            if isinstance(key, yaml.ScalarNode):
+                lines[name] = line
+        return super().construct_mapping(node, deep)
+
+
+def _count(node: yaml.Node, known: dict[int, int]) -> int:
+    """Values that a node stands for, aliases written out."""
+    if id(node) in known:
+        return known[id(node)]
+    known[id(node)] = MOST_VALUES + 1  # an alias within itself
+    parts = node.value if isinstance(node, yaml.CollectionNode) else ()
+    flat = (part for each in parts for part in (each if isinstance(each, tuple) else (each,)))
+    known[id(node)] = min(MOST_VALUES + 1, 1 + sum(_count(part, known) for part in flat))
+    return known[id(node)]
 
 
 _Loader.yaml_implicit_resolvers = {
@@ -58,11 +92,14 @@ def read_yaml(path: str | os.PathLike) -> dict[str, Any]:
             f"{nearest(str(path), known)}"
         )
     try:
-        values = yaml.load(path.read_text("utf-8"), _Loader)
+        values = yaml.load(read_limited(path, LARGEST).decode("utf-8"), _Loader)
     except FileNotFoundError:
         raise UsageError(_missing(path)) from None
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise UsageError(f"{path}: cannot be read: {error}") from error
+    except RecursionError:
+        raise UsageError(f"{path}: cannot be read: sections within sections without end") from None
+    except (OSError, ValueError, yaml.YAMLError) as error:
+        text = one_line(error).removeprefix(f"{path}: ")
+        raise UsageError(f"{path}: cannot be read: {text}") from error
     if values is None:
         return {}
     if not isinstance(values, dict):

@@ -6,7 +6,6 @@ import datasets
 from common.suggest import nearest
 from datasets.splits import check_disjoint, split_by_shares
 from datasets.track import Track
-from dssgan.config.rules import REFINEMENTS
 from dssgan.config.schema import Config
 from evaluation.protocols import find
 from experiments.songs.entries import entries, readable, select, unpaired_entries
@@ -41,13 +40,6 @@ def check_data(config: Config) -> None:
             raise ValueError(f"{where}.root is missing: the folder of {entry.name}, {where}.root=…")
         if not Path(entry.root).expanduser().exists():
             raise ValueError(f"{where}.root={entry.root!r}: there is no such folder")
-    for phase in set(REFINEMENTS) & set(config.phases):
-        init = getattr(config, phase).init
-        if init not in ("supervised", "scratch") and not Path(init).expanduser().is_dir():
-            raise ValueError(
-                f"{phase}.init={init!r}: expected supervised, scratch or the folder of an exported "
-                f"separator{nearest(init, ('supervised', 'scratch'))}"
-            )
     augmentation(config)
     try:
         find(config.evaluation.protocol)

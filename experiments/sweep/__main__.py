@@ -28,12 +28,13 @@ from dssgan.config.changes import differences
 from dssgan.config.schema import Config, from_dict
 from experiments.run.folder import RECORD
 from experiments.run.yaml_files import read_yaml
-from experiments.sweep import axes as axes_module
 from experiments.sweep import points, table
-from experiments.sweep import workers as workers_module
+from experiments.sweep.axes import drawn, grid
+from experiments.sweep.axes import parse as parse_axes
 from experiments.sweep.pruning import Pruning
 from experiments.sweep.scheduler import FAILED, TRAIN, SweepScheduler
 from experiments.sweep.search import Listed, Optuna, Search
+from experiments.sweep.workers import workers as start_workers
 
 
 def check_run(config: Config) -> None:
@@ -58,7 +59,7 @@ def main(
     """
     options = parse(argv)
     draws = bool(options.random or options.optuna)
-    words, axes = axes_module.parse(options.words, draws)
+    words, axes = parse_axes(options.words, draws)
 
     def sound(config: Config) -> None:
         check(config)
@@ -74,7 +75,7 @@ def main(
         for point in getattr(search, "points", [first]):
             print(point.name)
         return 0
-    workers = workers_module.workers(options.cluster, options.jobs, options.resources, search.total)
+    workers = start_workers(options.cluster, options.jobs, options.resources, search.total)
     print(folder)
     print(f"{search.total} points, the best has the highest {objective}", flush=True)
     loop = SweepScheduler(
@@ -105,9 +106,9 @@ def searched(make: points.Maker, options: argparse.Namespace) -> tuple[Search, p
         first = make({axis.key: axis.extremes()[0] for axis in make.axes})
         return Optuna(make, options.optuna, options.draw, first.folder.parent), first
     if options.random:
-        combinations = axes_module.drawn(make.axes, options.random, options.draw)
+        combinations = drawn(make.axes, options.random, options.draw)
     else:
-        combinations = axes_module.grid(make.axes)
+        combinations = grid(make.axes)
     search = Listed(make.all(combinations))
     return search, search.points[0]
 

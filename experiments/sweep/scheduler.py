@@ -16,7 +16,7 @@ from experiments.sweep.points import Point
 from experiments.sweep.pruning import Pruning
 from experiments.sweep.run_state import PAUSED, PRUNED, Curve
 from experiments.sweep.search import Search
-from experiments.sweep.workers import Future, Lost
+from experiments.sweep.workers import Future, LostWorker
 
 TRAIN = (sys.executable, "-m", "dssgan.train")
 TRIES = 4  # of a point whose workers are lost
@@ -152,7 +152,7 @@ class SweepScheduler:
             try:
                 code: int | None = self.workers.outcome(run.future)
                 why = ""
-            except Lost as error:
+            except LostWorker as error:
                 code, why = None, f": {error}"
             del self.running[run.point.name]
             self._ended(run, code, why)

@@ -22,7 +22,7 @@ from experiments.run.yaml_files import read_yaml
 from experiments.sweep import guard
 
 
-class Lost(Exception):
+class LostWorker(Exception):
     """A worker went away with its point."""
 
 
@@ -123,7 +123,7 @@ class Dask:
         except Exception as error:
             if self.client.status != "running":
                 raise self._gone() from error
-            raise Lost(one_line(error)) from error
+            raise LostWorker(one_line(error)) from error
 
     def _gone(self) -> OSError:
         return OSError(

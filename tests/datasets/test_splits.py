@@ -10,6 +10,7 @@ from datasets import audio, load
 from datasets.cache.variants import prepare_variants
 from datasets.splits import check_disjoint, identities, split_by_shares
 from datasets.track import AudioShape, Track
+from tests.datasets import caches
 from tests.datasets.caches import prepare
 
 
@@ -104,7 +105,7 @@ def test_one_composition_is_one_song(tmp_path, monkeypatch):
     with pytest.raises(ValueError, match="song 'a' is both in paired and in test"):
         check_disjoint({"paired": [first], "test": [second]})
     tracks = {"one": [first], "two": [second, Notes("c", "decaf", 1)]}
-    monkeypatch.setattr("datasets.load_readable", lambda name, root, split: (tracks[root], []))
+    monkeypatch.setattr(caches, "load_readable", lambda name, root, split: (tracks[root], []))
     for name in tracks:
         prepare("band", name, tmp_path / name, rates=[8000])
     one, two = (load("cache", tmp_path / name) for name in tracks)

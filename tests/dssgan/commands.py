@@ -36,7 +36,8 @@ IMPORTED = (
     "experiments.songs.training_data",
     "experiments.run.scoring",
     "experiments.run.workers",
-    "experiments.tracking",
+    "experiments.tracking.run_folder",
+    "experiments.tracking.mongo_observer",
 )
 COMMANDS = {"experiments.tracking": "experiments.tracking.__main__"}  # whose main is elsewhere
 
@@ -155,13 +156,16 @@ def send(phase, step, number):
 
     plain = loop.Loop.__init__
 
-    def prepared(self, update, state, *given, **options):
+    def prepared(self, run, trained, *given, **options):
+        update = trained.step
+
         def watched(batch, index):
-            if (state.progress.phase, index) == (phase, step):
+            if (trained.state.progress.phase, index) == (phase, step):
                 os.kill(os.getpid(), number)
             return update(batch, index)
 
-        plain(self, watched, state, *given, **options)
+        trained.step = watched
+        plain(self, run, trained, *given, **options)
 
     loop.Loop.__init__ = prepared
 

@@ -36,7 +36,7 @@ class TinyCritic(Critic):
     def represent(self, audio):
         return self.check_audio(audio)
 
-    def score(self, representation, training=False, precise=False):
+    def logits_of(self, representation, training=False, precise=False):
         hidden = tf.nn.conv1d(representation, tf.convert_to_tensor(self.kernel), 2, "VALID")
         hidden = tf.square(tf.tanh(hidden))
         return 10.0 * tf.reduce_mean(hidden, 1) @ tf.convert_to_tensor(self.last), [hidden]

@@ -1,6 +1,7 @@
 """What identifies the estimates of an exported separator, and scores that are taken over by it."""
 
 import json
+import shutil
 
 import pytest
 
@@ -23,7 +24,9 @@ def test_identity_is_of_the_weights_the_architecture_and_the_chunks(tmp_path, re
     with pytest.raises(ValueError, match="not an exported separator"):
         identity(tmp_path)
     export.save(TinySeparator(), tmp_path / "one", {"run": "one"})
-    export.save(TinySeparator(), tmp_path / "two", {"run": "another"})
+    shutil.copytree(tmp_path / "one", tmp_path / "two")
+    copied = json.loads((tmp_path / "two" / "config.json").read_text())
+    (tmp_path / "two" / "config.json").write_text(json.dumps(copied | {"provenance": {}}))
     export.save(TinySeparator(seed=2), tmp_path / "other")
     first = identity(tmp_path / "one")
     assert identity(tmp_path / "two") == first  # what is known of the training changes nothing

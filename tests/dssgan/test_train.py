@@ -232,14 +232,14 @@ def test_help_and_print_config(capsys):
 
 PROGRAM = """
 import sys
-from common import shell
+from common import cli
 from dssgan import train
 from dssgan.losses import LOSSES
 from dssgan.models import SEPARATORS
 from tests.dssgan.stand_ins import TinySeparator, error
 
 SEPARATORS["tiny"], LOSSES["error"] = TinySeparator, error
-shell.run(train.main, sys.argv[1:])
+cli.run(train.main, sys.argv[1:])
 """
 
 

@@ -30,7 +30,7 @@ def lowest_size(wanted: int, levels: int, even: bool = False) -> int:
     return lowest + lowest % 2 if even else lowest
 
 
-class Convolution(keras.layers.Layer):
+class ValidConvolution(keras.layers.Layer):
     """A valid convolution with bias, Glorot-uniform: (batch, rows, columns, inputs) → filters."""
 
     def __init__(self, inputs: int, filters: int, size: int, seed: int, **kwargs):
@@ -88,16 +88,16 @@ class ValidUNet(keras.layers.Layer):
         seeds = iter(range(seed, seed + 100))
         width = [filters * 2**level for level in range(levels + 1)]
         self.down = [
-            Convolution(inputs, outputs, 3, next(seeds), name=f"down_{level}")
+            ValidConvolution(inputs, outputs, 3, next(seeds), name=f"down_{level}")
             for level, (inputs, outputs) in enumerate(zip([1, *width], width))
         ]
         self.doubling, self.up = [], []
         for level in reversed(range(levels)):
             below, here = width[level + 1], width[level]
             self.doubling.append(Doubling(below, here, next(seeds), name=f"doubling_{level}"))
-            self.up.append(Convolution(2 * here, here, 3, next(seeds), name=f"up_{level}"))
+            self.up.append(ValidConvolution(2 * here, here, 3, next(seeds), name=f"up_{level}"))
         self.heads = [
-            Convolution(filters + 1, 1, 1, next(seeds), name=f"head_{head}")
+            ValidConvolution(filters + 1, 1, 1, next(seeds), name=f"head_{head}")
             for head in range(heads)
         ]
         self.built = True

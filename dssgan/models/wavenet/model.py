@@ -10,7 +10,7 @@ import tensorflow as tf
 from dssgan.models.base import SeparatorModel, fold_channels
 from dssgan.models.layers.initialisers import glorot
 from dssgan.models.layers.precision import PRECISIONS
-from dssgan.models.wavenet import blocks as blocks_module
+from dssgan.models.wavenet.blocks import block, inference_block, product, taps, wide_layers
 from dssgan.models.wavenet.sizes import check_sizes
 
 REMAINDERS = ("other", "accompaniment")  # sources that are not predicted unless asked for
@@ -160,22 +160,22 @@ class Wavenet(SeparatorModel):
           float32 (batch, targets, samples − 2 · context), eight samples more with `same`.
         """
         edge = [[0, 0], [int(same), int(same)], [0, 0]]
-        x = blocks_module.taps(tf.pad(audio[..., None], edge))
-        x = tf.pad(blocks_module.product(x, self.first), edge)
+        x = taps(tf.pad(audio[..., None], edge))
+        x = tf.pad(product(x, self.first), edge)
         field = x.shape[1] - 2 * self.half_field
         total = tf.zeros((tf.shape(x)[0], field, self.hyperparameters["skip"]))
         largest = max(self.dilations)
-        block = blocks_module.block if learning else blocks_module.heard
+        run_block = block if learning else inference_block
         margin = 0 if learning else largest
         silence = [[0, 0], [margin, margin], [0, 0]]
         x, beyond = tf.pad(x, silence), margin + 2 * largest - 1
         kernels = zip(self.dilations, tf.unstack(self.dilated), tf.unstack(self.mixing))
         for dilation, dilated, mixing in kernels:
-            x, total = block(x, total, dilated, mixing, dilation, largest, self.compute)
+            x, total = run_block(x, total, dilated, mixing, dilation, largest, self.compute)
             if dilation == largest:  # the end of a stack: leave out what the zeros beyond reached
                 x = tf.pad(x[:, beyond : x.shape[1] - beyond], silence)
         total = tf.cast(tf.pad(tf.nn.relu(total), edge), self.compute)
-        found = tf.pad(blocks_module.wide_layers(total, self.wide, state), edge)
+        found = tf.pad(wide_layers(total, self.wide, state), edge)
         early, now, late = tf.split(found, 3, -1)
         found = early[:, :-2] + now[:, 1:-1] + late[:, 2:] + self.output_bias
         return tf.transpose(found, (0, 2, 1))

@@ -10,7 +10,7 @@ from typing import Any
 
 from experiments.compare import table
 from experiments.compare.comparison import Comparison
-from experiments.compare.facts import KEYS, Fact, facts, legend
+from experiments.compare.facts import KEYS, RunFact, facts, legend
 from experiments.compare.report.excerpts import Excerpt
 from experiments.compare.report.players import listening
 from experiments.compare.report.plots import swatch
@@ -118,7 +118,7 @@ def _table(comparison: Comparison) -> str:
     )
 
 
-def _part(comparison: Comparison, rows: Sequence[Fact], label: str) -> str:
+def _part(comparison: Comparison, rows: Sequence[RunFact], label: str) -> str:
     """A table: few runs side by side, many below each other."""
     runs = comparison.runs
     names = [_swatch(comparison, place) + _text(run.name) for place, run in enumerate(runs)]

@@ -85,7 +85,7 @@ def test_shapes_and_finite_logits(name, channels, precision, rng):
 
 def test_call_judges_what_is_represented(critic, rng):
     audio = noise(rng, critic)
-    np.testing.assert_array_equal(critic(audio)[0], critic.score(critic.represent(audio))[0])
+    np.testing.assert_array_equal(critic(audio)[0], critic.logits_of(critic.represent(audio))[0])
 
 
 def test_the_minimum_length_works_and_less_is_refused(critic, rng):
@@ -174,7 +174,7 @@ def test_the_penalty_equals_slopes_measured_by_small_steps(name, rng):
 
     def score(points):
         structure = points if isinstance(critic.represent(audio), list) else points[0]
-        return critic.score(structure)[0][0]
+        return critic.logits_of(structure)[0][0]
 
     def scores(points):
         logits = score(points)
@@ -326,9 +326,9 @@ def test_windows_cover_an_excerpt_evenly(frames, starts):
 def test_windows_are_judged_independently(rng):
     critic = make("dcgan")
     seen = critic.represent(noise(rng, critic)).numpy()
-    before = critic.score(tf.constant(seen))[0].numpy()
+    before = critic.logits_of(tf.constant(seen))[0].numpy()
     seen[:, 1] += 1.0
-    changed = critic.score(tf.constant(seen))[0].numpy() != before
+    changed = critic.logits_of(tf.constant(seen))[0].numpy() != before
     assert changed[:, 1].all()
     assert not np.delete(changed, 1, axis=1).any()
 

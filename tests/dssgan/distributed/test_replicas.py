@@ -17,7 +17,7 @@ import tensorflow as tf
 cpu = tf.config.list_physical_devices("CPU")[0]
 tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
 
-from dssgan.training.supervised_step import spread
+from dssgan.distributed.replicas import spread
 from tests.dssgan.stand_ins import Excerpts
 from tests.dssgan.small_training import make_state, make_step
 

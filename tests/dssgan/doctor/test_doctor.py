@@ -27,7 +27,7 @@ def fake_nvidia_smi(folder, monkeypatch, output="GPU 0: NVIDIA H200 (UUID: GPU-1
 
 
 def test_this_machine_is_ready(capsys, tmp_path, monkeypatch):
-    monkeypatch.setattr(doctor, "PATIENCE_S", 0.3)
+    monkeypatch.setattr(storage, "PATIENCE_S", 0.3)
     code = doctor.main(["--runs", str(tmp_path / "runs"), "--mongo", "127.0.0.1:9"])
     lines = capsys.readouterr().out.splitlines()
     assert code == 0 and lines[-1] == "ready"
@@ -40,13 +40,15 @@ def test_this_machine_is_ready(capsys, tmp_path, monkeypatch):
 
 
 def test_something_that_blocks_is_exit_code_1(capsys, tmp_path, monkeypatch):
-    for name in ("device", "packages", "readers"):
-        monkeypatch.setattr(python_packages, name, lambda: iter([Fact("warn", "x", "y", "z")]))
+    for module, name in (
+        (machine, "device"),
+        (python_packages, "packages"),
+        (audio_readers, "readers"),
+    ):
+        monkeypatch.setattr(module, name, lambda: iter([Fact("warn", "x", "y", "z")]))
     monkeypatch.setattr(doctor, "mongo", lambda url: iter([Fact("warn", "mongodb", "away")]))
     assert doctor.main(["--runs", str(tmp_path)]) == 0
-    monkeypatch.setattr(
-        python_packages, "device", lambda: iter([Fact("fail", "device", "gone", "do")])
-    )
+    monkeypatch.setattr(machine, "device", lambda: iter([Fact("fail", "device", "gone", "do")]))
     assert doctor.main(["--runs", str(tmp_path)]) == 1
     assert "see fail above" in capsys.readouterr().out
 
@@ -167,7 +169,7 @@ def test_runs_that_cannot_be_written_block():
 def test_another_datasets_package_in_the_way_blocks(tmp_path):
     (tmp_path / "datasets").mkdir()
     (tmp_path / "datasets" / "__init__.py").write_text("")
-    code = "from dssgan import findings; print(list(findings.checkout())[0])"
+    code = "from dssgan.doctor import python_packages; print(list(python_packages.checkout())[0])"
     done = subprocess.run(
         [sys.executable, "-c", code],
         cwd=tmp_path,
@@ -181,7 +183,7 @@ def test_another_datasets_package_in_the_way_blocks(tmp_path):
 
 
 def test_a_database_that_hangs_is_left_and_no_secret_is_shown(monkeypatch):
-    monkeypatch.setattr(doctor, "PATIENCE_S", 0.5)
+    monkeypatch.setattr(storage, "PATIENCE_S", 0.5)
     with socket.create_server(("127.0.0.1", 0)) as server:  # accepts, and never answers
         port = server.getsockname()[1]
         (fact,) = storage.mongo(f"mongodb://ann:secret@127.0.0.1:{port}/runs")

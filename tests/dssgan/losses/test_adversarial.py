@@ -18,7 +18,7 @@ class Formula:
     def represent(self, audio):
         return audio
 
-    def score(self, points, training=False, precise=False):
+    def logits_of(self, points, training=False, precise=False):
         assert precise
         self.points = points
         return self.formula(points), []

@@ -6,15 +6,15 @@ import tensorflow as tf
 
 from dssgan.config.schema import from_dict
 from dssgan.losses import LOSSES
-from dssgan.models import SEPARATORS, build
+from dssgan.models import build
 from dssgan.models.bandsplit.bands import Bands, band_widths
-from dssgan.optimisers import rules, schedules
+from dssgan.optimisers import rules
 from dssgan.published.bandsplit import from_bandsplit_rnn
 from dssgan.separator import Separator
 from dssgan.training.build import excerpt_samples
 from dssgan.training.state import TrainingState
-from dssgan.training.supervised_step import SupervisedStep
 from experiments.systems.arithmetic import macs
+from tests.dssgan.small_training import make_step
 
 SMALL = {
     "sample_rate": 8000,
@@ -103,7 +103,7 @@ def test_parameters_and_arithmetic_of_the_public_program(target, count, work, mo
         return tf.zeros(()) if len(shape) == 1 else tf.broadcast_to(tf.zeros(()), shape)
 
     # Only the shapes count: no memory is filled with weights.
-    layers = SEPARATORS["bandsplit"].__module__ + "_layers.Layer.add_weight"
+    layers = "dssgan.models.bandsplit.layers.Layer.add_weight"
     monkeypatch.setattr(layers, add_weight, raising=False)
     model = build("bandsplit", sources=[target, "accompaniment"], variant="amanteur")
     assert sum(int(np.prod(shape)) for shape in shapes) == count
@@ -211,12 +211,8 @@ def test_one_batch_is_learnt(rng, sizes):
     rest = np.stack([np.sin(2 * np.pi * f * time) for f in (2100.0, 2900.0)])
     stems = 0.1 * np.stack([drums, rest], 1)[..., None].repeat(2, -1).astype(np.float32)
     model = build("bandsplit", sources=["drums", "accompaniment"], **sizes)
-    step = SupervisedStep(
-        TrainingState(model, rules.Adam()),
-        LOSSES["bandsplit"],
-        schedules.schedule("constant", 5e-3),
-        clip=5.0,
-    )
+    state = TrainingState(model, rules.Adam())
+    step = make_step(state, rate=5e-3, loss=LOSSES["bandsplit"], clip=5.0)
     losses = [float(step(tf.constant(stems), number)["loss"]) for number in range(60)]
     assert losses[-1] < 0.2 * losses[0]
     error = np.square(model(stems.sum(1))[:, 0] - stems[:, 0]).mean()

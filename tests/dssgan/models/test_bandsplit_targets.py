@@ -6,11 +6,11 @@ import tensorflow as tf
 
 from dssgan.losses import LOSSES
 from dssgan.models import build
-from dssgan.optimisers import rules, schedules
+from dssgan.optimisers import rules
 from dssgan.separator import Separator
 from dssgan.training.state import TrainingState
-from dssgan.training.supervised_step import SupervisedStep
 from tests.dssgan.models.test_bandsplit import SMALL
+from tests.dssgan.small_training import make_step
 
 RATE, SOURCES, TARGETS = 8000, ("drums", "other", "vocals"), ("drums", "vocals")
 TONES = {"drums": (300.0, 420.0), "other": (3300.0, 3700.0), "vocals": (1600.0, 2400.0)}
@@ -28,12 +28,8 @@ def stems():
 def learnt(stems):
     """The model after sixty updates on one batch, and the losses on the way."""
     model = build("bandsplit", **SMALL, sources=list(SOURCES), targets=list(TARGETS))
-    step = SupervisedStep(
-        TrainingState(model, rules.Adam()),
-        LOSSES["bandsplit"],
-        schedules.schedule("constant", 5e-3),
-        clip=5.0,
-    )
+    state = TrainingState(model, rules.Adam())
+    step = make_step(state, rate=5e-3, loss=LOSSES["bandsplit"], clip=5.0)
     return model, [float(step(tf.constant(stems), number)["loss"]) for number in range(60)]
 
 

@@ -355,7 +355,7 @@ def test_a_test_in_between_is_nothing_to_start_from(tmp_path):
 
     names = ["supervised", "test", "self_training", "adversarial"]
     config = from_dict({"phases": names, "alpha": 0.1})
-    run = Run(config, tmp_path, material=None, score=None)
+    run = Run(config, tmp_path, training_data=None, score=None)
     assert run.exported_before("self_training") == tmp_path / "separators" / "supervised"
     assert run.exported_before("adversarial") == tmp_path / "separators" / "self_training"
     assert run.exported_by("adversarial") == tmp_path / "separator"

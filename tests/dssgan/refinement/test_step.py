@@ -222,7 +222,7 @@ def test_metrics_tell_what_happened(everything):
     assert critic["critic/tiny/drums/penalty"] >= 0.0
     assert "critic/dependency/real/penalty" not in critic
     assert {"critic/loss", "critic/gradient_norm", "critic/learning_rate"} <= set(critic)
-    parts = {"supervised", "adversarial", "additivity", "matching", "labelled"}
+    parts = {"supervised", "adversarial", "additivity", "matching", "taught"}
     assert {f"loss/{part}" for part in parts} <= set(separator)
     shares = [separator[f"share/{name}"] for name in ("supervised", "adversarial", "additivity")]
     assert sum(shares) == pytest.approx(1.0, abs=1e-5)

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dssgan.refinement.scale import fitted, scaled
-from dssgan.refinement.teacher import PseudoLabels, keep_lowest, labels, remixed
+from dssgan.refinement.teacher import PseudoLabels, keep_lowest, pseudo_labels, remixed
 from tests.dssgan.small_refinement import FreeSeparator, Unpaired
 from tests.dssgan.stand_ins import TinySeparator
 
@@ -36,7 +36,7 @@ def test_labels_add_up_to_the_mixture(seed, sources, channels, decibels, thresho
     gains = 10.0 ** (np.array(decibels[:sources], np.float32) / 20.0)
     estimates = audio(2, sources, 40, channels, seed=seed) * gains[:, None, None]
     mixture = audio(2, 40, channels, seed=seed + 1)
-    made = labels(tf.constant(estimates), tf.constant(mixture), threshold).numpy()
+    made = pseudo_labels(tf.constant(estimates), tf.constant(mixture), threshold).numpy()
     assert made.shape == estimates.shape
     loudest = max(1.0, np.abs(estimates).max())
     np.testing.assert_allclose(made.sum(1), mixture, atol=1e-5 * loudest * sources)
@@ -45,13 +45,13 @@ def test_labels_add_up_to_the_mixture(seed, sources, channels, decibels, thresho
 def test_a_source_far_below_the_mixture_is_silent_and_the_other_one_is_the_mixture():
     estimates = levels([[0.0, -31.0], [0.0, -29.0], [-31.0, 0.0], [-29.0, 0.0]])
     mixture = estimates.sum(1)
-    made = labels(tf.constant(estimates), tf.constant(mixture)).numpy()
+    made = pseudo_labels(tf.constant(estimates), tf.constant(mixture)).numpy()
     for item, silent in ((0, 1), (2, 0)):
         assert not made[item, silent].any()
         np.testing.assert_allclose(made[item, 1 - silent], mixture[item], atol=1e-6)
     for item in (1, 3):
         np.testing.assert_allclose(made[item], estimates[item], atol=1e-5)
-    lower = labels(tf.constant(estimates), tf.constant(mixture), 33.0).numpy()
+    lower = pseudo_labels(tf.constant(estimates), tf.constant(mixture), 33.0).numpy()
     np.testing.assert_allclose(lower, estimates, atol=1e-5)
 
 
@@ -59,9 +59,9 @@ def test_what_estimates_lack_is_shared_by_the_sources_that_are_heard():
     estimates = levels([[0.0, 0.0, -60.0]])
     rest = 0.3 * audio(1, 500, 1, seed=9)
     mixture = estimates.sum(1) + rest
-    made = labels(tf.constant(estimates), tf.constant(mixture), 1.0).numpy()  # all too quiet
+    made = pseudo_labels(tf.constant(estimates), tf.constant(mixture), 1.0).numpy()  # all too quiet
     np.testing.assert_allclose(made.sum(1), mixture, atol=1e-5)
-    made = labels(tf.constant(estimates), tf.constant(mixture), 15.0).numpy()
+    made = pseudo_labels(tf.constant(estimates), tf.constant(mixture), 15.0).numpy()
     assert not made[0, 2].any()
     np.testing.assert_allclose(
         made[0, 0] - made[0, 1], (estimates[0, 0] - estimates[0, 1]), atol=1e-5
@@ -69,11 +69,11 @@ def test_what_estimates_lack_is_shared_by_the_sources_that_are_heard():
 
 
 def test_labels_of_silence_are_silent():
-    made = labels(tf.zeros((2, 3, 50, 1)), tf.zeros((2, 50, 1))).numpy()
+    made = pseudo_labels(tf.zeros((2, 3, 50, 1)), tf.zeros((2, 50, 1))).numpy()
     assert np.isfinite(made).all()
     assert not made.any()
     estimates = tf.constant(audio(2, 2, 50, 1))
-    made = labels(estimates, tf.zeros((2, 50, 1))).numpy()
+    made = pseudo_labels(estimates, tf.zeros((2, 50, 1))).numpy()
     np.testing.assert_allclose(made.sum(1), 0.0, atol=1e-6)
 
 
@@ -192,12 +192,12 @@ def test_only_a_separator_of_open_scale_is_scaled():
 def test_a_teacher_makes_songs_of_mixtures_and_solos():
     batch, teacher = Unpaired().given(0), TinySeparator()
     teaching = PseudoLabels(solo_share=0.0, gain_db=(0.0, 0.0))
-    songs = teaching.songs(teacher, batch, SEED).numpy()
-    pool = labels(teacher(batch["mixtures"]), batch["mixtures"], 30.0).numpy()
+    songs = teaching.remix(teacher, batch, SEED).numpy()
+    pool = pseudo_labels(teacher(batch["mixtures"]), batch["mixtures"], 30.0).numpy()
     for source in range(2):
         found, known = (np.sort(part[:, source, 0, 0]) for part in (songs, pool))
         np.testing.assert_array_equal(found, known)
-    songs = PseudoLabels(solo_share=1.0, gain_db=(0.0, 0.0)).songs(teacher, batch, SEED).numpy()
+    songs = PseudoLabels(solo_share=1.0, gain_db=(0.0, 0.0)).remix(teacher, batch, SEED).numpy()
     for source, solo in enumerate(batch["solos"].values()):
         assert set(songs[:, source, 0, 0]) <= set(solo.numpy()[:, 0, 0])
 

@@ -138,7 +138,7 @@ def test_replicas_share_each_batch_and_the_process_ends_in_the_middle():
         from datasets import load
         from datasets.excerpts.paired import PairedExcerpts
         from datasets.excerpts.shape import ExcerptShape
-        from dssgan import pipeline
+        from dssgan.training import pipeline
         tracks = load("band", None, split="train", songs=1, seconds=2, sample_rate=8000)
         source = PairedExcerpts(tracks, ExcerptShape(2000, 4))
         strategy = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])

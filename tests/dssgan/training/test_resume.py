@@ -31,7 +31,7 @@ folder, moment, when = sys.argv[1], sys.argv[2], int(sys.argv[3])
 def die():
     os.kill(os.getpid(), signal.SIGKILL)
 
-from dssgan import state as states
+from dssgan.training import state as states
 from dssgan.separator import Separator
 from dssgan.monitoring.validation import Validator
 from tests.dssgan.stand_ins import Song, TinySeparator, negative_error
@@ -109,7 +109,7 @@ def test_signals_save_before_they_end_the_run(tmp_path, number, code, moment):
     state = make_state(TinySeparator(dropout=0.2))
     validator = Validator(Separator(state.model), [Song()], negative_error)
     loop = make_loop(tmp_path / "a", state, epochs=2, steps=3, validator=validator)
-    inner = loop.step
+    inner = loop.phase.step
 
     def stepping(stems, index):
         if (moment, index) == ("step", 4):
@@ -121,7 +121,7 @@ def test_signals_save_before_they_end_the_run(tmp_path, number, code, moment):
             os.kill(os.getpid(), number)
         return validator(*given)
 
-    loop.step, loop.validator = stepping, validating
+    loop.phase.step, loop.validator = stepping, validating
     before = signal.getsignal(number)
     with pytest.raises(Interrupted) as caught:
         loop.run()

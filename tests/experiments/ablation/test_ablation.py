@@ -8,6 +8,7 @@ import time
 import numpy as np
 import pytest
 
+from common.files import ROOT
 from dssgan.config.mappings import merge
 from dssgan.config.schema import from_dict
 from dssgan.training.options import check_choices
@@ -254,8 +255,8 @@ def test_no_song_of_the_record_plays_two_roles(recorded):
 def test_the_documents_say_what_is_on_record(recorded, results):
     table_module.report(recorded)
     table_module.heat_map(PLAN, recorded)
-    told = (scores_module.HERE / "RESULTS.md").read_text("utf-8")
-    folder = scores_module.HERE / "results"
+    told = ((ROOT / "experiments") / "RESULTS.md").read_text("utf-8")
+    folder = (ROOT / "experiments") / "results"
     for name in ("ablation", "alpha_beta"):
         table = (results / f"{name}.md").read_text("utf-8")
         assert table == (folder / f"{name}.md").read_text("utf-8")

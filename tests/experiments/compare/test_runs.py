@@ -165,7 +165,7 @@ def test_the_source_that_validation_hears_is_heard(tmp_path, monkeypatch, capsys
         log("nothing today")
         return []
 
-    monkeypatch.setattr(runs.compared_excerpts, "excerpts", excerpts)
+    monkeypatch.setattr(runs.excerpts, "excerpts", excerpts)
     monkeypatch.setattr(runs, "MOST_HEARD", 2)
     keys = {"validation": {"sources": ["accompaniment"]}}
     for name, shift in (("a", 0.0), ("b", 2.0), ("c", 1.0)):

@@ -13,10 +13,10 @@ from dssgan.losses import LOSSES
 from dssgan.models import SEPARATORS, export
 from dssgan.refinement.checks import check_refinements
 from experiments.run import train
-from experiments.run.yaml_files import HERE, read_yaml
+from experiments.run.yaml_files import RECIPES, read_yaml
 from tests.dssgan.stand_ins import TinySeparator, error
 
-RECIPE = read_yaml(HERE / "drums_semisup.yaml")
+RECIPE = read_yaml(RECIPES / "drums_semisup.yaml")
 RATE = 8000
 
 
@@ -83,7 +83,7 @@ def test_critics_of_the_recipe_hear_what_has_full_context():
     start = {"self_training": {"init": "supervised"}}
     start["phases"] = ["supervised", *RECIPE["phases"]]
     check_refinements(from_dict(merge(RECIPE, start)))
-    with pytest.raises(ValueError, match=r"^data\.seconds=4: critics would hear nothing"):
+    with pytest.raises(ValueError, match=r"^data\.seconds=4: critics would receive nothing"):
         check_refinements(
             from_dict(
                 merge(RECIPE, {"data": {"seconds": 4.0}})

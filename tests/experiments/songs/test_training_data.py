@@ -10,6 +10,7 @@ import datasets
 from datasets import audio
 from datasets.song_files.file_track import FileTrack
 from dssgan.config.schema import Dataset, from_dict
+from dssgan.refinement.checks import named_starts
 from experiments.songs import checks, training_data
 from experiments.songs import entries as entries_module
 from experiments.songs.entries import select
@@ -154,7 +155,7 @@ def test_what_lists_hold_is_told_once(songs, cache):
     assert "fewer than a batch of 9: batches repeat them" in said[0]
     assert "4 shorter than an excerpt: looped (unpaired.short=pad sets" in said[0]
     assert "; 2 of 8000 Hz, 2 of 11025 Hz, resampled to 8000" in said[0]
-    assert said[0].endswith("; 2 mono, 2 stereo: left or right is heard of these")
+    assert said[0].endswith("; 2 mono, 2 stereo: left or right is taken of these")
     assert said[1:] == [
         f"unpaired: no solos of {source} named; they come from the 2 paired songs"
         for source in ("drums", "vocals")
@@ -355,11 +356,11 @@ def test_an_initial_separator_that_is_not_there_is_told_before_anything_starts(s
     for phase in ("adversarial", "self_training"):
         config = made(songs, cache, phases=[phase], alpha=0, **{phase: {"init": "scrach"}})
         with pytest.raises(ValueError, match=rf"{phase}\.init='scrach': .*did you mean scratch"):
-            checks.check_data(config)
+            named_starts(config)
         config = made(songs, cache, phases=[phase], alpha=0, **{phase: {"init": str(songs)}})
-        checks.check_data(config)
+        named_starts(config)
     unused = made(songs, cache, phases=["supervised"], alpha=0, adversarial={"init": "scrach"})
-    checks.check_data(unused)
+    named_starts(unused)
 
 
 def test_folders_of_unpaired_lists_must_be_there(songs, cache):

@@ -150,7 +150,7 @@ def test_optuna_finds_the_better_half_and_proposes_the_same_again(tmp_path):
         while point := search.next():
             names.append(point.name)
             rate = point.config.schedule.learning_rate
-            search.tell(
+            search.report(
                 point, -abs(np.log10(rate) + 2) - (point.config.optimiser.name == "adam"), [], False
             )
         return names
@@ -212,7 +212,7 @@ def test_progress_fits_the_terminal_and_knows_the_time_left(tmp_path):
         outcomes=[],
         search=types.SimpleNamespace(total=5),
         workers=types.SimpleNamespace(slots=lambda: 2),
-        metric="validation/si_sdr",
+        pruning=types.SimpleNamespace(metric="validation/si_sdr"),
         clock=lambda: 400.0,
     )
     # Two epochs took 300 s: 900 s are left of this one, 1200 s each of four on two workers.

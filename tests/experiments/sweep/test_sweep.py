@@ -147,9 +147,9 @@ def test_drawn_and_proposed_points_are_trained_and_more_can_follow(tmp_path, rec
 
 DRIVER = """
 import sys
-from common import shell
-from experiments import sweep
-shell.run(lambda argv: sweep.main(argv, sys.argv[1:4], lambda config: None, 0.01), sys.argv[4:])
+from common import cli
+from experiments.sweep import __main__ as sweep
+cli.run(lambda argv: sweep.main(argv, sys.argv[1:4], lambda config: None, 0.01), sys.argv[4:])
 """
 
 

@@ -35,8 +35,8 @@ def recipe(tmp_path):
 def begin(*words):
     """A sweep in a process of its own."""
     code = (
-        "import sys\nfrom common import shell\nfrom experiments import sweep\n"
-        "shell.run(lambda argv: sweep.main(argv, sys.argv[1:4], lambda config: None, 0.05), "
+        "import sys\nfrom common import cli\nfrom experiments.sweep import __main__ as sweep\n"
+        "cli.run(lambda argv: sweep.main(argv, sys.argv[1:4], lambda config: None, 0.05), "
         "sys.argv[4:])"
     )
     return subprocess.Popen(

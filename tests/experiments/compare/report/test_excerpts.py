@@ -95,10 +95,10 @@ def test_ten_seconds_where_the_reference_is_loudest(tmp_path, library, heard):
         part = slice(4 * RATE, 14 * RATE)
         np.testing.assert_array_equal(excerpt.reference[:, 0], drums[part])
         np.testing.assert_allclose(excerpt.mixture[:, 0], (drums + other)[part], atol=1e-6)
-        (take,) = excerpt.heard
+        (take,) = excerpt.estimates
         np.testing.assert_allclose(take.estimate, excerpt.mixture / 2, atol=1e-6)
-    assert [excerpt.heard[0].ranks for excerpt in found] == [("worst",), ("median",), ("best",)]
-    assert [excerpt.heard[0].score for excerpt in found] == [1.0, 3.0, 5.0]
+    assert [excerpt.estimates[0].ranks for excerpt in found] == [("worst",), ("median",), ("best",)]
+    assert [excerpt.estimates[0].score for excerpt in found] == [1.0, 3.0, 5.0]
 
 
 def test_the_separator_hears_what_comes_before_and_after(tmp_path, library, heard, monkeypatch):
@@ -118,7 +118,7 @@ def test_few_runs_are_all_heard_in_each_song(tmp_path, library, heard):
     other = {"A": 5.0, "B": 1.0, "C": 3.0, "D": 4.0, "E": 2.0}
     folders = [trained(tmp_path / "a", library, VALUES), trained(tmp_path / "b", library, other)]
     found, _ = heard(*folders)
-    takes = {e.song: [(take.run.name, take.ranks) for take in e.heard] for e in found}
+    takes = {e.song: [(take.run.name, take.ranks) for take in e.estimates] for e in found}
     assert takes == {
         "A": [("a", ("worst",)), ("b", ("best",))],
         "B": [("a", ("best",)), ("b", ("worst",))],
@@ -130,7 +130,7 @@ def test_of_many_runs_each_is_heard_in_its_own_songs(tmp_path, library, heard):
     last = {"A": 3.0, "B": 3.1, "C": 0.0, "D": 9.0, "E": 5.0}
     folders = [trained(tmp_path / name, library, VALUES) for name in "abc"]
     found, _ = heard(*folders, trained(tmp_path / "d", library, last))
-    takes = {excerpt.song: [take.run.name for take in excerpt.heard] for excerpt in found}
+    takes = {excerpt.song: [take.run.name for take in excerpt.estimates] for excerpt in found}
     assert takes == {"A": list("abc"), "B": list("abcd"), "C": list("abcd"), "D": ["d"]}
 
 
@@ -145,7 +145,7 @@ def test_what_is_gone_is_told_and_the_rest_is_heard(tmp_path, library, heard):
         path.write_text(json.dumps(config))
     renamed = trained(tmp_path / "renamed", library, {"Z": 9.0, "A": 1.0, "B": 2.0})
     found, told = heard(good, bare, moved, renamed)
-    assert {take.run.name for excerpt in found for take in excerpt.heard} == {"good", "renamed"}
+    assert {take.run.name for excerpt in found for take in excerpt.estimates} == {"good", "renamed"}
     assert len(told) == 3
     assert "bare: nothing to listen to: no exported separator (no separator/separator.we" in told[0]
     assert "moved: nothing to listen to" in told[1] and "gone" in told[1]

@@ -11,7 +11,7 @@ import pytest
 from experiments.compare.comparison import compare_scores, with_names
 from experiments.compare.report import page as page_module
 from experiments.compare.report import plots
-from experiments.compare.report.excerpts import Excerpt, Heard
+from experiments.compare.report.excerpts import Excerpt, RunEstimate
 from experiments.compare.run import read
 from tests.experiments.fake_runs import make_run, scores_of, song_names, usual_scores
 
@@ -46,7 +46,7 @@ def excerpts(runs, rng):
 
     found = []
     for song in ("Song 00", "Song 03"):
-        takes = [Heard(run, ("worst",), 1.0, noise()) for run in runs]
+        takes = [RunEstimate(run, ("worst",), 1.0, noise()) for run in runs]
         found.append(Excerpt(song, "drums", 61.0, noise(), noise(), RATE, takes))
     return found
 
