@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from common.sample_rates import resampled_length
+from common.audio_files import resampled_length
 from common.suggest import nearest
 from dssgan.exports import LARGE, LARGE_SEGMENT_S, SEGMENT_S
 from dssgan.models import export

@@ -35,7 +35,7 @@ LAYERS = {
         ("environment",),
         ("dask_cluster", "parallel", "interrupts", "startup"),
         ("cli",),
-        ("files", "redact", "suggest", "digests", "safe_pickle", "sample_rates"),
+        ("files", "redact", "suggest", "digests", "safe_pickle", "audio_files"),
     ],
     "datasets": [
         ("__main__",),

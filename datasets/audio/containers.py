@@ -11,7 +11,7 @@ from collections.abc import Iterator
 
 import av
 
-from common.files import require_file
+from common.audio_files import require_file
 
 #: FFmpeg's names of the formats that may open; none of them reads a second file.
 DEMUXERS = (

@@ -2,7 +2,7 @@
 
 Audio is float32 (samples, channels), full scale ±1. libsndfile reads wav, flac, ogg, opus, aiff and
 others; PyAV reads all else, and mp3 (libsndfile's excerpts and lengths of mp3 are not exact). What
-counts as audio by its name is listed in `common.files`.
+counts as audio by its name is listed in `common.audio_files`.
 """
 
 import contextlib
@@ -16,8 +16,7 @@ import numpy as np
 import soundfile
 import soxr
 
-from common.files import AUDIO_EXTENSIONS, is_audio, require_file
-from common.sample_rates import resampled_length
+from common.audio_files import AUDIO_EXTENSIONS, is_audio, require_file, resampled_length
 from datasets.audio import pyav
 from datasets.track import bounds
 
@@ -28,7 +27,7 @@ PYAV_FIRST = (".mp3", ".m4a", ".mp4", ".aac")
 USUAL = 16  # samples of all channels per byte; a file of more is looked at before it is believed
 OGG_PAGE = 65307  # bytes at most
 UNKNOWN = 2**62  # samples; what libsndfile says of a stream whose header leaves its length open
-RUN_UP = {"VORBIS": 16384, "OPUS": 96000, "MPEG_LAYER_III": 65536}  # samples; others need none
+RUN_UP = {"VORBIS": 16384, "OPUS": 96000}  # samples; others need none
 
 
 @dataclass(frozen=True)
@@ -237,7 +236,8 @@ def _needs_pyav(path: str, size: int, changed: int) -> bool:
         return True
     try:
         with soundfile.SoundFile(os.fsencode(path)) as file:
-            if file.format in ("MP3", "MPEG") or file.frames >= UNKNOWN:
+            mp3 = "MPEG" in (file.format, *file.subtype.split("_")) or file.format == "MP3"
+            if mp3 or file.frames >= UNKNOWN:  # of mp3 in wav, too, the length is a guess
                 return True
             _check_last_sample(file, path, size)
     except soundfile.LibsndfileError:

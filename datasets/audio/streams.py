@@ -8,7 +8,7 @@ from dataclasses import replace
 import av
 import numpy as np
 
-from common.files import require_file
+from common.audio_files import require_file
 from datasets.audio.containers import opened
 from datasets.audio.frames import AudioStream, clock, frames, positions_from_start, stamped
 

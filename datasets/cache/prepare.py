@@ -15,9 +15,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from common.audio_files import resampled_length
 from common.files import locked, read_json, write_text
 from common.parallel import each
-from common.sample_rates import resampled_length
 from datasets.cache.manifest import (
     MANIFEST,
     RECORD,

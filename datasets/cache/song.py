@@ -10,10 +10,10 @@ from pathlib import Path
 import numpy as np
 import soxr
 
+from common.audio_files import resampled_length
 from common.cli import one_line
 from common.digests import facts_digest
 from common.files import atomic_path
-from common.sample_rates import resampled_length
 from datasets.audio.writing import naming
 from datasets.track import Track
 

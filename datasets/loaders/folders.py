@@ -5,7 +5,7 @@
 
 The mixture is optional (then it is the sum of the stems); a missing stem is silence. A song of two
 files, such as drums.wav and accompaniment.wav, is read as such. Every format of
-`common.files.AUDIO_EXTENSIONS` is read; a song's warnings name its files that are not used.
+`common.audio_files.AUDIO_EXTENSIONS` is read; a song's warnings name its files that are not used.
 """
 
 import os
@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
-from common.files import AUDIO_EXTENSIONS, is_audio, is_hidden, some
+from common.audio_files import AUDIO_EXTENSIONS, is_audio, is_hidden, some
 from datasets.song_files.file_track import FileTrack
 from datasets.song_files.opening import open_chosen, root_folder, song_folders
 from datasets.song_files.stem_file import StemFile

@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
-from common.files import files_below, is_audio
+from common.audio_files import files_below, is_audio
 from datasets.song_files.file_track import FileTrack
 from datasets.song_files.opening import open_chosen, root_folder
 from datasets.song_files.stem_file import StemFile

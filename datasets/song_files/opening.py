@@ -5,8 +5,8 @@ from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from pathlib import Path
 
+from common.audio_files import is_audio, is_hidden
 from common.cli import one_line
-from common.files import is_audio, is_hidden
 from common.suggest import nearest
 from datasets.track import SPLITS, Track
 

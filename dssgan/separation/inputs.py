@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from common.audio_files import files_below
 from common.cli import UsageError
-from common.files import files_below
 from dssgan.separation.records import recorded_stems
 
 STEM_CONTAINER = "stem.mp4"

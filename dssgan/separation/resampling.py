@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator
 import numpy as np
 import soxr
 
-from common.sample_rates import resampled_length
+from common.audio_files import resampled_length
 
 
 class StreamResampler:

@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import soundfile
 
+from common.audio_files import AUDIO_EXTENSIONS, files_below, is_audio, require_file, some
 from common.digests import facts_digest
-from common.files import AUDIO_EXTENSIONS, files_below, is_audio, require_file, some
 from evaluation.protocols import ACCOMPANIMENT, Protocol, members
 from evaluation.scoring.preparation import SongAudio
 from evaluation.scoring.tasks import ScoringTask
@@ -84,8 +84,8 @@ def pair_songs(
       protocol: decides which stems are read.
       targets: what to score; None: every stem that any estimated song has.
       split: folder name of the scores of songs that are not in a split folder.
-      read: reads files of the formats of `common.files.AUDIO_EXTENSIONS` that libsndfile does not
-        know: (samples, channels) and the rate in Hz; can be pickled.
+      read: reads files of the formats of `AUDIO_EXTENSIONS` that libsndfile does not know: (samples,
+        channels) and the rate in Hz; can be pickled.
       report: called with a line on files that are not used.
 
     Returns:

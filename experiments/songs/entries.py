@@ -4,7 +4,7 @@ import contextlib
 from collections.abc import Callable, Iterator, Sequence
 
 import datasets
-from common.files import some
+from common.audio_files import some
 from common.suggest import nearest
 from datasets.cache.prepare import Unreadable
 from datasets.splits import split_by_shares

@@ -33,9 +33,9 @@ KINDS = [
     ("aiff", "pcm_s16be", RATE), ("avi", "libmp3lame", RATE), ("avi", "pcm_s16le", RATE),
     ("mov", "pcm_s16le", RATE), ("mov", "alac", RATE), ("mov", "aac", RATE), ("mp4", "ac3", RATE),
     ("mp4", "libopus", 48000), ("mp4", "flac", RATE), ("mp4", "aac", 22050), ("m4b", "aac", RATE),
-    ("aac", "aac", RATE), ("mp3", "libmp3lame", RATE), ("oga", "flac", RATE),
-    ("oga", "vorbis", RATE), ("oga", "vorbis", 22050), ("oga", "libopus", 48000),
-    ("flac", "flac", RATE),
+    ("aac", "aac", RATE), ("mp3", "libmp3lame", RATE), ("wav", "libmp3lame", RATE),
+    ("oga", "flac", RATE), ("oga", "vorbis", RATE), ("oga", "vorbis", 22050),
+    ("oga", "libopus", 48000), ("flac", "flac", RATE),
 ]  # fmt: skip
 #: What libsndfile decodes; FFmpeg's decoder of Vorbis and Opus rounds otherwise.
 ELSEWHERE = {("oga", "vorbis"), ("oga", "libopus")}

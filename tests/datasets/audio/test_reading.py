@@ -9,7 +9,7 @@ import soxr
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from common.files import AUDIO_EXTENSIONS
+from common.audio_files import AUDIO_EXTENSIONS
 from datasets import audio
 
 KINDS = {

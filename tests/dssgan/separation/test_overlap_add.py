@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from common.sample_rates import resampled_length
+from common.audio_files import resampled_length
 from dssgan.separation.buffers import DiskBuffer, Fifo, require_space
 from dssgan.separation.overlap_add import fade_window, overlap_add, shifted_average, split_chunks
 from dssgan.separation.resampling import resample_blocks
