@@ -230,6 +230,57 @@ def test_no_two_folders_import_each_other():
     assert not both, both
 
 
+def test_no_files_import_each_other_in_a_circle():
+    below = {path: set() for path, _ in modules(ROOT)}
+    for path, tree in modules(ROOT):
+        for name in imports(path, tree):
+            parts = name.split(".")
+            for end in range(len(parts), 0, -1):
+                file, package = (
+                    "/".join(parts[:end]) + ".py",
+                    "/".join([*parts[:end], "__init__.py"]),
+                )
+                if file in below or package in below:
+                    below[path].add(file if file in below else package)
+                    break
+
+    def reached(path):
+        seen, left = set(), [path]
+        while left:
+            new = below[left.pop()] - seen
+            seen |= new
+            left += new
+        return seen
+
+    assert not [path for path in below if path in reached(path)]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "command",
+    [
+        "dssgan.train",
+        *(
+            path.removesuffix(".py").removesuffix("/__main__").replace("/", ".")
+            for path, tree in modules(ROOT)
+            if path.endswith("__main__.py") or "argparse" in set(imports(path, tree))
+            if not path.startswith("experiments/benchmarks/") and "def main(" in ast.unparse(tree)
+        ),
+    ],
+)
+def test_every_command_answers(command):
+    """`python -m COMMAND --help` in a process of its own: a move must not leave it without one."""
+    done = subprocess.run(
+        [sys.executable, "-m", command, "--help"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert "usage" in done.stdout.lower(), command
+
+
 @pytest.mark.parametrize("room", ["datasets", "evaluation", "common"])
 def test_rooms_without_tensorflow(room):
     """Every module of these rooms can be imported where TensorFlow, Keras and Sacred are not."""

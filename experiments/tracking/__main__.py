@@ -1,4 +1,10 @@
-"""Delivers what databases lack of runs, and closes the records of runs that were killed."""
+"""Where runs are recorded: in files always, in a MongoDB as well where one is asked for.
+
+  python -m experiments.tracking sync runs/ --mongo mongodb://localhost:27017/sacred
+
+delivers to a database what it lacks of all runs in a folder, and lets the records of runs whose
+process was killed say so. Running it again changes nothing.
+"""
 
 import argparse
 import sys
@@ -6,6 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from common import cli
 from common.cli import one_line
 from common.redact import redacted
 from experiments.tracking import records
@@ -17,11 +24,9 @@ PATIENCE = 10.0  # seconds a database has to answer; nothing else waits for it
 
 def main(argv: Sequence[str]) -> int:
     """The command; returns its exit code."""
-    import experiments.tracking.run_folder as run_folder
-
     parser = argparse.ArgumentParser(
         prog="python -m experiments.tracking",
-        description=run_folder.__doc__,
+        description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     commands = parser.add_subparsers(dest="command", required=True, metavar="sync")
@@ -53,15 +58,15 @@ def sync(roots: Sequence[Path], url: str) -> int:
     for folder in folders:
         try:
             closed = records.close_if_dead(folder)
-            number = Delivery(folder, _say)(database)
+            number = Delivery(folder, _warn)(database)
         except (ValueError, OSError) as error:
             failed += 1
-            _say(one_line(error))
+            _warn(one_line(error))
             continue
         except Exception as error:
             _connect(server)  # where it has gone, there is no use in trying the others
             failed += 1
-            _say(f"{folder}: not delivered: {reason(error)}")
+            _warn(f"{folder}: not delivered: {reason(error)}")
             continue
         if number is not None:
             delivered += 1
@@ -82,5 +87,9 @@ def _connect(server: Server) -> Any:
         raise OSError(f"MongoDB at {server.shown}: {reason(error)}") from None
 
 
-def _say(line: str) -> None:
+def _warn(line: str) -> None:
     print(f"warning: {redacted(line)}", file=sys.stderr)
+
+
+if __name__ == "__main__":
+    cli.run(main)

@@ -1,10 +1,4 @@
-"""Where runs are recorded: in files always, in a MongoDB as well where one is asked for.
-
-  python -m experiments.tracking sync runs/ --mongo mongodb://localhost:27017/sacred
-
-delivers to a database what it lacks of all runs in a folder, and lets the records of runs whose
-process was killed say so. Running it again changes nothing.
-"""
+"""The folder of a run as its record: what Sacred reports, in files that are whole at any moment."""
 
 import contextlib
 import json
@@ -236,10 +230,3 @@ def _next_free(path: Path) -> Path:
     while (path.parent / f"{path.stem}-{number}{path.suffix}").exists():
         number += 1
     return path.parent / f"{path.stem}-{number}{path.suffix}"
-
-
-if __name__ == "__main__":
-    from common import cli
-    from experiments.tracking.__main__ import main
-
-    cli.run(main)
