@@ -2,6 +2,7 @@
 
 Optional: the native operations of tensorflow-io 0.37 load with TensorFlow 2.16 and 2.17 only
 (requirements-tfio.txt). `backend()` says whether they do; where they do not, soundfile reads.
+`dssgan.train` never comes here: its songs are prepared caches, which NumPy reads.
 """
 
 import functools

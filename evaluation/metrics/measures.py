@@ -47,7 +47,7 @@ def measure(
     if protocol.silent == "noise" and silent.any():
         references = with_noise(references)
     silent_estimates = [~estimates.any(axis=(1, 2)) for estimates in sets]
-    if protocol.silence_counts:  # no score depends on the estimate of another source
+    if protocol.version != "energies":  # no score depends on the estimate of another source
         sets = [
             np.where(quiet[:, None, None], references, estimates) if quiet.any() else estimates
             for quiet, estimates in zip(silent_estimates, sets)
@@ -65,6 +65,9 @@ def measure(
                     one.values[metric] = np.full_like(one.values[metric], np.nan)
         if protocol.silence_counts:
             of_silence(one.values, quiet)
+        elif protocol.version != "energies":
+            for values in filter(lambda rows: rows is not None, one.values.values()):
+                values[quiet] = np.nan
     return [
         one._replace(values={metric: one.values[metric] for metric in protocol.metrics})
         for one in found

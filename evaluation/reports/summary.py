@@ -87,6 +87,7 @@ def summarise(songs: Mapping[str, Mapping], reported: Sequence[str] = ("median",
 
     Returns:
       {"reported": those names,
+      "unscored": {target: songs in which it has no score at all}, where there are any,
       "songs": {song: {target: {metric: median over frames}}},
       "median": {target: {metric: median over songs of those}} (SiSEC, museval's default),
       "mean": {target: {metric: mean over songs of the mean over frames}},
@@ -110,6 +111,17 @@ def summarise(songs: Mapping[str, Mapping], reported: Sequence[str] = ("median",
 
     per_song = {how: over_frames(how) for how in ("median", "mean")}
     found = {"reported": list(reported), "songs": per_song["median"]}
+    unscored = {
+        target: count
+        for target in dict.fromkeys(target for song in table.values() for target in song)
+        if (
+            count := sum(
+                not np.isfinite(song[target]).any() for song in table.values() if target in song
+            )
+        )
+    }
+    if unscored:
+        found["unscored"] = unscored
     for name in dict.fromkeys((*ALWAYS, *reported)):
         frames_how, songs_how = AGGREGATES[name]
         if frames_how is None:

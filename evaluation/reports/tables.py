@@ -66,6 +66,8 @@ def totals(summary: Mapping, markdown: bool = False) -> str:
         rows = [[target, *map(number, row.values())] for target, row in summary[how].items()]
         title = f"{HEADS[how]} ({len(summary['songs'])})"
         blocks.append(f"{title}\n\n{table(('dB', *metrics(summary)), rows, markdown)}")
+    for target, count in summary.get("unscored", {}).items():
+        blocks.append(f"{target}: no score in {count} of {len(summary['songs'])} songs (silence)")
     return "\n\n".join(blocks)
 
 

@@ -84,7 +84,7 @@ def pair_songs(
       protocol: decides which stems are read.
       targets: what to score; None: every stem that any estimated song has.
       split: folder name of the scores of songs that are not in a split folder.
-      read: reads files of the formats of `AUDIO_EXTENSIONS` that libsndfile does not know:
+      read: reads files of those formats of `AUDIO_EXTENSIONS` that libsndfile does not know:
         (samples, channels) and the rate in Hz; can be pickled.
       report: called with a line on files that are not used.
 

@@ -182,9 +182,11 @@ def _fitted(
         fitted[name] = as_channels(estimates[name], channels, f"estimate of {name}", warnings)
         scored = protocol.silence_counts or protocol.version == "energies"
         if not fitted[name].any() and not scored:
-            raise ValueError(
-                f"the estimate of {name} is silent: BSS Eval does not define its score"
-            )
+            warnings.append(f"the estimate of {name} is silent: it has no score")
     if not references:
         raise ValueError("all references are silent: nothing to score")
+    scored = protocol.silence_counts or protocol.version == "energies"
+    if not scored and not any(fitted[name].any() for name in references):
+        names = " and ".join(references)
+        raise ValueError(f"the estimate of {names} is silent: nothing to score")
     return fitted

@@ -171,7 +171,6 @@ def spoil_truncated(song):
 
 SPOILED = {
     "no estimate of drums, only bass": lambda song: (song / "drums.wav").unlink(),
-    "the estimate of drums is silent": lambda song: write(song / "drums.wav", np.zeros((20000, 2))),
     "estimate of drums contains NaN": lambda song: write(
         song / "drums.wav", np.full((20000, 2), np.nan), subtype="FLOAT"
     ),
@@ -184,6 +183,25 @@ SPOILED = {
     "drums.wav: cannot be read as audio": lambda song: (song / "drums.wav").write_bytes(b"RIFF"),
     "drums.flac: cannot be read as audio": spoil_truncated,
 }
+
+
+def test_a_silent_estimate_leaves_the_scores_of_the_others(folders, capsys):
+    assert score(folders, "--out", folders / "whole") == 0
+    write(folders / "est/Two" / "drums.wav", np.zeros((20000, 2)))
+    capsys.readouterr()
+    assert score(folders, "--out", folders / "out") == 0
+    captured = capsys.readouterr()
+    assert "drums: no score in 1 of 2 songs (silence)" in captured.out.splitlines()
+    assert not captured.err
+    found, whole = (
+        json.loads((folders / name / "summary.json").read_bytes()) for name in ("out", "whole")
+    )
+    assert found["unscored"] == {"drums": 1} and "unscored" not in whole
+    others = [target for target in found["songs"]["Two"] if target != "drums"]
+    assert others
+    for target in others:
+        assert found["songs"]["Two"][target] == pytest.approx(whole["songs"]["Two"][target])
+    assert found["songs"]["One"] == whole["songs"]["One"]
 
 
 @pytest.mark.parametrize("message", SPOILED)
