@@ -3,8 +3,10 @@
 Exit codes: 0 done, 1 failed, 2 misuse, 130 interrupted. Tracebacks only with `--debug`.
 """
 
+import argparse
 import os
 import sys
+import textwrap
 from collections.abc import Callable, Sequence
 
 from tqdm import tqdm
@@ -14,6 +16,26 @@ from common.redact import redacted
 
 class UsageError(ValueError):
     """The command was called wrongly: exit code 2."""
+
+
+class HelpFormatter(argparse.HelpFormatter):
+    """Help within the terminal's width: paragraphs are wrapped, indented lines stay lines."""
+
+    def _fill_text(self, text: str, width: int, indent: str) -> str:
+        blocks = []
+        for block in textwrap.dedent(text).strip("\n").split("\n\n"):
+            lines = block.splitlines()
+            if not any(line.startswith(" ") for line in lines):
+                lines = [" ".join(lines)]
+            blocks.append("\n".join(self._wrapped(line, width) for line in lines))
+        return "\n\n".join(blocks)
+
+    def _wrapped(self, line: str, width: int) -> str:
+        """One line as several; those that go on are indented further than the first."""
+        blanks = len(line) - len(line.lstrip())
+        further = " " * (blanks + 4 if blanks else 0)
+        options = {"break_long_words": False, "break_on_hyphens": False}
+        return textwrap.fill(line, width, subsequent_indent=further, **options)
 
 
 def one_line(error: BaseException) -> str:

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from common.cli import one_line
+from common.cli import HelpFormatter, one_line
 from common.cli import run as run_command
 from common.digests import content_digest
 from evaluation.protocols import PROTOCOLS
@@ -77,7 +77,7 @@ def parse(argv: list[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="python -m experiments.leaderboard",
         description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        formatter_class=HelpFormatter,
     )
     parser.add_argument("runs", nargs="*", type=Path, metavar="RUNS")
     parser.add_argument("--mongo", metavar="URL")

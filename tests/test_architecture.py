@@ -1,6 +1,7 @@
 """Who may import whom: the table of CONTRIBUTING.md, held against every import of every module."""
 
 import ast
+import os
 import pkgutil
 import shutil
 import subprocess
@@ -273,12 +274,15 @@ def test_every_command_answers(command):
     done = subprocess.run(
         [sys.executable, "-m", command, "--help"],
         cwd=ROOT,
+        env={**os.environ, "COLUMNS": "80"},
         capture_output=True,
         text=True,
         check=False,
     )
     assert done.returncode == 0, done.stderr[-2000:]
     assert "usage" in done.stdout.lower(), command
+    if command != "dssgan.train":  # its options are Sacred's text
+        assert max(map(len, done.stdout.splitlines())) <= 80
 
 
 @pytest.mark.parametrize("room", ["datasets", "evaluation", "common"])

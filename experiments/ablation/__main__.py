@@ -129,7 +129,7 @@ def parse(argv: list[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="python -m experiments.ablation",
         description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        formatter_class=cli.HelpFormatter,
     )
     parser.add_argument("command", choices=("prepare", "run", "table", "sweep"))
     parser.add_argument("--plan", type=Path, default=FILE, metavar="FILE.yaml")

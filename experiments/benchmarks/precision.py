@@ -31,7 +31,7 @@ def parse(argv: list[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="python -m experiments.benchmarks.precision",
         description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        formatter_class=cli.HelpFormatter,
     )
     parser.add_argument("separator", type=Path, metavar="DIR", help="an exported separator")
     parser.add_argument("--precision", choices=("bfloat16", "float16"), default="bfloat16")

@@ -42,7 +42,7 @@ def parse(argv: list[str]) -> argparse.Namespace:
                 commands.add_parser(
                     name,
                     description=command.__doc__,
-                    formatter_class=argparse.RawDescriptionHelpFormatter,
+                    formatter_class=cli.HelpFormatter,
                 )
             )
         return parser.parse_args(argv)
@@ -50,7 +50,7 @@ def parse(argv: list[str]) -> argparse.Namespace:
         prog=PROGRAM,
         usage=f"{PROGRAM} RUN… [options]",
         description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        formatter_class=cli.HelpFormatter,
     )
     runs.add_options(parser)
     return parser.parse_args(argv, argparse.Namespace(command="runs"))

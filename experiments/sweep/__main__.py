@@ -160,7 +160,7 @@ def parse(argv: list[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="python -m experiments.sweep",
         description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        formatter_class=cli.HelpFormatter,
     )
     parser.add_argument("words", nargs="+", metavar="FILE.yaml KEY=VALUES")
     how = parser.add_mutually_exclusive_group()
