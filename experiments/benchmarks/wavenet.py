@@ -33,6 +33,7 @@ def measure(task: str, precision: str, seconds: float, repeat: int) -> dict:
     from dssgan.losses import LOSSES
     from dssgan.models import build
     from dssgan.optimisers import rules, schedules
+    from dssgan.optimisers.update import Update
     from dssgan.training.state import TrainingState
     from dssgan.training.supervised_step import SupervisedStep
     from experiments.systems.arithmetic import macs
@@ -52,8 +53,8 @@ def measure(task: str, precision: str, seconds: float, repeat: int) -> dict:
     else:
         references = 0.1 * tf.random.stateless_normal((1, 4, samples, 1), (0, 3))
         state = TrainingState(model, rules.build("adam"))
-        rate = schedules.schedule("constant", 1e-6)
-        step = SupervisedStep(state, LOSSES["wavenet"], rate, xla=on_gpu)
+        update = Update(state.optimiser, schedules.schedule("constant", 1e-6))
+        step = SupervisedStep(state, LOSSES["wavenet"], update, xla=on_gpu)
         # Estimates of the middle alone, and twice as much again on the way back.
         audio = samples - 2 * model.context
         work = 3 * macs(model, audio)
