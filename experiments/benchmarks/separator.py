@@ -3,8 +3,8 @@
   python -m experiments.benchmarks.separator [--seconds 8] [--batch 1] [--repeat 5]
 
 Counts the multiply-accumulates that are really done, per second of mono audio: 16.56 GMAC for
-separation (the published count is 18.05, with the decoders of the first two stages, which separation
-leaves out), and three times 32.7 GMAC for a training step (the encoders
+separation (the published count is 18.05, with the decoders of the first two stages, which
+separation leaves out), and three times 32.7 GMAC for a training step (the encoders
 of four references and the reconstructions included). The machine's own rate is a
 2048 × 2048 × 2048 float32 product timed in the same run.
 """
