@@ -95,7 +95,7 @@ def main(argv: list[str]) -> int:
 def score(options: argparse.Namespace, protocol) -> int:
     """Score estimates on disk."""
     several = len(options.estimates) > 1
-    songs_of, told = {}, set()
+    songs_of, notes = {}, set()
     for estimates in options.estimates:
         songs, without = folders.pair_songs(
             options.references,
@@ -103,7 +103,7 @@ def score(options: argparse.Namespace, protocol) -> int:
             protocol,
             targets=options.sources,
             read=read_with_pyav(),
-            report=told.add,
+            report=notes.add,
         )
         out = options.out or estimates / "scores"
         if several and options.out:
@@ -114,7 +114,7 @@ def score(options: argparse.Namespace, protocol) -> int:
         if without:
             where = f"{estimates}: " if several else ""
             print(f"{where}{without} reference songs have no estimates: not scored")
-    for line in sorted(told):
+    for line in sorted(notes):
         print(line)
     with cluster(options, sum(map(len, songs_of.values()))) as workers:
         results = runner.run_all(songs_of, protocol, workers=workers, report=report)

@@ -51,16 +51,16 @@ def _describe(path: str, size: int, changed: int) -> tuple[AudioStream, ...]:
             raise ValueError(f"{path}: not audio that can be decoded (no audio track in it)")
         kind = container.format.name
         found = [_describe_stream(path, kind, stream, first[stream.index]) for stream in streams]
-        said = None
+        header_seconds = None
         if kind in WITH_LENGTH and not container.streams.video and container.duration:
-            said = container.duration / av.time_base
+            header_seconds = container.duration / av.time_base
     if kind == "mp3" and found[0].samples > MOST_MP3 * size:
         raise ValueError(
             f"{path}: its header says {found[0].samples} samples, too many for its {size} bytes: "
             "damaged or truncated; fetch the file again"
         )
     counted = [track for track, stream in enumerate(found) if not stream.seekable]
-    for track, stream in zip(counted, _counted(path, found, counted, said)):
+    for track, stream in zip(counted, _counted(path, found, counted, header_seconds)):
         found[track] = stream
     return tuple(found)
 
@@ -108,14 +108,14 @@ def _regular_packets(stream, ticks: int) -> tuple[int, int]:
 
 
 def _counted(
-    path: str, found: Sequence[AudioStream], tracks: Sequence[int], said: float | None
+    path: str, found: Sequence[AudioStream], tracks: Sequence[int], header_seconds: float | None
 ) -> list[AudioStream]:
     """Fill in the length of tracks by decoding them.
 
     Args:
       found: all tracks, with the length that the header says, or 0.
       tracks: the ones to decode.
-      said: seconds that the container's header says, or None.
+      header_seconds: seconds that the container's header says, or None.
     """
     if not tracks:
         return []
@@ -136,8 +136,8 @@ def _counted(
         if round(tick * rate) < samples - wanted <= 2 * stream.frame and wanted:
             samples = wanted  # the encoder's padding
         gapless = all(hole.filled for hole in place.holes)
-        if not wanted and gapless and said and said - longest > slack / rate:
-            wanted = round(said * rate)
+        if not wanted and gapless and header_seconds and header_seconds - longest > slack / rate:
+            wanted = round(header_seconds * rate)
         if wanted - samples > slack:
             end, header = samples / rate, wanted / rate
             warnings.append(f"ends at {end:.2f} s, its header says {header:.2f} s: truncated")

@@ -16,7 +16,7 @@ EPSILON = 1e-8
 
 @dataclasses.dataclass(frozen=True)
 class Objective:
-    """What a critic and the separator it judges minimise.
+    """What a critic and the separator it scores minimise.
 
     Attributes:
       critic: (real logits, fake logits) → scalar.

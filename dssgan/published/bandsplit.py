@@ -34,7 +34,7 @@ def bandsplit_file(path: Path, target: str | None = None) -> BandSplit:
         raise ValueError(f"{path}: {error}") from error
     print(
         f"{path}: masks are taken to be in the program's layout since 29 July 2023; weights from "
-        "before look the same and cannot be told apart",
+        "before look the same and cannot be distinguished",
         file=sys.stderr,
     )
     return model

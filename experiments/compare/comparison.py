@@ -94,10 +94,10 @@ def compare_scores(
     """Choose the protocol, and report which runs have no scores of it."""
     found = Comparison(list(runs), baseline, watts=watts)
     chosen = protocol or _usual(runs, baseline)
-    judge = baseline if baseline is not None and chosen in baseline.scores else None
-    judge = judge or next((run for run in runs if chosen in run.scores), None)
-    if judge is not None:
-        found.settings = judge.scores[chosen]["settings"]
+    first = baseline if baseline is not None and chosen in baseline.scores else None
+    first = first or next((run for run in runs if chosen in run.scores), None)
+    if first is not None:
+        found.settings = first.scores[chosen]["settings"]
     for run in runs:
         summary = run.scores.get(chosen)
         if summary is not None and summary["settings"] == found.settings:

@@ -109,7 +109,7 @@ def energy(seconds: float | None, watts: float | None) -> str:
 
 def legend(comparison: Comparison) -> str:
     """What the figures are, in a few sentences."""
-    said = []
+    texts = []
     if comparison.scores:
         settings = comparison.settings
         name = settings["name"]
@@ -118,13 +118,15 @@ def legend(comparison: Comparison) -> str:
         version = settings.get("version", "")
         kind = f", BSS Eval {version}" if version.startswith("v") else ""
         how = HEADS.get(comparison.reported, comparison.reported)
-        said.append(f"Scores: protocol {name}{kind}, {frames}; {how}; in dB.")
+        texts.append(f"Scores: protocol {name}{kind}, {frames}; {how}; in dB.")
         if comparison.baseline is not None:
-            said.append(
+            texts.append(
                 f"Gain: over {comparison.baseline.name}, mean over the songs that both have, with "
                 "the 95 % interval of a paired bootstrap over songs."
             )
-    said.append("Time: by the clock, from each start to the last update; updates of the separator.")
+    texts.append(
+        "Time: by the clock, from each start to the last update; updates of the separator."
+    )
     if comparison.watts is not None:
-        said.append(f"Energy: an estimate, time × {comparison.watts:g} W as given.")
-    return " ".join(said)
+        texts.append(f"Energy: an estimate, time × {comparison.watts:g} W as given.")
+    return " ".join(texts)

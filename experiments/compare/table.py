@@ -106,11 +106,11 @@ def _listed(rows: Sequence[RunFact], places: Sequence[int], names: Sequence[str]
     ends = labels([fact.label for fact in rows])
     lines = [f"{KEYS}: what differs"]
     for place in places:
-        said = [
+        texts = [
             f"{ends[fact.label]}={fact.cells[place]}" for fact in rows if fact.cells[place] != DASH
         ]
         # Blanks within a value must not break it.
-        words = " ".join(text.replace(" ", "\u00a0") for text in said)
+        words = " ".join(text.replace(" ", "\u00a0") for text in texts)
         filled = textwrap.TextWrapper(WIDTH, subsequent_indent="    ", break_on_hyphens=False)
         lines.append(filled.fill(f"{names[place]}: {words}"))
     return "\n".join(lines).replace("\u00a0", " ")

@@ -89,8 +89,8 @@ class Maker:
         for keys in combinations:
             point = self(keys)
             if point.name in points:
-                said = " ".join(f"{key}={text}" for key, text in keys.items())
-                raise UsageError(f"{said}: named twice, the second time with other words")
+                words = " ".join(f"{key}={text}" for key, text in keys.items())
+                raise UsageError(f"{words}: named twice, the second time with other words")
             points[point.name] = point
         return list(points.values())
 

@@ -127,16 +127,16 @@ def report(axes: Sequence[Axis], objective: str, outcomes: Sequence[Any], folder
     groups: dict[str, list[Any]] = {}
     for outcome in outcomes:
         values = outcome.point.values
-        said = " ".join(f"{ends[key]}={text}" for key, text in values.items() if key != SEED)
-        groups.setdefault(said or "every seed", []).append(outcome)
+        label = " ".join(f"{ends[key]}={text}" for key, text in values.items() if key != SEED)
+        groups.setdefault(label or "every seed", []).append(outcome)
     rows = []
-    for said, members in groups.items():
+    for label, members in groups.items():
         found = [o.value for o in members if o.value is not None]
         mean = statistics.fmean(found) if found else math.nan
         spread = statistics.stdev(found) if len(found) > 1 else math.nan
         states = [o.state for o in members if o.value is None]
         odd = ", ".join(f"{states.count(state)} {state}" for state in dict.fromkeys(states))
-        rows.append((mean, [said, str(len(found)), number(mean), number(spread), odd]))
+        rows.append((mean, [label, str(len(found)), number(mean), number(spread), odd]))
     rows.sort(key=lambda row: math.inf if math.isnan(row[0]) else -row[0])
     head = ["point", "runs", objective.removeprefix("validation/"), "±", ""]
     cells = [row for _, row in rows]

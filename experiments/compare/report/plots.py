@@ -226,7 +226,7 @@ def svg(draw: Any, width: float, height: float, name: str) -> str:
     text = re.sub(r"<metadata>.*?</metadata>", "", text, flags=re.DOTALL)
     text = text.replace(INK, "currentColor")
     # Several parts of a run may not share an id, but they may share a class; ids of drawing
-    # commands are told apart by the figure's name.
+    # commands differ by the figure's name.
     text = re.sub(r'<g id="(run-\d+)[^"]*"', r'<g class="run \1"', text)
     text = re.sub(r'(<g) id="[^"]*"', r"\1", text)
     text = re.sub(r"\n\s*", "\n", text)
