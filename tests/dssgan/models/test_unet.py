@@ -124,8 +124,8 @@ def test_the_mixtures_magnitudes_give_the_mixture(small, rng):
     mixture = rng.standard_normal((2, 40 * 256)).astype(np.float32)
     spectra = small.spectra(mixture)
     magnitudes = tf.stack([tf.transpose(tf.abs(spectra), (0, 2, 1))] * 2, 1)
-    heard = small.heard(magnitudes, spectra, mixture.shape[1])
-    np.testing.assert_allclose(heard, np.stack([mixture, mixture], 1), atol=1e-4)
+    waves = small.waveform(magnitudes, spectra, mixture.shape[1])
+    np.testing.assert_allclose(waves, np.stack([mixture, mixture], 1), atol=1e-4)
 
 
 def test_training_sees_the_originals_patches(small, excerpts):
