@@ -353,7 +353,7 @@ def test_folders_have_four_to_twelve_modules():
 
 def test_files_are_short():
     for path, _ in modules(ROOT):
-        assert len((ROOT / path).read_text("utf-8").splitlines()) <= 320, path
+        assert len((ROOT / path).read_text("utf-8").splitlines()) <= 300, path
 
 
 def test_documents_name_no_machine():

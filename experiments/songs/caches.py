@@ -10,7 +10,8 @@ from common.digests import content_digest
 from common.files import locked
 from datasets.cache.prepare import CacheContents, LoadedSongs, prepare
 from datasets.track import Track
-from dssgan.config.schema import Config, Dataset
+from dssgan.config.data import Dataset
+from dssgan.config.schema import Config
 from experiments.songs.entries import name_unreadable, readable, select
 
 

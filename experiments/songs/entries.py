@@ -9,8 +9,9 @@ from common.suggest import nearest
 from datasets.cache.prepare import Unreadable
 from datasets.splits import split_by_shares
 from datasets.track import Track
+from dssgan.config.data import Dataset
 from dssgan.config.rules import REFINEMENTS
-from dssgan.config.schema import Config, Dataset
+from dssgan.config.schema import Config
 
 Log = Callable[[str], None]
 
