@@ -14,6 +14,7 @@ from dssgan.config.rules import check_rules
 
 PHASES = ("supervised", "self_training", "adversarial", "test")
 SOURCES = ("drums", "bass", "other", "vocals")
+DATA, UNPAIRED = Data(), Unpaired()  # their defaults
 
 
 @dataclass(frozen=True)
@@ -207,8 +208,8 @@ class Config:
     alpha: float = within(0.0, low=0)  # weight of the adversarial loss
     beta: float = within(0.0, low=0)  # weight of the additivity loss
     phases: tuple[str, ...] = within(("supervised", "test"), choices=PHASES)  # in order
-    data: Data = Data()
-    unpaired: Unpaired = Unpaired()
+    data: Data = DATA
+    unpaired: Unpaired = UNPAIRED
     model: Model = Model()
     loss: Loss = Loss()
     optimiser: OptimiserSettings = OptimiserSettings()
