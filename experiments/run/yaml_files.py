@@ -72,8 +72,7 @@ _Loader.add_implicit_resolver(
 def find_recipe(word: str) -> str:
     """The path of a configuration: a recipe's for its bare name, any other word as it is."""
     path = RECIPES / f"{word}.yaml"
-    named = re.fullmatch(r"\w+", word) and path.exists() and not Path(word).exists()
-    return os.path.relpath(path) if named else word
+    return os.path.relpath(path) if re.fullmatch(r"\w+", word) and path.exists() else word
 
 
 def read_yaml(path: str | os.PathLike) -> dict[str, Any]:

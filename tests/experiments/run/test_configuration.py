@@ -183,4 +183,5 @@ def test_a_recipe_has_a_bare_name_and_a_path_still_works(monkeypatch, tmp_path):
             configure([word])
         assert "\n" not in str(caught.value)
     monkeypatch.chdir(tmp_path)
+    (tmp_path / "demo").mkdir()  # as `make demo` leaves it
     assert configure(["demo"])[0].model.name == "multistage"
