@@ -146,15 +146,11 @@ def read_json(
         kind = type(found).__name__
         raise ValueError(f"{path}: expected a JSON object, found {kind}: {advice}")
     for key, kind in (expected or {}).items():
-        try:
-            check_type(found.get(key), kind, "", "")
-        except ValueError:
-            names = " or ".join(
-                each.__name__ for each in (kind if isinstance(kind, tuple) else (kind,))
-            )
+        names = _mismatch(found.get(key), kind)
+        if names:
             raise ValueError(
                 f"{path}: expected the key {key!r} with a value of type {names}: {advice}"
-            ) from None
+            )
     return found
 
 
@@ -170,13 +166,20 @@ def check_type(
     Raises:
       ValueError: another type.
     """
+    names = _mismatch(value, kind)
+    if names:
+        found = "nothing" if value is None else type(value).__name__
+        raise ValueError(f"{where}: expected {names}, found {found}: {advice}")
+
+
+def _mismatch(value: Any, kind: type | tuple[type, ...]) -> str:
+    """The names of the types that a value is none of; "" where it is one of them."""
     kinds = kind if isinstance(kind, tuple) else (kind,)
     number = int in kinds or float in kinds
     good = isinstance(value, (*kinds, int) if float in kinds else kinds)
-    if not good or (number and isinstance(value, bool) and bool not in kinds):
-        names = " or ".join(each.__name__ for each in kinds)
-        found = "nothing" if value is None else type(value).__name__
-        raise ValueError(f"{where}: expected {names}, found {found}: {advice}")
+    if good and not (number and isinstance(value, bool) and bool not in kinds):
+        return ""
+    return " or ".join(each.__name__ for each in kinds)
 
 
 def inside(folder: str | os.PathLike, name: Any, where: str | os.PathLike) -> Path:

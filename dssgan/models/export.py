@@ -150,11 +150,10 @@ def _read_config(path: Path) -> dict[str, Any]:
             f"{path}: format {config['format']}, this version reads format {FORMAT}: "
             "use the version of dssgan that wrote it"
         )
-    if len(config["sources"]) > MOST_SOURCES or len(set(map(str, config["sources"]))) < len(
-        config["sources"]
-    ):
+    sources = config["sources"]
+    if len(sources) > MOST_SOURCES or len(set(map(str, sources))) < len(sources):
         raise ValueError(f"{path}: sources: expected 1 to {MOST_SOURCES} names, each once")
-    for source in config["sources"]:
+    for source in sources:
         check_name(source, f"{path}: sources")
     check_sizes(config["hyperparameters"], f"{path}: hyperparameters")
     return config
@@ -169,13 +168,6 @@ def check_sizes(value: Any, where: str, key: str = "") -> None:
     Raises:
       ValueError: a number, a list or a text that no separator has; names the key and the limit.
     """
-    parts = (
-        value.items()
-        if isinstance(value, dict)
-        else enumerate(value)
-        if isinstance(value, list)
-        else ()
-    )
     if isinstance(value, dict | list | str) and len(value) > LARGEST_COUNT:
         raise ValueError(f"{where}: {len(value)} values; expected {LARGEST_COUNT} at most")
     if isinstance(value, int | float) and not isinstance(value, bool):
@@ -184,8 +176,12 @@ def check_sizes(value: Any, where: str, key: str = "") -> None:
             raise ValueError(
                 f"{where}={value}: expected {limit} at most, larger is no separator's size"
             )
-    for name, part in parts:
-        check_sizes(part, f"{where}.{name}", name if isinstance(value, dict) else key)
+    if isinstance(value, dict):
+        for name, part in value.items():
+            check_sizes(part, f"{where}.{name}", name)
+    elif isinstance(value, list):
+        for place, part in enumerate(value):
+            check_sizes(part, f"{where}.{place}", key)
 
 
 def _load_weights(model: SeparatorModel, path: Path, checksum: str | None) -> None:

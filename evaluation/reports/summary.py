@@ -2,6 +2,7 @@
 
 import json
 import os
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
@@ -111,17 +112,14 @@ def summarise(songs: Mapping[str, Mapping], reported: Sequence[str] = ("median",
 
     per_song = {how: over_frames(how) for how in ("median", "mean")}
     found = {"reported": list(reported), "songs": per_song["median"]}
-    unscored = {
-        target: count
-        for target in dict.fromkeys(target for song in table.values() for target in song)
-        if (
-            count := sum(
-                not np.isfinite(song[target]).any() for song in table.values() if target in song
-            )
-        )
-    }
+    unscored = Counter(
+        target
+        for song in table.values()
+        for target, frames in song.items()
+        if not np.isfinite(frames).any()
+    )
     if unscored:
-        found["unscored"] = unscored
+        found["unscored"] = dict(unscored)
     for name in dict.fromkeys((*ALWAYS, *reported)):
         frames_how, songs_how = AGGREGATES[name]
         if frames_how is None:

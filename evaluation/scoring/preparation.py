@@ -171,6 +171,7 @@ def _fitted(
 ) -> dict[str, np.ndarray]:
     """Estimates in the form of their references; removes silent references, or raises."""
     channels = next(iter(references.values())).shape[1]
+    silence_has_scores = protocol.silence_counts or protocol.version == "energies"
     fitted = {}
     for name in list(references):
         if not references[name].any() and protocol.silent != "score":
@@ -180,13 +181,11 @@ def _fitted(
                 continue
             warnings.append(f"reference {name} is silent: noise takes its place")
         fitted[name] = as_channels(estimates[name], channels, f"estimate of {name}", warnings)
-        scored = protocol.silence_counts or protocol.version == "energies"
-        if not fitted[name].any() and not scored:
+        if not fitted[name].any() and not silence_has_scores:
             warnings.append(f"the estimate of {name} is silent: it has no score")
     if not references:
         raise ValueError("all references are silent: nothing to score")
-    scored = protocol.silence_counts or protocol.version == "energies"
-    if not scored and not any(fitted[name].any() for name in references):
+    if not silence_has_scores and not any(fitted[name].any() for name in references):
         names = " and ".join(references)
         raise ValueError(f"the estimate of {names} is silent: nothing to score")
     return fitted
