@@ -144,8 +144,8 @@ def test_runs_share_sources_and_an_artifact_written_anew_replaces_the_old_one(tm
 
 def test_a_server_killed_in_the_middle_is_told_what_it_missed_when_it_returns(tmp_path, another):
     said, folder = [], tmp_path / "runs" / "mine"
-    courier = mongo_observer(another.start().url, folder, said.append, pause=0.1)
-    observers = start(folder, courier)
+    observer = mongo_observer(another.start().url, folder, said.append, pause=0.1)
+    observers = start(folder, observer)
     beat(observers, range(10), "one\n")
     database = another.database()
     wait_for(lambda: document(database, folder) and curve(database, document(database, folder))[0])
@@ -172,7 +172,7 @@ def test_what_a_dead_server_lacks_is_delivered_once(tmp_path, another, capsys):
     assert f"sync {folders[0]} --mongo URL" in said[-1]
     small_run(folders[1], "")
     for thread in threading.enumerate():
-        if thread.name == f"courier {folders[0]}":  # its last attempt ends
+        if thread.name == f"delivery of {folders[0]}":  # its last attempt ends
             thread.join()
     capsys.readouterr()
     database = another.start().database()
