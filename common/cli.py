@@ -1,16 +1,21 @@
 """The command line: one-line errors, exit codes, progress that fits 80 columns.
 
-Exit codes: 0 done, 1 failed, 2 misuse, 130 interrupted. Tracebacks only with `--debug`.
+Exit codes: 0 done, 1 failed, 2 misuse, 130 interrupted, 143 terminated. Tracebacks only with
+`--debug`.
 """
 
 import argparse
+import contextlib
 import os
 import sys
 import textwrap
+import threading
+import time
 from collections.abc import Callable, Sequence
 
 from tqdm import tqdm
 
+from common.interrupts import immediate
 from common.redact import redacted
 
 
@@ -53,15 +58,25 @@ def one_line(error: BaseException) -> str:
 
 
 def run(main: Callable[[list[str]], int | None], argv: Sequence[str] | None = None) -> None:
-    """Run `main(argv)` and leave the process with the right exit code."""
+    """Run `main(argv)` and leave the process with the right exit code.
+
+    SIGTERM unwinds what `main` does as Ctrl-C does, so that nothing half-written stays.
+
+    Args:
+      argv: None takes the command line of this process.
+    """
+    command = argv is None
     argv = list(sys.argv[1:] if argv is None else argv)
     debug = "--debug" in argv
     argv = [argument for argument in argv if argument != "--debug"]
     try:
-        code = main(argv) or 0
-    except KeyboardInterrupt:
-        print("interrupted", file=sys.stderr)
-        code = 130
+        with immediate():
+            code = main(argv) or 0
+    except KeyboardInterrupt as stop:
+        code = getattr(stop, "code", 130)
+        print("interrupted" if code == 130 else "terminated", file=sys.stderr)
+        if command:
+            leave(code)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = 1
@@ -74,6 +89,24 @@ def run(main: Callable[[list[str]], int | None], argv: Sequence[str] | None = No
         print(f"{prefix}: {one_line(error)}{hint}", file=sys.stderr)
         code = 2 if isinstance(error, UsageError) else 1
     raise SystemExit(code)
+
+
+def leave(code: int, seconds: float = 1.0) -> None:
+    """End this process where threads of its own go on working; return where none does.
+
+    Args:
+      code: exit code. seconds: that they have to end by themselves.
+    """
+    end = time.monotonic() + seconds
+    others = [thread for thread in threading.enumerate() if not thread.daemon]
+    others.remove(threading.main_thread())
+    for thread in others:
+        with contextlib.suppress(RuntimeError):  # it was being started
+            thread.join(max(0.0, end - time.monotonic()))
+    if any(thread.is_alive() for thread in others):
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
 
 
 def names(text: str | None) -> tuple[str, ...] | None:

@@ -6,6 +6,7 @@ import json
 import os
 import stat
 import tempfile
+import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,9 @@ from typing import Any
 #: The project's folder.
 ROOT = Path(__file__).resolve().parents[1]
 LARGEST = 2**26  # bytes of a text that is read whole
+PARTIAL = ".partial-"  # what names of files begin with that are being written
+YOUNG = 2.0  # seconds in which a file is made, and locked
+_swept = set[str]()
 
 
 @contextlib.contextmanager
@@ -21,13 +25,16 @@ def atomic_path(path: str | os.PathLike, suffix: str | None = None) -> Iterator[
 
     The temporary name keeps the final extension (or `suffix`), so that encoders which look at it
     still work. When the block raises (or is interrupted) the temporary file is removed and an
-    older file under the final name stays as it was.
+    older file under the final name stays as it was. What a killed process left under such a name
+    is removed by the next one that writes into the folder.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
+    remove_abandoned(path.parent)
     extension = path.suffix if suffix is None else suffix
-    handle, name = tempfile.mkstemp(prefix=".partial-", suffix=extension, dir=path.parent)
-    os.close(handle)
+    handle, name = tempfile.mkstemp(prefix=PARTIAL, suffix=extension, dir=path.parent)
+    with contextlib.suppress(OSError):  # a file system without locks
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
     temporary = Path(name)
     try:
         yield temporary
@@ -41,6 +48,25 @@ def atomic_path(path: str | os.PathLike, suffix: str | None = None) -> Iterator[
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
+    finally:
+        os.close(handle)
+
+
+def remove_abandoned(folder: str | os.PathLike) -> None:
+    """Remove temporary files of processes that have ended, once in this process for a folder.
+
+    A process locks what it writes, and a lock ends with its process; where a file system has no
+    locks, nothing is removed.
+    """
+    folder = os.path.realpath(folder)
+    if folder in _swept:
+        return
+    _swept.add(folder)
+    with contextlib.suppress(OSError):
+        for path in Path(folder).glob(f"{PARTIAL}*"):
+            with contextlib.suppress(OSError), locked(path, BlockingIOError()):
+                if time.time() - path.stat().st_ctime > YOUNG:  # else it may not be locked yet
+                    path.unlink()
 
 
 def sync_folder(folder: str | os.PathLike) -> None:

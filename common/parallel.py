@@ -6,7 +6,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures import Executor, ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 
 
@@ -27,7 +27,7 @@ def each(function: Callable, jobs: Iterable[tuple], workers: int) -> Iterator[tu
     executor = ProcessPoolExecutor(
         min(workers, len(jobs)),
         mp_context=multiprocessing.get_context("spawn"),  # nothing inherited: no locks, no lockfile
-        initializer=_begin,
+        initializer=end_with,
         initargs=(os.getpid(),),
     )
     try:
@@ -39,16 +39,21 @@ def each(function: Callable, jobs: Iterable[tuple], workers: int) -> Iterator[tu
             "a worker process was killed, perhaps for lack of memory; use fewer --workers"
         ) from None
     except BaseException:
-        executor.shutdown(wait=False, cancel_futures=True)
-        for child in multiprocessing.active_children():
-            child.terminate()
+        abandon(executor)
         raise
     finally:
         executor.shutdown(cancel_futures=True)
 
 
-def _begin(parent: int) -> None:
-    """Leave Ctrl-C to the parent, and end when it has ended, however it did."""
+def abandon(executor: Executor) -> None:
+    """Drop what an executor has not begun, and end its processes in the middle of their work."""
+    executor.shutdown(wait=False, cancel_futures=True)
+    for child in multiprocessing.active_children():
+        child.terminate()
+
+
+def end_with(parent: int) -> None:
+    """Let this worker process leave Ctrl-C to its parent, and end when that has ended, however."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
 
     def watch() -> None:

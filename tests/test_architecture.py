@@ -34,9 +34,9 @@ COMMANDS = {
 LAYERS = {
     "common": [
         ("environment",),
-        ("dask_cluster", "parallel", "interrupts", "startup"),
+        ("dask_cluster", "parallel", "startup"),
         ("cli",),
-        ("files", "redact", "suggest", "digests", "safe_pickle", "audio_files"),
+        ("files", "redact", "suggest", "digests", "safe_pickle", "audio_files", "interrupts"),
     ],
     "datasets": [
         ("__main__",),

@@ -51,22 +51,26 @@ class Clock:
 
 
 class Mean:
-    """Running means of named values."""
+    """Running means of named values.
+
+    Attributes:
+      sums: {name: [sum, how many]} so far; plain numbers, for a checkpoint.
+    """
 
     def __init__(self):
-        self._sums: dict[str, list[float]] = {}
+        self.sums: dict[str, list[float]] = {}
 
     def add(self, values: dict[str, float]) -> None:
         """Count each value once."""
         for name, value in values.items():
-            total = self._sums.setdefault(name, [0.0, 0])
+            total = self.sums.setdefault(name, [0.0, 0])
             total[0] += value
             total[1] += 1
 
     def take(self) -> dict[str, float]:
         """The means so far; starts anew."""
-        means = {name: total / count for name, (total, count) in self._sums.items()}
-        self._sums = {}
+        means = {name: total / count for name, (total, count) in self.sums.items()}
+        self.sums = {}
         return means
 
 

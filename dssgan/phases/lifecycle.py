@@ -1,7 +1,6 @@
 """What every phase does: check, restore or start, train, export."""
 
 import contextlib
-import dataclasses
 import json
 from pathlib import Path
 
@@ -99,7 +98,7 @@ def export(run: Run, phase: Phase) -> None:
     provenance = {
         "dssgan": __version__,
         "run": run.folder.name,
-        "progress": dataclasses.asdict(state.progress),
+        "progress": state.progress.summary(),
         "configuration": to_dict(run.config) | {"tracking": {}},
     }
     if _provenance(folder) != provenance:

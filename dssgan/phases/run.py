@@ -24,6 +24,7 @@ class Run:
       training_data: (sample rate in Hz, samples of an excerpt) → `TrainingData`.
       score: folder of an exported separator → scores of the test songs.
       record: (name, value, step) of figures worth keeping.
+      settle: brings them to disk; returns how many there are by then, None where nobody counts.
       log: prints a line.
       team: the workers that train together.
     """
@@ -33,6 +34,7 @@ class Run:
     training_data: Callable[[int, int], TrainingData]
     score: Callable[[Path], dict[str, float]]
     record: Callable[[str, float, int], None] = lambda name, value, step: None
+    settle: Callable[[], int | None] = lambda: None
     log: Callable[[str], None] = print
     team: Team = dataclasses.field(default_factory=Team)
 

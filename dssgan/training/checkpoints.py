@@ -15,6 +15,29 @@ def read_progress(path: str | os.PathLike) -> Progress:
         return read_header(archive, path)
 
 
+def recorded_points(folder: str | os.PathLike) -> int | None:
+    """How many points of its curves the checkpoints of a run vouch for.
+
+    What was recorded after the last checkpoint will be recorded again when the run goes on.
+
+    Args:
+      folder: of the run.
+
+    Returns:
+      None where that is not known: they cannot be read or are older than this count, or somebody
+      took them away.
+    """
+    folder = Path(folder)
+    try:
+        counts = [read_progress(path).points for path in folder.glob("checkpoints/*/last.npz")]
+    except (ValueError, OSError):  # the phase that needs it will say so
+        return None
+    if None in counts:
+        return None
+    begun = any((folder / name).exists() for name in ("separator", "separators"))
+    return max(counts, default=None if begun else 0)
+
+
 class Checkpoints:
     """The files of one phase: `last.npz`, `best.npz`, and `step-*.npz` where more are kept."""
 

@@ -50,6 +50,9 @@ class Loop:
           NonFiniteLoss: the loss is no longer a number; the last checkpoint stays as it was.
         """
         progress = self.state.progress
+        self._point.sums, self._epoch.sums = (
+            progress.sums.get(name, {}) for name in ("point", "epoch")
+        )
         progress.finished = self._is_over()  # a finished phase goes on where more epochs are asked
         if progress.finished:
             return progress
@@ -123,6 +126,7 @@ class Loop:
                 progress.best, progress.best_epoch = scores.mean, progress.epoch
                 phase.on_better()
         progress.finished = self._is_over()
+        self._record(means, scores)  # before the checkpoint after which this epoch is not repeated
         self._save(best=better)
         if self.team.chief:
             phase.on_epoch(progress.step, self.board)
@@ -149,7 +153,7 @@ class Loop:
         self.clock.validated(time.monotonic() - started)
         return scores
 
-    def _report(self, means: dict[str, float], scores: Scores | None) -> None:
+    def _record(self, means: dict[str, float], scores: Scores | None) -> None:
         progress = self.state.progress
         figures = {f"train/{name}": value for name, value in means.items()}
         if scores:
@@ -161,7 +165,9 @@ class Loop:
             figures |= validation
         for name, value in figures.items():
             self.context.record(name, value, progress.step)
-        self.board.flush()
+
+    def _report(self, means: dict[str, float], scores: Scores | None) -> None:
+        progress = self.state.progress
         self.context.log(
             epoch_line(
                 progress.epoch,
@@ -203,6 +209,10 @@ class Loop:
 
     def _save(self, best: bool = False) -> None:
         self._collect(0)
+        progress = self.state.progress
+        progress.sums = {"point": self._point.sums, "epoch": self._epoch.sums}
+        progress.points = self.context.settle()
+        self.board.flush()
         if self.team.chief:
             self.checkpoints.save(self.state, best)
         self._saved = time.monotonic()

@@ -32,6 +32,8 @@ class Progress:
       waited: validations since then.
       seconds: time spent training, over all sessions.
       finished: the phase came to its end.
+      points: points of curves that the run had recorded by then; None where nobody counts them.
+      sums: what running means have added up so far, {"point" or "epoch": {name: [sum, number]}}.
     """
 
     phase: str = "supervised"
@@ -42,6 +44,13 @@ class Progress:
     waited: int = 0
     seconds: float = 0.0
     finished: bool = False
+    points: int | None = None
+    sums: dict[str, dict[str, list[float]]] = dataclasses.field(default_factory=dict)
+
+    def summary(self) -> dict[str, Any]:
+        """What tells of a separator how it was trained."""
+        values = dataclasses.asdict(self)
+        return {name: values[name] for name in values if name not in ("points", "sums")}
 
 
 class TrainingState:

@@ -1,7 +1,7 @@
 """Where songs are scored: threads or processes of this machine, or a Dask cluster's workers."""
 
 import multiprocessing
-import signal
+import os
 import site
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import (
@@ -18,6 +18,7 @@ from typing import Any
 
 from common.cli import one_line
 from common.files import ROOT
+from common.parallel import abandon, end_with
 from evaluation.protocols import Protocol
 from evaluation.scoring.preparation import SongAudio
 from evaluation.scoring.song import score_songs
@@ -72,6 +73,7 @@ class Executors:
         Tasks are taken from `tasks` when there is room for them.
         """
         running: dict[Future, Any] = {}
+        stopped = False
         try:
             for key, function, arguments in tasks:
                 try:
@@ -83,10 +85,15 @@ class Executors:
                     yield from _finished(running)
             while running:
                 yield from _finished(running)
+        except KeyboardInterrupt:  # and SIGTERM: songs in work are given up
+            if isinstance(self.executor, ProcessPoolExecutor):
+                abandon(self.executor)
+            stopped = True
+            raise
         finally:
             for future in running:
                 future.cancel()
-            self.executor.shutdown()
+            self.executor.shutdown(wait=not stopped)
 
 
 def _finished(running: dict[Future, Any]) -> Iterator[tuple[Any, Any]]:
@@ -114,12 +121,12 @@ def local(workers: int, reads: bool) -> Executors:
         raise ValueError(f"workers {workers}: expected at least 1")
     if workers == 1 or not reads:
         return Executors(ThreadPoolExecutor(workers), workers)
-    # Ctrl-C is handled by this process; a fresh interpreter holds none of its locks.
+    # A fresh interpreter holds none of this one's locks.
     executor = ProcessPoolExecutor(
         workers,
         mp_context=multiprocessing.get_context("spawn"),
-        initializer=signal.signal,
-        initargs=(signal.SIGINT, signal.SIG_IGN),
+        initializer=end_with,
+        initargs=(os.getpid(),),
     )
     return Executors(executor, workers, reads=True)
 

@@ -141,25 +141,28 @@ def train(
 
     machine.prepare_machine(config)
     from dssgan.phases import sequence
+    from dssgan.training.checkpoints import recorded_points
+
+    record = RunFolder(folder, points=recorded_points(folder))
 
     @experiment.main
     def train(_run):
         _run.info["tensorboard"] = str(folder / "tensorboard")
         _run.info["devices"] = machine.devices()
         _run.info["workers"] = list(cluster.addresses) if cluster else []
-        run = workers.build_run(
-            config,
-            folder,
-            cluster,
-            record=lambda name, value, step: _run.log_scalar(name, float(value), step),
-        )
+
+        def point(name: str, value: float, step: int) -> None:
+            record.point(name, float(value), step)
+            _run.log_scalar(name, float(value), step)  # for other observers of Sacred's
+
+        run = workers.build_run(config, folder, cluster, point, record.settle)
         scores = sequence.run_phases(run)
         _run.info["scores"] = scoring.song_scores(folder / "scores")
         for path in scoring.artefacts(folder):
             _run.add_artifact(path, str(path.relative_to(folder)))
         return {name: float(value) for name, value in scores.items()}  # NumPy would be pickled
 
-    experiment.observers = [RunFolder(folder)]
+    experiment.observers = [record]
     if config.tracking.mongo:
         mongo = mongo_observer(config.tracking.mongo, folder)
         experiment.observers += [mongo] if mongo else []

@@ -49,12 +49,13 @@ def build_run(
     folder: Path,
     cluster: Cluster | None,
     record: Callable[[str, float, int], None] = lambda name, value, step: None,
+    settle: Callable[[], int | None] = lambda: None,
     log: Callable[[str], None] = print,
 ) -> Any:
     """The run of a configuration, on this machine or together with others.
 
     Args:
-      record: (name, value, step) of figures worth keeping.
+      record, settle: as a `Run` has them.
       log: prints a line.
 
     Returns:
@@ -79,6 +80,7 @@ def build_run(
         lambda rate, samples: training_data.load_training_data(config, rate, samples, log),
         lambda separator: scoring.test_scores(config, separator, folder / "scores"),
         record,
+        settle,
         log,
         team,
     )

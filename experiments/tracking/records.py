@@ -54,8 +54,11 @@ class Appended:
         self.size += len(settled)
 
 
-def open_journal(folder: Path) -> Appended:
+def open_journal(folder: Path, points: int | None = None) -> Appended:
     """The curves of a run, to be gone on with; a line that a kill has torn is left out.
+
+    Args:
+      points: the first ones, which are kept; None keeps all. Lines stay whole.
 
     Raises:
       ValueError: the folder holds curves that cannot be read.
@@ -67,7 +70,18 @@ def open_journal(folder: Path) -> Appended:
     if path.exists():
         with open(path, "rb") as file:
             whole = sum(len(line) for line in file if line.endswith(b"\n"))
-    return Appended(path, whole)
+    if points is not None:
+        kept = 0
+        for entry, place in read_curves(folder, lambda line: None):
+            points -= count_points(entry)
+            if points < 0:
+                break
+            kept = place
+        whole = kept if points < 0 else whole
+    journal = Appended(path, whole)
+    if path.exists():
+        journal.append(b"")
+    return journal
 
 
 def read_curves(
@@ -119,12 +133,17 @@ def whole_curves(
     return curves
 
 
+def count_points(curves: Mapping[str, Mapping[str, list]]) -> int:
+    """How many points curves have in all."""
+    return sum(len(points["steps"]) for points in curves.values())
+
+
 def write_curves(folder: Path) -> int:
     """Write the journal once more in Sacred's form; returns how many points there are."""
     curves = whole_curves(folder)
     if curves:
         write_text(folder / CURVES, json.dumps(curves) + "\n")
-    return sum(len(points["steps"]) for points in curves.values())
+    return count_points(curves)
 
 
 def read_object(path: Path) -> dict[str, Any]:

@@ -1,14 +1,15 @@
 """The folder of a run as its record: what Sacred reports, in files that are whole at any moment."""
 
 import contextlib
+import datetime
 import json
 import os
 import shutil
 import sys
-import tempfile
+import threading
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from sacred.observers import FileStorageObserver
 from sacred.serializer import flatten
 from sacred.utils import apply_backspaces_and_linefeeds
 
-from common.files import locked, write_json
+from common.files import atomic_path, locked, write_json
 from common.redact import redacted
 from experiments.tracking import records
 from experiments.tracking.mongo_observer import mongo_observer
@@ -43,12 +44,24 @@ class RunFolder(FileStorageObserver):
     The folder's name is the run's id. What an earlier session recorded stays as `run-1.json`,
     `run-2.json` and so on; captured output and metrics are continued. While a disk is full the
     record waits in memory, after one warning, and the run goes on.
+
+    Args:
+      folder: of the run.
+      log: prints a line.
+      points: of the curves that are there, as many are kept; the run will record the others again.
+        None keeps all.
     """
 
-    def __init__(self, folder: str | os.PathLike, log: Callable[[str], None] = warn):
+    def __init__(
+        self,
+        folder: str | os.PathLike,
+        log: Callable[[str], None] = warn,
+        points: int | None = None,
+    ):
         folder = Path(folder)
         super().__init__(folder.parent)
-        self.folder, self.log = folder, log
+        self.folder, self.log, self._kept = folder, log, points
+        self._writing, self._direct = threading.RLock(), set[str]()
         self._held = contextlib.ExitStack()
         self._waiting: list[bytes] = []
         self._points = self._written = self._settled = 0
@@ -79,7 +92,7 @@ class RunFolder(FileStorageObserver):
         (self.folder / records.RESERVE).write_bytes(os.urandom(RESERVED))
         self._log = records.Appended(self.folder / records.LOG)
         try:
-            self._journal = records.open_journal(self.folder)
+            self._journal = records.open_journal(self.folder, self._kept)
         except ValueError as error:
             kept = _next_free(self.folder / records.CURVES)
             os.replace(self.folder / records.CURVES, kept)
@@ -112,16 +125,8 @@ class RunFolder(FileStorageObserver):
         filename, store_dir = Path(filename), Path(store_dir)
         place = store_dir / f"{filename.stem}_{get_digest(filename)}{filename.suffix}"
         if not place.exists():
-            store_dir.mkdir(parents=True, exist_ok=True)
-            handle, name = tempfile.mkstemp(prefix=".partial-", dir=store_dir)
-            os.close(handle)
-            try:
-                shutil.copyfile(filename, name)
-                os.chmod(name, 0o644)
-                os.replace(name, place)
-            except BaseException:
-                os.unlink(name)
-                raise
+            with atomic_path(place) as temporary:
+                shutil.copyfile(filename, temporary)
         return place
 
     def save_cout(self) -> None:
@@ -131,24 +136,52 @@ class RunFolder(FileStorageObserver):
         self._log.append(*(part.encode("utf-8", "replace") for part in parts))
         self._settled = end
 
+    def point(self, name: str, value: float, step: int) -> None:
+        """Record a point of a curve; Sacred's copies of the same curve are left out."""
+        now = datetime.datetime.now(datetime.UTC).replace(tzinfo=None)
+        points = dict(zip(records.KEYS, ([step], [value], [now])))
+        with self._writing:
+            self._direct.add(name)
+            self._append({name: points})
+
+    def settle(self) -> int:
+        """Write all points that were recorded; returns how many the curves have.
+
+        A checkpoint that is written afterwards may hold this number, so that the run can be gone
+        on with there and has every point once.
+        """
+        self._patiently(self._write_metrics)
+        return self._points
+
     def log_metrics(self, metrics_by_name, info) -> None:
-        """Append points of curves."""
-        entry = {
-            name: {key: records.plain(points[key]) for key in records.KEYS}
-            for name, points in metrics_by_name.items()
-        }
-        if entry:
-            self._waiting.append(json.dumps(entry).encode() + b"\n")
-            self._points += sum(len(points["steps"]) for points in entry.values())
+        """Append points of curves that Sacred brings."""
+        with self._writing:
+            self._append(
+                {
+                    name: points
+                    for name, points in metrics_by_name.items()
+                    if name not in self._direct
+                }
+            )
         self._patiently(self._write_metrics)
 
+    def _append(self, curves: Mapping[str, Mapping[str, list]]) -> None:
+        if curves:
+            entry = {
+                name: {key: records.plain(points[key]) for key in records.KEYS}
+                for name, points in curves.items()
+            }
+            self._waiting.append(json.dumps(entry).encode() + b"\n")
+            self._points += records.count_points(entry)
+
     def _write_metrics(self, all_of_them: bool = False) -> None:
-        if self._waiting:
-            self._journal.append(b"".join(self._waiting))
-            self._waiting.clear()
-        due = self._points <= OFTEN or self._points >= GROWTH * self._written or all_of_them
-        if self._points > self._written and due:
-            self._written = records.write_curves(self.folder)
+        with self._writing:
+            if self._waiting:
+                self._journal.append(b"".join(self._waiting))
+                self._waiting.clear()
+            due = self._points <= OFTEN or self._points >= GROWTH * self._written or all_of_them
+            if self._points > self._written and due:
+                self._written = records.write_curves(self.folder)
 
     def heartbeat_event(self, info, captured_out, beat_time, result) -> None:
         """The run is alive: what it printed, what it knows."""

@@ -97,15 +97,18 @@ def test_a_run_leaves_a_separator_a_record_and_curves(tmp_path, words, capsys):
     assert list((folder / "tensorboard" / "supervised").glob("events.*"))
 
 
-def test_a_run_is_told_to_a_database_as_well(tmp_path, words, capsys):
+@pytest.fixture
+def database(tmp_path):
     server = MongoServer(tmp_path / "server").start()
-    try:
-        where = f"127.0.0.1:{server.port}:sacred"
-        assert train.main([*words, "name=mine", "supervised.epochs=1", "-m", where]) == 0
-        (run,) = server.database().runs.find({})
-        names = {curve["name"] for curve in server.database().metrics.find({})}
-    finally:
-        server.kill()
+    yield server
+    server.kill()
+
+
+def test_a_run_is_told_to_a_database_as_well(tmp_path, words, database, capsys):
+    where = f"127.0.0.1:{database.port}:sacred"
+    assert train.main([*words, "name=mine", "supervised.epochs=1", "-m", where]) == 0
+    (run,) = database.database().runs.find({})
+    names = {curve["name"] for curve in database.database().metrics.find({})}
     folder = tmp_path / "runs" / "mine"
     assert run["uid"] == json.loads((folder / "run.json").read_text())["uid"]
     assert (run["status"], run["config"]["model"]) == ("COMPLETED", {"name": "tiny"})
@@ -262,11 +265,25 @@ def wait_for(condition, process):
         time.sleep(0.1)
 
 
+def curves(folder):
+    """{name: [(step, value), …]} of a run."""
+    found = json.loads((folder / "metrics.json").read_text())
+    return {name: list(zip(found[name]["steps"], found[name]["values"])) for name in found}
+
+
+def delivered(database, folder):
+    """The same as a database has it."""
+    number = database.runs.find_one({"folder": folder.name})["_id"]
+    found = database.metrics.find({"run_id": number})
+    return {curve["name"]: list(zip(curve["steps"], curve["values"])) for curve in found}
+
+
 @pytest.mark.slow
-def test_terminated_and_killed_the_command_repeats_the_bits(tmp_path, words):
+def test_terminated_and_killed_the_command_repeats_bits_and_record(tmp_path, words, database):
     """With real excerpts and the real shell: SIGTERM, then SIGKILL, then to the end."""
     words = [*words, "model.dropout=0.2", "optimiser.average=0.9", "compute.deterministic=true"]
-    words += ["supervised={epochs: 1, steps: 200, calibration: 4}", "checkpoint.steps=5"]
+    words += ["supervised={epochs: 20, steps: 10, calibration: 4}", "checkpoint.steps=7"]
+    words += [f"tracking.mongo=127.0.0.1:{database.port}:sacred"]
     tmp_path /= "runs"
     checkpoint = tmp_path / "cut" / "checkpoints" / "supervised" / "last.npz"
     whole, cut = command(*words, "name=whole"), command(*words, "name=cut")
@@ -287,3 +304,8 @@ def test_terminated_and_killed_the_command_repeats_the_bits(tmp_path, words):
         _, said = process.communicate()
         assert process.returncode == 0, said
     assert last(tmp_path / "cut") == last(tmp_path / "whole")
+    undisturbed = curves(tmp_path / "whole")
+    assert [step for step, _ in undisturbed["train/loss"]] == list(range(10, 210, 10))
+    assert curves(tmp_path / "cut") == undisturbed
+    for name in ("whole", "cut"):
+        assert delivered(database.database(), tmp_path / name) == undisturbed

@@ -1,10 +1,13 @@
 """The command line: folders in, scores out, one line for whatever is wrong."""
 
+import contextlib
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -273,6 +276,52 @@ def test_names_that_are_no_utf8(folders):
     assert done.returncode == 0, done.stderr
     summary = json.loads((folders / "out/summary.json").read_text("utf-8"))
     assert sorted(summary["songs"]) == ["One", "caf\\xe9"]
+
+
+def members(group):
+    """Processes of a group that have not ended."""
+    found = []
+    for place in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            state, _, pgrp = (place / "stat").read_text().rpartition(")")[2].split()[:3]
+            if int(pgrp) == group and state != "Z":
+                found.append(int(place.name))
+    return found
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
+def test_a_command_that_is_stopped_leaves_no_process(tmp_path, rng, number):
+    for folder in ("ref", "est"):
+        for song in range(4):
+            write(tmp_path / folder / str(song) / "drums.wav", rng.uniform(-1, 1, (900_000, 2)))
+    words = ["--references", "ref", "--estimates", "est", "--out", "out", "--workers", "2"]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "evaluation", "score", *words],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        start_new_session=True,
+        stderr=subprocess.PIPE,
+        # Whoever runs the tests in the background may have them ignore Ctrl-C.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+        text=True,
+    )
+    while len(members(process.pid)) < 4 and process.poll() is None:  # workers, resource tracker
+        time.sleep(0.02)
+    time.sleep(1.5)
+    assert process.poll() is None
+    if number == signal.SIGINT:
+        os.killpg(process.pid, number)
+    else:
+        process.send_signal(number)
+    said = process.communicate(timeout=20)[1]
+    if number != signal.SIGKILL:
+        assert (process.returncode, said) in ((143, "terminated\n"), (130, "interrupted\n"))
+    end = time.monotonic() + 10
+    while members(process.pid) and time.monotonic() < end:
+        time.sleep(0.05)
+    assert members(process.pid) == []
+    assert not list(tmp_path.rglob(".partial-*"))
+    assert run("score", "--references", tmp_path / "ref", "--estimates", tmp_path / "est") == 0
 
 
 def test_summary(folders, capsys):

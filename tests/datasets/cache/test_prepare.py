@@ -208,7 +208,8 @@ def test_full_disk_in_the_middle(tmp_path, songs, whole, tree, workers):
     assert tree(out) == whole
 
 
-def test_interrupted(tmp_path, make_song, tree):
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_interrupted(tmp_path, make_song, tree, number):
     root, out = tmp_path / "songs", tmp_path / "cache"
     for name in "abcd":  # long enough to be caught in the middle on any machine
         make_song(root / name, ["drums"], samples=3_000_000)
@@ -218,9 +219,13 @@ def test_interrupted(tmp_path, make_song, tree):
     process = command(*arguments, start_new_session=True, preexec_fn=listening)
     while process.poll() is None and not list(out.glob("*/.partial-*.npy")):
         time.sleep(0.002)
-    os.killpg(process.pid, signal.SIGINT)
+    if number == signal.SIGINT:  # from a terminal; SIGTERM reaches one process
+        os.killpg(process.pid, number)
+    else:
+        process.send_signal(number)
     code, _, error = finish(process)
-    assert (code, error) == (130, "interrupted\n")
+    expected = {signal.SIGINT: (130, "interrupted\n"), signal.SIGTERM: (143, "terminated\n")}
+    assert (code, error) == expected[number]
     assert not any("partial" in name for name in tree(out))
     assert finish(command(*arguments))[0] == 0
     prepare("folders", root, tmp_path / "whole")

@@ -55,6 +55,29 @@ def test_a_run_is_recorded_in_its_own_folder(tmp_path):
     assert (losses["steps"], losses["values"]) == ([3, 6], [1.0, 0.5])
 
 
+def test_points_beyond_a_checkpoint_are_recorded_once(tmp_path):
+    observer = start(tmp_path / "mine")
+    for step in range(5):
+        observer.point("loss", step / 2, step)
+        copy = {"loss": {"values": [step / 2], "steps": [step], "timestamps": [NOW]}}
+        observer.log_metrics(copy, {})  # Sacred's
+        if step == 2:
+            vouched = observer.settle()
+    assert vouched == 3
+    observer._held.close()  # as a kill does
+    for points, steps in ((None, [0, 1, 2, 3, 4]), (9, [0, 1, 2, 3, 4]), (vouched, [0, 1, 2])):
+        again = RunFolder(tmp_path / "mine", print, points)
+        info = {"base_dir": ".", "sources": [], "name": "dssgan"}
+        again.started_event(info, "train", {"hostname": platform.node()}, NOW, {}, {}, None)
+        losses = json.loads((tmp_path / "mine" / "metrics.json").read_text())["loss"]
+        assert losses["steps"] == steps
+        again._held.close()
+    again.point("loss", 1.5, 3)
+    assert again.settle() == 4
+    curves = records.whole_curves(tmp_path / "mine")
+    assert curves["loss"]["values"] == [0.0, 0.5, 1.0, 1.5]
+
+
 def test_artefacts_in_the_folder_are_noted_and_others_copied(tmp_path):
     observer = start(tmp_path / "mine")
     inside, outside = tmp_path / "mine" / "separator" / "config.json", tmp_path / "table.csv"
