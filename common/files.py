@@ -5,6 +5,7 @@ import fcntl
 import json
 import os
 import stat
+import struct
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -33,8 +34,7 @@ def atomic_path(path: str | os.PathLike, suffix: str | None = None) -> Iterator[
     remove_abandoned(path.parent)
     extension = path.suffix if suffix is None else suffix
     handle, name = tempfile.mkstemp(prefix=PARTIAL, suffix=extension, dir=path.parent)
-    with contextlib.suppress(OSError):  # a file system without locks
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    _claimed(handle)
     temporary = Path(name)
     try:
         yield temporary
@@ -64,9 +64,20 @@ def remove_abandoned(folder: str | os.PathLike) -> None:
     _swept.add(folder)
     with contextlib.suppress(OSError):
         for path in Path(folder).glob(f"{PARTIAL}*"):
-            with contextlib.suppress(OSError), locked(path, BlockingIOError()):
-                if time.time() - path.stat().st_ctime > YOUNG:  # else it may not be locked yet
+            with contextlib.suppress(OSError), open(path, "r+b") as file:
+                # One that is younger may not be locked yet.
+                if _claimed(file.fileno()) and time.time() - path.stat().st_ctime > YOUNG:
                     path.unlink()
+
+
+def _claimed(handle: int) -> bool:
+    """Lock an open file, where no one has; HDF5, which uses `flock`, does not see this lock."""
+    try:
+        whole = struct.pack("hhqqi4x", fcntl.F_WRLCK, os.SEEK_SET, 0, 0, 0)
+        fcntl.fcntl(handle, fcntl.F_OFD_SETLK, whole)
+    except (OSError, AttributeError):  # held, or a system or file system without such locks
+        return False
+    return True
 
 
 def sync_folder(folder: str | os.PathLike) -> None:
