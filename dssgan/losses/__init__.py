@@ -26,3 +26,10 @@ LOSSES: dict[str, Callable] = {
     "wavenet": wavenet,
     "log_magnitudes": log_magnitudes,
 }
+
+#: What a loss reads of `outputs` beside the estimates, where it cannot do without.
+NEEDED_OUTPUTS = {
+    "bandsplit": "spectra",
+    "multistage": "stages",
+    "log_magnitudes": "log_magnitudes",
+}

@@ -30,6 +30,8 @@ class SeparatorModel(keras.Model):
       log_magnitudes_of: (frame length, hop) in samples of a separator that estimates ln(1 + |STFT|)
         and gives it to training as "log_magnitudes"; critics of such spectra then score these
         and not what became of them in the waveform. None for all others.
+      training_outputs: what `training_estimates` returns beside the estimates, for losses that need
+        it.
       hyperparameters: the keyword arguments that rebuild the model, plain JSON values.
     """
 
@@ -44,6 +46,7 @@ class SeparatorModel(keras.Model):
     unit_variance: bool = False
     channels_apart: bool = False
     log_magnitudes_of: tuple[int, int] | None = None
+    training_outputs: tuple[str, ...] = ()
     hyperparameters: dict[str, Any]
 
     def call(self, mixture: tf.Tensor, training: bool = False) -> tf.Tensor:

@@ -9,7 +9,7 @@ from dssgan.config.mappings import plain
 from dssgan.config.reading import conform
 from dssgan.config.schema import Config, CriticSettings
 from dssgan.critics import CRITICS
-from dssgan.losses import LOSSES
+from dssgan.losses import LOSSES, NEEDED_OUTPUTS
 from dssgan.losses.adversarial import OBJECTIVES
 from dssgan.models import SEPARATORS
 from dssgan.optimisers.rules import OPTIMISERS
@@ -35,8 +35,20 @@ def check_choices(config: Config) -> None:
     for place, critic in enumerate(config.adversarial.critics):
         critic_options(critic, f"adversarial.critics[{place}]")
     model_options(config)
+    check_loss(config)
     loss = LOSSES[config.loss.name]
     check_options("loss", loss, config.loss.weights, ("outputs", "references", "mixture"))
+
+
+def check_loss(config: Config) -> None:
+    """Check that the separator gives what the loss needs; ValueError names losses that fit."""
+    given = SEPARATORS[config.model.name].training_outputs
+    if NEEDED_OUTPUTS.get(config.loss.name, "estimates") not in (*given, "estimates"):
+        fitting = [name for name in LOSSES if NEEDED_OUTPUTS.get(name) in (*given, None)]
+        raise ValueError(
+            f"loss.name={config.loss.name!r} needs {NEEDED_OUTPUTS[config.loss.name]}, which "
+            f"{config.model.name} does not give; losses for it: {', '.join(sorted(fitting))}"
+        )
 
 
 def critic_options(critic: CriticSettings, where: str) -> dict:

@@ -36,6 +36,8 @@ class BandSplit(SeparatorModel):
         norms, cells, spectra and waveforms stay float32.
     """
 
+    training_outputs = ("spectra",)
+
     def __init__(
         self,
         *,

@@ -31,6 +31,7 @@ class UNet(SeparatorModel):
     """
 
     channels_apart = True
+    training_outputs = ("log_magnitudes",)
 
     def __init__(
         self,

@@ -88,6 +88,7 @@ def test_every_weight_gets_a_gradient(model, rng):
     def differentiate(mixture, references):
         with tf.GradientTape() as tape:
             outputs = model.training_estimates(mixture, references)
+            assert {"estimates", *model.training_outputs} <= set(outputs)
             loss = tf.add_n(
                 [
                     tf.reduce_sum(tf.square(value))

@@ -1,0 +1,1 @@
+"""Kills, bad inputs, full disks and attacks: what the commands promise, tried and counted."""
