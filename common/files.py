@@ -16,7 +16,7 @@ from typing import Any
 ROOT = Path(__file__).resolve().parents[1]
 LARGEST = 2**26  # bytes of a text that is read whole
 PARTIAL = ".partial-"  # what names of files begin with that are being written
-YOUNG = 2.0  # seconds in which a file is made, and locked
+YOUNG = 1.0  # seconds in which a file is made, and locked
 _swept = set[str]()
 
 
@@ -53,7 +53,7 @@ def atomic_path(path: str | os.PathLike, suffix: str | None = None) -> Iterator[
 
 
 def remove_abandoned(folder: str | os.PathLike) -> None:
-    """Remove temporary files of processes that have ended, once in this process for a folder.
+    """Remove temporary files of processes that have ended; a folder is looked through once.
 
     A process locks what it writes, and a lock ends with its process; where a file system has no
     locks, nothing is removed.
@@ -65,8 +65,9 @@ def remove_abandoned(folder: str | os.PathLike) -> None:
     with contextlib.suppress(OSError):
         for path in Path(folder).glob(f"{PARTIAL}*"):
             with contextlib.suppress(OSError), open(path, "r+b") as file:
-                # One that is younger may not be locked yet.
-                if _claimed(file.fileno()) and time.time() - path.stat().st_ctime > YOUNG:
+                if time.time() - path.stat().st_ctime < YOUNG:  # it may not be locked yet
+                    _swept.discard(folder)
+                elif _claimed(file.fileno()):
                     path.unlink()
 
 

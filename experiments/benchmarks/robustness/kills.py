@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import soundfile
 
-from experiments.benchmarks.robustness import processes, world
+from experiments.benchmarks.robustness import processes
 from experiments.benchmarks.robustness.counts import Counts
 from experiments.tracking.records import whole_curves
 
@@ -223,9 +223,3 @@ def full_disk(root: Path, name: str, limits: list[int], report: Callable[[str], 
         counts.differing += len(different)
     shutil.rmtree(out, ignore_errors=True)
     return counts
-
-
-def make_world(root: Path) -> None:
-    """A world for kills."""
-    root.mkdir(parents=True, exist_ok=True)
-    world.make(root)

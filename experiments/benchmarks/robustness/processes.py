@@ -175,9 +175,7 @@ def _orphans(mark: str) -> int:
     return len(left)
 
 
-def _become(
-    words: Sequence[str], folder: Path, log: Path, mark: str, limit: int | None
-) -> None:
+def _become(words: Sequence[str], folder: Path, log: Path, mark: str, limit: int | None) -> None:
     """Be a command, in a process of its own."""
     from common import cli
 
@@ -197,4 +195,3 @@ def _become(
     if hasattr(module, "__path__"):
         module = importlib.import_module(f"{name}.__main__")
     cli.run(module.main)
-

@@ -46,6 +46,9 @@ checkpoint: {steps: 3}
 tracking: {folder: runs, every: 2, tensorboard: false}
 separation: {segment: 1.0}
 """
+PREPARE = ("datasets", "prepare", "folders", "songs", "--out", "cache", "--rates", "8000")
+SCORE = ("evaluation", "score", "--references", "songs", "--estimates", "estimates")
+SCORE += ("--out", "scores")
 TRAIN = ("dssgan.train", "with", "small.yaml", "name=run")
 
 
@@ -64,11 +67,7 @@ def make(root: Path) -> None:
         for number in range(3):
             write(root / place / f"{number}.wav", noise(rng, 3.0))
     (root / "small.yaml").write_text(RECIPE)
-    for words in (
-        TRAIN,
-        ("datasets", "prepare", "folders", "songs", "--out", "cache", "--rates", "8000"),
-        ("evaluation", "score", "--references", "songs", "--estimates", "estimates", "--out", "scores"),
-    ):
+    for words in (TRAIN, PREPARE, SCORE):
         done = processes.run(words, root)
         if done.code:
             raise RuntimeError(f"{' '.join(words)}: {one_line(RuntimeError(done.text))}")
