@@ -1,5 +1,6 @@
 """Bad inputs times commands: each must answer in one line, soon, and leave the rest alone."""
 
+import contextlib
 import hashlib
 import json
 import os
@@ -13,6 +14,8 @@ import numpy as np
 import soundfile
 import yaml
 
+from common.digests import content_digest
+from datasets.cache.manifest import serialise
 from experiments.benchmarks.robustness import mutations, processes
 from experiments.benchmarks.robustness.counts import LARGE, SLOW, Counts
 
@@ -143,7 +146,7 @@ def _odd_sound(root: Path) -> Iterator[Trial]:
 def _json(root: Path, chance: random.Random) -> Iterator[Trial]:
     again = ("datasets", "prepare", "folders", "songs", "--out", "cache", "--rates", "8000")
     cache = _folder(root, "cache")
-    for what, data in _odd(root / "cache" / "manifest.json", chance, 40):
+    for what, data in _odd(root / "cache" / "manifest.json", chance, 60):
         for words in ((*again, "--prune"), ("datasets", "check", "cache")):
             yield Trial("manifest", what, words, cache | {"cache/manifest.json": data}, ("cache",))
     scores = _folder(root, "scores")
@@ -164,7 +167,13 @@ def _json(root: Path, chance: random.Random) -> Iterator[Trial]:
 
 
 def _odd(path: Path, chance: random.Random, count: int) -> Iterator[tuple[str, bytes]]:
-    return mutations.odd_json(json.loads(path.read_text()), chance, count)
+    """Odd versions of a JSON file; a checksum within it fits, as an attacker would see to it."""
+    for what, data in mutations.odd_json(json.loads(path.read_text()), chance, count):
+        with contextlib.suppress(ValueError, RecursionError):
+            found = json.loads(data)
+            if isinstance(found, dict) and isinstance(found.get("checksum"), str):
+                data = serialise(found).encode()
+        yield what, data
 
 
 def _folder(root: Path, name: str) -> dict[str, bytes]:
@@ -193,8 +202,11 @@ def _configurations(root: Path, chance: random.Random) -> Iterator[Trial]:
 
 def _weights(root: Path, chance: random.Random) -> Iterator[Trial]:
     weights = "separator/separator.weights.h5"
+    config = json.loads((root / "separator" / "config.json").read_text())
     for what, data in mutations.damaged((root / weights).read_bytes(), chance):
-        yield Trial("weights", what, _separate("mixes/0.wav"), {weights: data})
+        config["weights_sha256"] = content_digest(data)
+        files = {weights: data, "separator/config.json": json.dumps(config).encode()}
+        yield Trial("weights", what, _separate("mixes/0.wav"), files)
     last = "runs/run/checkpoints/adversarial/last.npz"
     run = _folder(root, "runs/run")
     words = ("dssgan.train", "with", "resume=runs/run", "adversarial.epochs=7")

@@ -48,10 +48,9 @@ def damaged(data: bytes, chance: random.Random) -> Iterator[tuple[str, bytes]]:
 
 
 def odd_json(value: Any, chance: random.Random, count: int) -> Iterator[tuple[str, bytes]]:
-    """(what was done, bytes) of a JSON value, one thing changed in each."""
-    places = list(_places(value, ()))
+    """(what was done, bytes) of a JSON value, one thing changed in each, at any depth."""
     for _ in range(count):
-        place, changed = chance.choice(places), copy.deepcopy(value)
+        place, changed = _place(value, chance), copy.deepcopy(value)
         holder = changed
         for key in place[:-1]:
             holder = holder[key]
@@ -70,15 +69,15 @@ def odd_json(value: Any, chance: random.Random, count: int) -> Iterator[tuple[st
     yield "a large number", b'{"format": ' + b"9" * 10_000 + b"}"
 
 
-def _places(value: Any, above: tuple) -> Iterator[tuple]:
-    items: Any = ()
-    if isinstance(value, dict):
-        items = value.items()
-    elif isinstance(value, list):
-        items = enumerate(value)
-    for key, item in items:
-        yield (*above, key)
-        yield from _places(item, (*above, key))
+def _place(value: Any, chance: random.Random) -> tuple:
+    """Keys and indices that lead to a value within a value."""
+    place: tuple = ()
+    while isinstance(value, dict | list) and value and (not place or chance.random() < 0.7):
+        key = (
+            chance.choice(list(value)) if isinstance(value, dict) else chance.randrange(len(value))
+        )
+        place, value = (*place, key), value[key]
+    return place
 
 
 def odd_sound(folder: Path, rng: np.random.Generator) -> None:

@@ -14,7 +14,7 @@ STEMS = ("drums", "bass")
 RECIPE = """\
 name: small
 sources: [drums, accompaniment]
-phases: [supervised, adversarial]
+phases: [supervised, adversarial, test]
 alpha: 0.1
 beta: 0.1
 data:
