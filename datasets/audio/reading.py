@@ -18,6 +18,7 @@ import soxr
 
 from common.audio_files import AUDIO_EXTENSIONS, is_audio, require_file, resampled_length
 from datasets.audio import pyav
+from datasets.audio.endings import cut_short
 from datasets.track import bounds
 
 __all__ = ["EXTENSIONS", "Info", "blocks", "is_audio", "probe", "read", "resample"]
@@ -75,8 +76,8 @@ def probe(path: str | os.PathLike) -> Info:
         warnings = ()
         if cut and 0 < int(cut[1]) < 0xFFFF0000:  # programs that write to a pipe leave a maximum
             warnings = (f"holds {cut[2]} of the {cut[1]} bytes that its header says: truncated",)
-        elif "lacks an end-of-stream bit" in file.extra_info:
-            warnings = ("has no last page: truncated",)
+        elif file.format not in ("WAV", "WAVEX") and (said := cut_short(path)):
+            warnings = (said,)
         return Info(path, file.samplerate, file.channels, file.frames, kind.lower(), warnings)
 
 

@@ -10,6 +10,7 @@ import numpy as np
 
 from common.audio_files import require_file
 from datasets.audio.containers import opened
+from datasets.audio.endings import cut_short
 from datasets.audio.frames import AudioStream, clock, frames, positions_from_start, stamped
 
 MOST_MP3 = 48  # samples of a byte: the slowest mp3 has 24 bytes per frame of 1152
@@ -62,6 +63,11 @@ def _describe(path: str, size: int, changed: int) -> tuple[AudioStream, ...]:
     counted = [track for track, stream in enumerate(found) if not stream.seekable]
     for track, stream in zip(counted, _counted(path, found, counted, header_seconds)):
         found[track] = stream
+    cut = cut_short(path, kind)
+    if cut:
+        found = [
+            stream if stream.warnings else replace(stream, warnings=(cut,)) for stream in found
+        ]
     return tuple(found)
 
 

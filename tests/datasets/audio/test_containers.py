@@ -217,6 +217,25 @@ def test_a_file_cut_short_says_so(tmp_path, kinds, rng, extension, codec, rate):
     check_excerpts(path, rng)
 
 
+@pytest.mark.parametrize("share", [0.3, 0.7])
+@pytest.mark.parametrize(("extension", "codec", "rate"), KINDS)
+def test_whatever_is_cut_short_is_told(tmp_path, kinds, extension, codec, rate, share):
+    path = tmp_path / f"x.{extension}"
+    data = kinds(extension, codec, rate).read_bytes()
+    assert audio.probe(kinds(extension, codec, rate)).warnings == ()
+    path.write_bytes(data[: int(len(data) * share)])
+    try:
+        warnings = audio.probe(path).warnings
+        if not warnings:
+            for _ in audio.blocks(path):
+                pass
+    except ValueError as error:
+        warnings = (str(error),)
+    assert warnings and any(
+        word in warnings[0] for word in ("truncated", "damaged", "its header says", "not audio")
+    )
+
+
 def test_mp4_in_fragments_and_without_an_edit_list(tmp_path, kinds, rng):
     """Delay and padding: by the edit list; without one both stay, as the decoder gives them."""
     source = kinds("m4b", "aac", RATE)
