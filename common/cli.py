@@ -4,6 +4,7 @@ Exit codes: 0 done, 1 failed, 2 misuse, 130 interrupted. Tracebacks only with `-
 """
 
 import argparse
+import errno
 import os
 import sys
 import textwrap
@@ -43,7 +44,7 @@ def one_line(error: BaseException) -> str:
     if isinstance(error, OSError) and error.strerror:
         where = f"{error.filename}: " if error.filename is not None else ""
         text = f"{where}{error.strerror}"
-        if error.errno == 28:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
             text += "; free some space or choose another folder, then run the command again"
     else:
         text = str(error) or type(error).__name__

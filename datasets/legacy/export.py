@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 
 from common.digests import facts_digest
-from common.files import write_text
+from common.files import read_json, write_text
 from common.parallel import each
 from datasets.audio.writing import Writer
 from datasets.legacy import lists, songs
@@ -126,7 +126,7 @@ def _fingerprint(track: Track, sources: Sequence[str]) -> str:
 def _written(place: Path, track: Track, sources: Sequence[str]) -> bool:
     """Whether a song is there, whole and made of the same files."""
     try:
-        record = json.loads((place / RECORD).read_bytes())
+        record = read_json(place / RECORD)
     except (OSError, ValueError):
         return False
     whole = all((place / f"{name}.wav").is_file() for name in ("mixture", *sources))

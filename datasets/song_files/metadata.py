@@ -1,6 +1,5 @@
 """Metadata beside songs: YAML and JSON files, and the stems that their labels belong to."""
 
-import json
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -8,6 +7,7 @@ from typing import Any
 
 import yaml
 
+from common.files import parse_json, read_limited
 from datasets.song_files.stem_file import StemFile, StemFiles, summed
 from datasets.track import SOURCES
 
@@ -22,18 +22,15 @@ def read(path: str | os.PathLike) -> dict[str, Any]:
       OSError: the file cannot be opened.
       ValueError: it holds something else; names the file and, where there is one, the line.
     """
-    with open(path, "rb") as file:
-        data = file.read(LARGEST + 1)
-    if len(data) > LARGEST:
-        raise ValueError(f"{path}: larger than {LARGEST} bytes; metadata of a song is not")
-    kind = "JSON" if Path(path).suffix.lower() == ".json" else "YAML"
+    data = read_limited(path, LARGEST)
+    if Path(path).suffix.lower() == ".json":
+        return parse_json(data, path, "fetch it again")
     try:
-        found = json.loads(data) if kind == "JSON" else yaml.load(data, _Loader)
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        found = yaml.load(data, _Loader)
+    except (yaml.YAMLError, ValueError, RecursionError, OverflowError) as error:
         mark = getattr(error, "problem_mark", None)
-        line = mark.line + 1 if mark else getattr(error, "lineno", None)
-        where = f" (line {line})" if line else ""
-        raise ValueError(f"{path}: not {kind} that can be read{where}; fetch it again") from None
+        where = f" (line {mark.line + 1})" if mark else ""
+        raise ValueError(f"{path}: not YAML that can be read{where}; fetch it again") from None
     if not isinstance(found, dict):
         raise ValueError(f"{path}: expected keys and values, found {type(found).__name__}")
     return found

@@ -2,11 +2,11 @@
 
 import contextlib
 import dataclasses
-import json
 from pathlib import Path
 
 import numpy as np
 
+from common.files import read_json
 from dssgan import __version__
 from dssgan.config.mappings import to_dict
 from dssgan.exports import CONFIG, WEIGHTS
@@ -112,6 +112,6 @@ def _provenance(exported: Path) -> dict | None:
     """Where the separator in a folder comes from; None where there is none."""
     if not (exported / WEIGHTS).exists():
         return None
-    with contextlib.suppress(OSError, ValueError, AttributeError):
-        return json.loads((exported / CONFIG).read_bytes()).get("provenance")
+    with contextlib.suppress(OSError, ValueError):
+        return read_json(exported / CONFIG).get("provenance")
     return None
