@@ -263,14 +263,13 @@ def inside(folder: str | os.PathLike, name: Any, where: str | os.PathLike) -> Pa
     """
     folder = Path(folder)
     good = isinstance(name, str) and name and "\0" not in name
-    if good:
-        parts = Path(name).parts
-        path = folder / name
-        good = not Path(name).is_absolute() and ".." not in parts
-        good = good and path.parent.resolve().is_relative_to(folder.resolve())
-    if not good:
-        raise ValueError(f"{where}: names the file {name!r}, which is not below {folder}: refused")
-    return path
+    with contextlib.suppress(UnicodeEncodeError):  # a name that no file can have
+        if good and not Path(name).is_absolute() and ".." not in Path(name).parts:
+            path = folder / name
+            if path.parent.resolve().is_relative_to(folder.resolve()):
+                return path
+    shown = repr(name)[:200]
+    raise ValueError(f"{where}: names the file {shown}, which is not below {folder}: refused")
 
 
 def check_name(name: Any, what: str) -> str:

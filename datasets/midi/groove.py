@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from common.files import inside
 from datasets.midi import fluidsynth
 from datasets.midi.file import Event, MidiSong, read
 from datasets.midi.notes import DRUMS, NOTE_OFF, NOTE_ON, PROGRAM, composition, notes
@@ -106,7 +107,7 @@ def load(
     for name, row in rows.items():
         if name not in kept or (options.beats_only and row["beat_type"] != "beat"):
             continue
-        path = root / row["midi_filename"]
+        path = inside(root, row["midi_filename"], root / TABLE)
         try:
             midi = _performance(path)
         except (OSError, ValueError) as error:

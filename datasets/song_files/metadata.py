@@ -24,13 +24,22 @@ def read(path: str | os.PathLike) -> dict[str, Any]:
     """
     data = read_limited(path, LARGEST)
     if Path(path).suffix.lower() == ".json":
-        return parse_json(data, path, "fetch it again")
+        try:
+            found = parse_json(data, path, "fetch it again", object)
+        except ValueError as error:
+            text = str(error).replace("not valid JSON", "not JSON that can be read")
+            raise ValueError(text) from None
+        return _mapping(path, found)
     try:
         found = yaml.load(data, _Loader)
     except (yaml.YAMLError, ValueError, RecursionError, OverflowError) as error:
         mark = getattr(error, "problem_mark", None)
         where = f" (line {mark.line + 1})" if mark else ""
         raise ValueError(f"{path}: not YAML that can be read{where}; fetch it again") from None
+    return _mapping(path, found)
+
+
+def _mapping(path: str | os.PathLike, found: Any) -> dict[str, Any]:
     if not isinstance(found, dict):
         raise ValueError(f"{path}: expected keys and values, found {type(found).__name__}")
     return found
