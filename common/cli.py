@@ -14,6 +14,8 @@ from tqdm import tqdm
 
 from common.redact import redacted
 
+LONGEST = 4000  # letters of a message
+
 
 class UsageError(ValueError):
     """The command was called wrongly: exit code 2."""
@@ -48,7 +50,8 @@ def one_line(error: BaseException) -> str:
             text += "; free some space or choose another folder, then run the command again"
     else:
         text = str(error) or type(error).__name__
-    text = redacted(" ".join(text.split()))
+    text = " ".join(text.split())
+    text = redacted(text if len(text) <= LONGEST else f"{text[:LONGEST]}…")
     text = "".join(sign if sign.isprintable() else repr(sign)[1:-1] for sign in text)
     return text.encode("utf-8", "backslashreplace").decode()
 

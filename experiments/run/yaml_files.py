@@ -16,6 +16,7 @@ from dssgan.config.schema import Config
 
 RECIPES = ROOT / "experiments" / "recipes"
 MOST_VALUES = 100_000  # of a configuration, aliases written out
+LONGEST = 10_000  # letters of a value on the command line
 LARGEST = 2**22  # bytes of a configuration
 WORDS = {"true": True, "false": False, "null": None}
 
@@ -116,6 +117,8 @@ def _missing(path: Path) -> str:
 
 def literal(text: str) -> Any:
     """A value from the command line: a Python literal, a YAML list or section, a word or a text."""
+    if len(text) > LONGEST:
+        raise UsageError(f"{text[:40]}…: {len(text)} letters; expected {LONGEST} at most")
     if text in WORDS:
         return WORDS[text]
     try:
@@ -125,8 +128,9 @@ def literal(text: str) -> Any:
     if text.startswith(("[", "{")):
         try:
             return yaml.load(text, _Loader)
-        except yaml.YAMLError as error:
-            raise UsageError(f"{text}: not a list or section: {error}") from error
+        except (yaml.YAMLError, ValueError, RecursionError) as error:
+            reason = one_line(error)[:200]
+            raise UsageError(f"{text[:100]}: not a list or section: {reason}") from error
     return text
 
 

@@ -10,7 +10,7 @@ import numpy as np
 from common.cli import UsageError
 from common.dask_cluster import needed
 from common.files import parse_json, read_limited, write_json
-from experiments.sweep.axes import SEED, Axis
+from experiments.sweep.axes import MOST_POINTS, SEED, Axis
 from experiments.sweep.points import Maker, Point
 from experiments.sweep.run_state import Curve
 
@@ -69,6 +69,8 @@ class Optuna:
         optuna.logging.set_verbosity(optuna.logging.WARNING)
         self.make, self.total, self._asked = make, count, 0
         self._optuna, self._trials = optuna, {}
+        if count > MOST_POINTS:
+            raise UsageError(f"--optuna {count}: expected {MOST_POINTS} points at most")
         if any(axis.key == SEED for axis in make.axes):
             raise UsageError("--optuna: it learns from one run per point; give a single seed=")
         self._check_the_extremes()
