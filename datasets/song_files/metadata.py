@@ -11,8 +11,26 @@ from common.files import parse_json, read_limited
 from datasets.song_files.stem_file import StemFile, StemFiles, summed
 from datasets.track import SOURCES
 
-LARGEST = 2**24  # bytes
-_Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+LARGEST = 2**21  # bytes
+MOST_PARTS = 200_000  # of YAML as it is written; reading them takes seconds
+
+
+class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):
+    """YAML without what a few lines can make endless: merged sections, numbers without end."""
+
+    def flatten_mapping(self, node):
+        """Refuse sections that are merged into others."""
+        if any(key.tag == "tag:yaml.org,2002:merge" for key, _ in node.value):
+            raise yaml.YAMLError("sections merged into others (<<)")
+
+    def construct_yaml_int(self, node):
+        """A whole number, if it has a few digits."""
+        if len(node.value) > 64:
+            raise yaml.YAMLError("a number of many digits")
+        return super().construct_yaml_int(node)
+
+
+_Loader.add_constructor("tag:yaml.org,2002:int", _Loader.construct_yaml_int)
 
 
 def read(path: str | os.PathLike) -> dict[str, Any]:
@@ -30,6 +48,8 @@ def read(path: str | os.PathLike) -> dict[str, Any]:
             text = str(error).replace("not valid JSON", "not JSON that can be read")
             raise ValueError(text) from None
         return _mapping(path, found)
+    if sum(map(data.count, (b",", b"\n", b"[", b"{"))) > MOST_PARTS:
+        raise ValueError(f"{path}: more than {MOST_PARTS} lines and values; fetch it again")
     try:
         found = yaml.load(data, _Loader)
     except (yaml.YAMLError, ValueError, RecursionError, OverflowError) as error:

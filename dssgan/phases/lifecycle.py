@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+import shlex
 from pathlib import Path
 
 import numpy as np
@@ -87,7 +88,8 @@ def describe(run: Run, phase: Phase) -> None:
         f"{section.epochs} epochs of {section.steps} steps"
     )
     if config.tracking.tensorboard:
-        run.log(f"curves and sound: tensorboard --logdir {run.folder / 'tensorboard'}")
+        folder = shlex.quote(str(run.folder / "tensorboard"))
+        run.log(f"curves and sound: tensorboard --logdir {folder}")
     if phase.summary:
         run.log(phase.summary)
 

@@ -17,7 +17,7 @@ from sacred.observers import FileStorageObserver
 from sacred.serializer import flatten
 from sacred.utils import apply_backspaces_and_linefeeds
 
-from common.files import locked, write_json
+from common.files import locked, naming, write_json
 from common.redact import redacted
 from experiments.tracking import records
 from experiments.tracking.mongo_observer import mongo_observer
@@ -116,7 +116,8 @@ class RunFolder(FileStorageObserver):
             handle, name = tempfile.mkstemp(prefix=".partial-", dir=store_dir)
             os.close(handle)
             try:
-                shutil.copyfile(filename, name)
+                with naming(place):
+                    shutil.copyfile(filename, name)
                 os.chmod(name, 0o644)
                 os.replace(name, place)
             except BaseException:
@@ -176,7 +177,8 @@ class RunFolder(FileStorageObserver):
             if path.is_relative_to(self.folder.resolve()):
                 name = str(path.relative_to(self.folder.resolve()))
             else:
-                shutil.copyfile(path, self.folder / name)
+                with naming(self.folder / name):
+                    shutil.copyfile(path, self.folder / name)
             if name not in self.run_entry["artifacts"]:
                 self.run_entry["artifacts"].append(name)
             self.save_json(self.run_entry, records.RUN)
