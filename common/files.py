@@ -266,6 +266,7 @@ def inside(folder: str | os.PathLike, name: Any, where: str | os.PathLike) -> Pa
     with contextlib.suppress(UnicodeEncodeError):  # a name that no file can have
         if good and not Path(name).is_absolute() and ".." not in Path(name).parts:
             path = folder / name
+            os.fsencode(name)
             if path.parent.resolve().is_relative_to(folder.resolve()):
                 return path
     shown = repr(name)[:200]
@@ -287,6 +288,6 @@ def check_name(name: Any, what: str) -> str:
     if not good or set("/\\") & set(name) or name.startswith("."):
         raise ValueError(
             f"{what}: {str(name)[:120]!r} cannot be a name; expected 1 to 100 printable characters "
-            "without / and \\, the first no dot"
+            "(200 bytes) without / and \\, the first no dot"
         )
     return name
