@@ -182,7 +182,7 @@ def test_configurations_of_exports(tmp_path):
     from dssgan import exports
     from dssgan.models import export
 
-    small = {"sources": ["drums", "bass"], "stages": 1, "width": 4, "bottleneck": 4, "hidden": 4}
+    small = {"sources": ["drums", "bass"], "stages": 1, "width": 8, "bottleneck": 8, "hidden": 8}
     small |= {"layers": 1, "stacks": 1, "embedding_size": 2, "code_size": 2, "mels": 0}
     model = export.models.build("multistage", **small)
     export.save(model, tmp_path, {"run": "one"})

@@ -5,6 +5,7 @@ import math
 from collections.abc import Iterator
 from typing import Any
 
+import keras
 import tensorflow as tf
 
 from dssgan.models.base import SeparatorModel
@@ -23,18 +24,21 @@ def limited(most: int = MOST_WEIGHTS, what: str = "the most that is built") -> I
     Raises:
       ValueError: there would be more; none of those that are too many has been made.
     """
-    count = 0
+    count, add = 0, keras.layers.Layer.add_weight
 
-    def creator(make: Any, **options: Any) -> Any:
+    def add_weight(layer: keras.layers.Layer, shape: Any = (), *words: Any, **options: Any) -> Any:
         nonlocal count
-        shape = options.get("shape")
-        count += math.prod(shape) if shape is not None else 1
+        count += math.prod(shape or ())
         if count > most:
             raise ValueError(f"more than {most} weights, {what}")
-        return make(**options)
+        return add(layer, shape, *words, **options)
 
-    with tf.variable_creator_scope(creator):
+    # Keras fills a variable with numbers before TensorFlow hears of its shape.
+    keras.layers.Layer.add_weight = add_weight
+    try:
         yield
+    finally:
+        keras.layers.Layer.add_weight = add
 
 
 def create_variables(model: SeparatorModel) -> SeparatorModel:
