@@ -6,6 +6,7 @@ Exit codes: 0 done, 1 failed, 2 misuse, 130 interrupted, 143 terminated. Traceba
 
 import argparse
 import contextlib
+import errno
 import os
 import sys
 import textwrap
@@ -17,6 +18,8 @@ from tqdm import tqdm
 
 from common.interrupts import immediate
 from common.redact import redacted
+
+LONGEST = 4000  # letters of a message
 
 
 class UsageError(ValueError):
@@ -48,11 +51,12 @@ def one_line(error: BaseException) -> str:
     if isinstance(error, OSError) and error.strerror:
         where = f"{error.filename}: " if error.filename is not None else ""
         text = f"{where}{error.strerror}"
-        if error.errno == 28:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
             text += "; free some space or choose another folder, then run the command again"
     else:
         text = str(error) or type(error).__name__
-    text = redacted(" ".join(text.split()))
+    text = " ".join(text.split())
+    text = redacted(text if len(text) <= LONGEST else f"{text[:LONGEST]}…")
     text = "".join(sign if sign.isprintable() else repr(sign)[1:-1] for sign in text)
     return text.encode("utf-8", "backslashreplace").decode()
 

@@ -1,6 +1,7 @@
 """Files that are whole or absent, and files of others read within bounds."""
 
 import contextlib
+import errno
 import fcntl
 import json
 import os
@@ -15,8 +16,14 @@ from typing import Any
 #: The project's folder.
 ROOT = Path(__file__).resolve().parents[1]
 LARGEST = 2**26  # bytes of a text that is read whole
-PARTIAL = ".partial-"  # what names of files begin with that are being written
+MOST_VALUES = 4_000_000  # of a JSON text; each takes up to 100 bytes of memory
+LARGEST_INT = 2**63
+NOT_REGULAR = "a pipe or a device; expected a regular file"
+PARTIAL = ".partial-"  # how the names of files begin that are being written
 YOUNG = 1.0  # seconds in which a file is made, and locked
+#: No space, no quota, a file larger than the system allows.
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+Kind = type | tuple[type, ...] | list | Mapping
 _swept = set[str]()
 
 
@@ -27,15 +34,41 @@ def atomic_path(path: str | os.PathLike, suffix: str | None = None) -> Iterator[
     The temporary name keeps the final extension (or `suffix`), so that encoders which look at it
     still work. When the block raises (or is interrupted) the temporary file is removed and an
     older file under the final name stays as it was. What a killed process left under such a name
-    is removed by the next one that writes into the folder.
+    is removed by the next one that writes into the folder. An error of a full disk names `path`.
     """
     path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    remove_abandoned(path.parent)
     extension = path.suffix if suffix is None else suffix
-    handle, name = tempfile.mkstemp(prefix=PARTIAL, suffix=extension, dir=path.parent)
-    _claimed(handle)
-    temporary = Path(name)
+    with naming(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        remove_abandoned(path.parent)
+        handle, name = tempfile.mkstemp(prefix=PARTIAL, suffix=extension, dir=path.parent)
+        _claimed(handle)
+        try:
+            with _renamed(Path(name), path) as temporary:
+                yield temporary
+        finally:
+            os.close(handle)
+
+
+@contextlib.contextmanager
+def naming(path: str | os.PathLike) -> Iterator[None]:
+    """Let what the block raises about a full disk name `path`, the file that is written.
+
+    Python names no file where a write fails, and the source where a copy does.
+    """
+    try:
+        yield
+    except OSError as error:
+        name = error.filename
+        unknown = not isinstance(name, str | os.PathLike) or error.filename2 is not None
+        if error.errno in FULL and (unknown or Path(name).name.startswith(PARTIAL)):
+            error.filename, error.filename2 = os.fspath(path), None
+        raise
+
+
+@contextlib.contextmanager
+def _renamed(temporary: Path, path: Path) -> Iterator[Path]:
+    """Rename `temporary` to `path` after the block, or remove it."""
     try:
         yield temporary
         with open(temporary, "rb") as file:
@@ -48,8 +81,6 @@ def atomic_path(path: str | os.PathLike, suffix: str | None = None) -> Iterator[
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
-    finally:
-        os.close(handle)
 
 
 def remove_abandoned(folder: str | os.PathLike) -> None:
@@ -151,7 +182,7 @@ def read_limited(path: str | os.PathLike, largest: int = LARGEST) -> bytes:
 
     with open(path, "rb", opener=opened) as file:
         if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
-            raise ValueError(f"{path}: a pipe or a device; expected a regular file")
+            raise ValueError(f"{path}: {NOT_REGULAR}")
         data = file.read(largest + 1)
     if len(data) > largest:
         raise ValueError(
@@ -162,50 +193,86 @@ def read_limited(path: str | os.PathLike, largest: int = LARGEST) -> bytes:
 
 def read_json(
     path: str | os.PathLike,
-    expected: Mapping[str, type | tuple[type, ...]] | None = None,
+    expected: Mapping[str, Kind] | None = None,
     advice: str = "make it again",
 ) -> dict[str, Any]:
-    """Read a JSON object and check the types of its keys.
+    """Read a JSON object and check the types of its values.
 
     Args:
-      expected: {key: type} of the keys that must be there; float takes whole numbers too.
+      expected: {key: kind} of the keys that must be there, as of `check_type`.
       advice: what to do about a damaged file, the end of the message.
 
     Raises:
-      ValueError: not JSON, not an object, or a key that is missing or of another type.
+      ValueError: not JSON, not an object, or a value that is missing or of another type.
       OSError: the file is not there or cannot be read.
     """
-    try:
-        found = json.loads(read_limited(path).decode("utf-8", "surrogateescape"))
-    except (json.JSONDecodeError, RecursionError) as error:
-        where = f" (line {error.lineno})" if isinstance(error, json.JSONDecodeError) else ""
-        raise ValueError(f"{path}: not valid JSON{where}: {advice}") from None
-    if not isinstance(found, dict):
-        kind = type(found).__name__
-        raise ValueError(f"{path}: expected a JSON object, found {kind}: {advice}")
+    found = parse_json(read_limited(path), path, advice)
     for key, kind in (expected or {}).items():
-        names = _mismatch(found.get(key), kind)
-        if names:
+        names = _mismatch(found.get(key), kind) if isinstance(kind, type | tuple) else ""
+        if names and not key.endswith("?"):
             raise ValueError(
                 f"{path}: expected the key {key!r} with a value of type {names}: {advice}"
             )
+    check_type(found, expected or {}, str(path), advice)
     return found
 
 
-def check_type(
-    value: Any, kind: type | tuple[type, ...], where: str, advice: str = "make it again"
-) -> None:
-    """Check the type of a value out of a file.
+def parse_json(
+    data: bytes | str, where: str | os.PathLike, advice: str = "make it again", kind: Kind = dict
+) -> Any:
+    """Parse JSON that came out of a file; what it would take of memory is bounded.
 
     Args:
-      kind: float takes whole numbers too; a truth value is no number.
+      data: as UTF-8, or text. where: its file, the beginning of messages. advice: their end.
+      kind: what it must be, as of `check_type`.
+
+    Raises:
+      ValueError: not JSON, too much of it, or of another kind.
+    """
+    data = data.encode("utf-8", "surrogateescape") if isinstance(data, str) else data
+    values = 1 + data.count(b",") + data.count(b"[") + data.count(b"{")
+    if values > MOST_VALUES:
+        raise ValueError(f"{where}: about {values} values; expected {MOST_VALUES} at most")
+    try:
+        found = json.loads(data.decode("utf-8", "surrogateescape"))
+        if b"\\ud" in data.lower():  # half a character cannot be printed nor written
+            json.dumps(found, ensure_ascii=False).encode("utf-8", "surrogateescape")
+    except (ValueError, RecursionError) as error:
+        line = f" (line {error.lineno})" if isinstance(error, json.JSONDecodeError) else ""
+        raise ValueError(f"{where}: not valid JSON{line}: {advice}") from None
+    if kind is dict and not isinstance(found, dict):
+        name = type(found).__name__
+        raise ValueError(f"{where}: expected a JSON object, found {name}: {advice}")
+    check_type(found, kind, str(where), advice)
+    return found
+
+
+def check_type(value: Any, kind: Kind, where: str, advice: str = "make it again") -> None:
+    """Check the type of a value out of a file, and of what is in it.
+
+    Args:
+      kind: a type or several, where float takes whole numbers too, and a truth value is no number;
+        [kind]: a list of such; {str: kind}: an object of such; {"key": kind}: an object with this
+        key, which may be missing or null where it ends in "?".
       where: file and key, the beginning of the message. advice: its end.
 
     Raises:
-      ValueError: another type.
+      ValueError: another type, or a whole number that is not below 2**63.
     """
-    names = _mismatch(value, kind)
-    if names:
+    if isinstance(kind, Mapping):
+        check_type(value, dict, where, advice)
+        parts = [(key, value[key], kind[str]) for key in value] if str in kind else []
+        for key in kind.keys() - {str}:
+            name = key.removesuffix("?")
+            if name == key or value.get(name) is not None:
+                parts.append((name, value.get(name), kind[key]))
+        for name, part, expected in parts:
+            check_type(part, expected, f"{where}: {name[:100]}", advice)
+    elif isinstance(kind, list):
+        check_type(value, list, where, advice)
+        for place, part in enumerate(value):
+            check_type(part, kind[0], f"{where}[{place}]", advice)
+    elif names := _mismatch(value, kind):
         found = "nothing" if value is None else type(value).__name__
         raise ValueError(f"{where}: expected {names}, found {found}: {advice}")
 
@@ -215,9 +282,9 @@ def _mismatch(value: Any, kind: type | tuple[type, ...]) -> str:
     kinds = kind if isinstance(kind, tuple) else (kind,)
     number = int in kinds or float in kinds
     good = isinstance(value, (*kinds, int) if float in kinds else kinds)
-    if good and not (number and isinstance(value, bool) and bool not in kinds):
-        return ""
-    return " or ".join(each.__name__ for each in kinds)
+    if good and number and isinstance(value, int):
+        good = bool in kinds if isinstance(value, bool) else abs(value) < LARGEST_INT
+    return "" if good else " or ".join(each.__name__.replace("NoneType", "null") for each in kinds)
 
 
 def inside(folder: str | os.PathLike, name: Any, where: str | os.PathLike) -> Path:
@@ -234,14 +301,14 @@ def inside(folder: str | os.PathLike, name: Any, where: str | os.PathLike) -> Pa
     """
     folder = Path(folder)
     good = isinstance(name, str) and name and "\0" not in name
-    if good:
-        parts = Path(name).parts
-        path = folder / name
-        good = not Path(name).is_absolute() and ".." not in parts
-        good = good and path.parent.resolve().is_relative_to(folder.resolve())
-    if not good:
-        raise ValueError(f"{where}: names the file {name!r}, which is not below {folder}: refused")
-    return path
+    with contextlib.suppress(UnicodeEncodeError):  # a name that no file can have
+        if good and not Path(name).is_absolute() and ".." not in Path(name).parts:
+            path = folder / name
+            os.fsencode(name)
+            if path.parent.resolve().is_relative_to(folder.resolve()):
+                return path
+    shown = repr(name)[:200]
+    raise ValueError(f"{where}: names the file {shown}, which is not below {folder}: refused")
 
 
 def check_name(name: Any, what: str) -> str:
@@ -251,13 +318,14 @@ def check_name(name: Any, what: str) -> str:
       what: where it stands, the beginning of the message.
 
     Raises:
-      ValueError: not a text of 1 to 100 printable characters, or with / or \\ in it, or led by a
-        dot.
+      ValueError: not a text of 1 to 100 printable characters (200 bytes at most), or with / or \\
+        in it, or led by a dot.
     """
     good = isinstance(name, str) and 0 < len(name) <= 100 and name.isprintable()
+    good = good and len(name.encode()) <= 200
     if not good or set("/\\") & set(name) or name.startswith("."):
         raise ValueError(
             f"{what}: {str(name)[:120]!r} cannot be a name; expected 1 to 100 printable characters "
-            "without / and \\, the first no dot"
+            "(200 bytes) without / and \\, the first no dot"
         )
     return name

@@ -12,7 +12,9 @@ def redacted(text: str) -> str:
     scheme and the last "@" of a line is removed, at the cost of text that is no password. One slash
     behind the scheme is enough, because a URL that was read as a path has one.
     """
-    text = re.sub(r"(\w+:/{1,2}).*@", rf"\1{HIDDEN}@", text)
+    text = re.sub(r"(?<=\w)(:/{1,2}).*@", rf"\1{HIDDEN}@", text)
     return re.sub(
-        r"(?i)([?&;]\w*(?:password|properties|secret|token)\w*=)[^&;\s'\"]+", rf"\1{HIDDEN}", text
+        r"(?i)([?&;]\w{0,64}(?:password|properties|secret|token)\w{0,64}=)[^&;\s'\"]+",
+        rf"\1{HIDDEN}",
+        text,
     )

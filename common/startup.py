@@ -9,7 +9,8 @@ from collections.abc import Iterator
 
 @contextlib.contextmanager
 def stderr_hidden() -> Iterator[None]:
-    """Hold back what is written to file descriptor 2; show it after all if the block raises.
+    """Hold back what is written to file descriptor 2; show it after all if the block raises
+    anything but a ValueError.
 
     TensorFlow 2.21 prints four lines while it is imported, whatever TF_CPP_MIN_LOG_LEVEL says, and
     one more when it looks for a GPU. With TF_CPP_MIN_LOG_LEVEL=0 nothing is held back.
@@ -23,6 +24,8 @@ def stderr_hidden() -> Iterator[None]:
         os.dup2(file.fileno(), 2)
         try:
             yield
+        except ValueError:  # says by itself what is wrong
+            raise
         except BaseException:
             os.dup2(kept, 2)
             file.seek(0)

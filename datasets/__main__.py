@@ -146,7 +146,7 @@ def _options(arguments: argparse.Namespace) -> dict:
             raise cli.UsageError(f"option {pair!r}: expected KEY=VALUE")
         try:
             options[key] = json.loads(value)
-        except ValueError:
+        except (ValueError, RecursionError):
             options[key] = value
     for key in ("songs", "valid", "test"):
         if getattr(arguments, key) is not None:

@@ -6,9 +6,13 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from common.digests import file_digest
+from common.files import read_json
 
 CONFIG = "config.json"
 WEIGHTS = "separator.weights.h5"
+#: What identifies an export, of the keys of its configuration; and what to do about a damaged one.
+IDENTITY = {"weights_sha256?": str, "hyperparameters?": dict}
+ADVICE = "export the separator again"
 SEGMENT_S, LARGE_SEGMENT_S = 8.0, 3.0  # of a chunk
 LARGE = 20_000_000  # weights; from there on chunks are shorter, so that 1.5 GB of memory will do
 
@@ -56,11 +60,12 @@ def identity(
         if not (folder / name).is_file():
             raise ValueError(f"{folder}: not an exported separator (no {name})")
     try:
-        config = json.loads((folder / CONFIG).read_bytes())
-        weights = config.get("weights_sha256") or file_digest(folder / WEIGHTS)
-        known = json.dumps([weights, config.get("hyperparameters")], sort_keys=True)
-    except (ValueError, AttributeError) as error:
-        raise ValueError(f"{folder / CONFIG}: not that of an exported separator") from error
+        config = read_json(folder / CONFIG, IDENTITY, ADVICE)
+    except ValueError as error:
+        text = str(error).removeprefix(f"{folder / CONFIG}: ")
+        raise ValueError(f"{folder / CONFIG}: not that of an exported separator: {text}") from None
+    weights = config.get("weights_sha256") or file_digest(folder / WEIGHTS)
+    known = json.dumps([weights, config.get("hyperparameters")], sort_keys=True)
     if segment is None:
         large = (folder / WEIGHTS).stat().st_size >= 4 * LARGE
         segment = LARGE_SEGMENT_S if large else SEGMENT_S

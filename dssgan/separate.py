@@ -19,7 +19,8 @@ from common.cli import UsageError, one_line, progress, run
 from common.startup import without
 from datasets import audio
 from datasets.audio.stem_mp4 import StemWriter
-from dssgan.exports import newest_export
+from dssgan.config.sizes import check_export
+from dssgan.exports import CONFIG, newest_export
 from dssgan.separation.buffers import require_space
 from dssgan.separation.inputs import (
     STEM_CONTAINER,
@@ -91,6 +92,7 @@ def main(argv: list[str]) -> int:
     for note in notes:
         print(note)
     model = options.model or newest_export()
+    check_export(Path(model) / CONFIG)  # TensorFlow takes seconds
     with startup.stderr_hidden():
         separator = load(model, options)
     stems = stem_names(separator, options)

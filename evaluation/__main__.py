@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from common import cli, dask_cluster, startup
-from common.files import write_json
+from common.files import read_limited, write_json
 from evaluation.protocols import PROTOCOLS, find
 from evaluation.reports import page, summary
 from evaluation.reports.tables import totals
@@ -79,8 +79,9 @@ def main(argv: list[str]) -> int:
     options = parse(argv)
     if options.command == "summary":
         found = summary.summarise_folder(options.folder)
+        page.write_report(found, options.folder)  # made as a whole before anything is written
         write_json(options.folder / summary.SUMMARY, found)
-        return show(found, options.folder)
+        return show(found, options.folder, written=True)
     try:
         chosen = find(options.protocol)
     except ValueError as error:
@@ -152,9 +153,12 @@ def read_resources(path: Path) -> dict[str, Any]:
     import yaml
 
     try:
-        values = yaml.safe_load(path.read_text("utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise cli.UsageError(f"--resources {path}: cannot be read: {error}") from error
+        values = yaml.safe_load(read_limited(path, 2**20).decode("utf-8"))
+    except RecursionError:
+        raise cli.UsageError(f"--resources {path}: sections within sections without end") from None
+    except (OSError, ValueError, yaml.YAMLError) as error:
+        text = cli.one_line(error)
+        raise cli.UsageError(f"--resources {path}: cannot be read: {text}") from error
     if not isinstance(values, dict | None):
         raise cli.UsageError(f"--resources {path}: expected keys and values, such as 'cores: 4'")
     return values or {}
@@ -197,11 +201,12 @@ def score_separator(options: argparse.Namespace, protocol) -> int:
     return show(result, options.out)
 
 
-def show(result: dict, folder: Path) -> int:
-    """Print tables, write the report; 1 when songs failed."""
+def show(result: dict, folder: Path, written: bool = False) -> int:
+    """Print tables, write the report unless it is `written`; 1 when songs failed."""
     failed = result.get("failed") or {}
     if result["songs"]:
-        page.write_report(result, folder)
+        if not written:
+            page.write_report(result, folder)
         print(totals(result))
         print(f"\n{folder}: summary.json, report.md, report.html, one JSON per song")
     if failed:

@@ -5,6 +5,7 @@ never learnt from, separates one of them into stems, and says where everything i
 """
 
 import argparse
+import shlex
 import subprocess
 import sys
 import time
@@ -46,7 +47,7 @@ def main(argv: list[str]) -> int:
         ("stems", stems / song.stem),
         ("report", run / "scores" / "report.html"),
         ("separator", run / "separator"),
-        ("curves", f"tensorboard --logdir {run / 'tensorboard'}"),
+        ("curves", f"tensorboard --logdir {shlex.quote(str(run / 'tensorboard'))}"),
     ):
         print(f"  {what:10} {path}")
     return 0

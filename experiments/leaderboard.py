@@ -110,8 +110,9 @@ def named(config: Mapping[str, Any], run: str) -> str:
         return str(config["name"])
     model = config.get("model")
     name = model.get("name", "") if isinstance(model, Mapping) else ""
-    phases = [phase for phase in config.get("phases") or () if phase not in ("supervised", "test")]
-    return "+".join([name, *phases])
+    phases = config.get("phases")
+    told = phases if isinstance(phases, list | tuple) else ()
+    return "+".join(map(str, [name, *(p for p in told if p not in ("supervised", "test"))]))
 
 
 @dataclass

@@ -356,6 +356,36 @@ def test_files_are_short():
         assert len((ROOT / path).read_text("utf-8").splitlines()) <= 300, path
 
 
+#: Who parses JSON besides `common.files.parse_json`, and why that is no file of others.
+JSON_READERS = {
+    "common/files.py": "the typed reader",
+    "datasets/__main__.py": "words of the command line",
+    "dssgan/distributed/rendezvous.py": "what json.dumps has just written",
+    "dssgan/training/state.py": "what json.dumps wrote on another worker",
+    "evaluation/scoring/tasks.py": "what json.dumps has just written",
+    "experiments/benchmarks/separator.py": "what a process of its own printed",
+    "experiments/benchmarks/wavenet.py": "what a process of its own printed",
+    "experiments/compare/database.py": "what json.dumps has just written",
+    "experiments/leaderboard.py": "what json.dumps has just written",
+    "experiments/systems/budget.py": "what a process of its own printed",
+}
+
+
+def test_json_is_read_by_one_typed_reader():
+    readers = {
+        path
+        for path, tree in modules(ROOT)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Attribute | ast.ImportFrom)
+        if (
+            getattr(node, "attr", None) in ("load", "loads", "JSONDecoder")
+            and ast.unparse(node.value) == "json"
+        )
+        or getattr(node, "module", None) == "json"
+    }
+    assert readers == set(JSON_READERS), readers ^ set(JSON_READERS)
+
+
 def test_documents_name_no_machine():
     names = ("README.md", "CONTRIBUTING.md", "CHANGELOG.md")
     for path in [ROOT / name for name in names if (ROOT / name).exists()]:

@@ -5,18 +5,21 @@ stretches reads it, and measures a song itself where there is no list or where t
 """
 
 import functools
-import json
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from common.files import write_json
+from common.files import check_type, read_json, write_json
 from datasets.activity.stretches import Stretch
 from datasets.activity.windows import ActivityRule, activity
 from datasets.cache.tracks import CacheTrack, load
 from datasets.track import Track
 
 FORMAT = 1
+LONGEST = 1e7  # seconds of a song
+ADVICE = "delete it, or write it again with python -m datasets activity"
+SONG = {"seconds": float, "active": [[float]]}
+LIST = {"format": int, "songs": {str: SONG}}
 
 
 def write_list(
@@ -89,13 +92,14 @@ def _facts(track: Track, target: str) -> dict[str, Any]:
 @functools.lru_cache(maxsize=16)
 def _songs(path: Path, changed: int) -> dict[str, Any]:
     del changed
-    try:
-        content = json.loads(path.read_text("utf-8"))
-        if content["format"] != FORMAT:
-            raise ValueError(f"format {content['format']}, expected {FORMAT}")
-        return dict(content["songs"])
-    except (ValueError, KeyError, TypeError) as error:
-        raise ValueError(
-            f"{path}: not a list of active stretches ({error}); delete it, or write it again with "
-            "python -m datasets activity"
-        ) from error
+    content = read_json(path, {"format": int}, ADVICE)
+    if content["format"] != FORMAT:
+        raise ValueError(f"{path}: format {content['format']}, expected {FORMAT}; {ADVICE}")
+    check_type(content, LIST, str(path), ADVICE)
+    for name, song in content["songs"].items():
+        for pair in song["active"]:
+            if len(pair) != 2 or not all(0 <= second < LONGEST for second in pair):
+                raise ValueError(
+                    f"{path}: {name}: expected [start, stop] in seconds, found {pair}; {ADVICE}"
+                )
+    return content["songs"]

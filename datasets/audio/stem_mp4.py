@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
-from common.files import atomic_path, check_name
+from common.files import atomic_path, check_name, parse_json
 from datasets.audio import pyav
 from datasets.audio.aac import LAYOUTS, AacMuxer
 from datasets.audio.reading import check_finite, fit_length
@@ -47,8 +47,9 @@ def stem_names(path: str | os.PathLike) -> tuple[str, ...]:
         file.seek(start)
         data = file.read(size)
     try:
-        found = tuple(str(stem["name"]) for stem in json.loads(data)["stems"])
-    except (ValueError, KeyError, TypeError, RecursionError):
+        stems = parse_json(data, path, kind={"stems": [{"name": str}]})["stems"]
+        found = tuple(stem["name"] for stem in stems)
+    except ValueError:
         raise ValueError(
             f"{os.fspath(path)}: the box moov/udta/stem is not the JSON it should be; "
             "write the file again or name its stems by hand"

@@ -6,32 +6,32 @@ from pathlib import Path
 from typing import Any
 
 from common.digests import content_digest, file_digest
-from common.files import check_type, inside, read_limited, write_text
+from common.files import check_type, inside, parse_json, read_limited, write_text
 from datasets.track import SPLITS
 
 FORMAT = 1
 MANIFEST = "manifest.json"
-LARGEST = 2**28  # bytes
 ADVICE = "prepare again"
 #: What is known of a song while its cache is made, and what the manifest says of it beside that.
 RECORD = {
     "name": str,
     "fingerprint": str,
-    "rows": list,
-    "levels": dict,
-    "findings": list,
-    "files": dict,
+    "rows": [str],
+    "levels": {str: {str: (float, type(None))}},
+    "findings": [str],
+    "files": {str: dict},
 }
 ENTRY = {
     "split": str,
     "channels": int,
     "seconds": float,
     "original_rate": int,
-    "standard": list,
-    "sums": dict,
-    "missing": list,
-    "warnings": list,
+    "standard": [str],
+    "sums": {str: [str]},
+    "missing": [str],
+    "warnings": [str],
 }
+OPTIONAL = ENTRY | {"identities": [str], "composition": str}
 FILE = {"path": str, "samples": int, "bytes": int, "sha256": str}
 
 
@@ -47,16 +47,17 @@ def read_manifest(root: str | os.PathLike) -> dict[str, Any]:
     with os.scandir(root):
         pass
     try:
-        data = read_limited(path, LARGEST)
+        data = read_limited(path)
     except FileNotFoundError:
         raise ValueError(
             f"{root}: holds no finished cache (no {MANIFEST}); run `python -m datasets prepare` "
             "(again): it goes on where it stopped"
         ) from None
     try:
-        manifest = json.loads(data.decode("utf-8", "surrogateescape"))
-        whole = serialise(manifest).encode("utf-8", "surrogateescape") == data
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        manifest = parse_json(data, path)
+        whole = manifest.get("checksum") == _checksum(manifest)
+        whole = whole and serialise(manifest).encode("utf-8", "surrogateescape") == data
+    except ValueError:
         whole = False
     if not whole:
         raise ValueError(f"{path}: is not what was written (its checksum differs); prepare again")
@@ -91,17 +92,10 @@ def check_song(
     check_type(song, dict, start, ADVICE)
     for key, kind in expected.items():
         check_type(song.get(key), kind, f"{start}: {key}", ADVICE)
-    check_type(song.get("identities", []), list, f"{start}: identities", ADVICE)
-    check_type(song.get("composition", ""), str, f"{start}: composition", ADVICE)
-    for key in ("rows", "findings", "standard", "missing", "warnings", "identities"):
-        for value in song.get(key, ()):
-            check_type(value, str, f"{start}: {key}", ADVICE)
-    for stem, parts in song.get("sums", {}).items():
-        check_type(parts, list, f"{start}: sums.{stem}", ADVICE)
-        for part in parts:
-            check_type(part, str, f"{start}: sums.{stem}", ADVICE)
+    for key, kind in OPTIONAL.items():
+        if key in song:
+            check_type(song[key], kind, f"{start}: {key}", ADVICE)
     for rate, file in song["files"].items():
-        check_type(file, dict, f"{start}: files.{rate}", ADVICE)
         for key, kind in FILE.items():
             check_type(file.get(key), kind, f"{start}: files.{rate}.{key}", ADVICE)
         inside(root, file["path"], path)
@@ -125,9 +119,13 @@ def write_manifest(root: Path, dataset: str, songs: list[dict], skipped: list[st
 
 def serialise(manifest: dict[str, Any]) -> str:
     """The text of a manifest, with the checksum of all the rest in it."""
-    rest = {key: value for key, value in manifest.items() if key != "checksum"}
-    manifest["checksum"] = content_digest(json.dumps(rest, sort_keys=True))
+    manifest["checksum"] = _checksum(manifest)
     return json.dumps(manifest, indent=1, ensure_ascii=False) + "\n"
+
+
+def _checksum(manifest: dict[str, Any]) -> str:
+    rest = {key: value for key, value in manifest.items() if key != "checksum"}
+    return content_digest(json.dumps(rest, sort_keys=True))
 
 
 def faults(root: str | os.PathLike, watch=iter) -> list[str]:

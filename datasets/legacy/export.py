@@ -17,13 +17,13 @@ from pathlib import Path
 import numpy as np
 
 from common.digests import facts_digest
-from common.files import write_text
+from common.files import read_json, write_text
 from common.parallel import each
 from datasets.audio.writing import Writer
 from datasets.legacy import lists, songs
 from datasets.loaders import folders
 from datasets.sources import source_stems
-from datasets.track import Track
+from datasets.track import SPLITS, Track
 
 BLOCK = 2**18  # samples
 RECORD = "export.json"
@@ -62,7 +62,12 @@ def export(
     places: dict[Path, Track] = {}
     for track in tracks:
         check(track, sources)
-        place = out / track.split / track.name.replace(os.sep, "_")
+        name = track.name.replace(os.sep, "_")
+        if track.split not in SPLITS or name.startswith(".") or "\0" in name or not name:
+            raise ValueError(
+                f"{track.split}/{track.name}: cannot be the folder of a song; rename it"
+            )
+        place = out / track.split / name
         if place in places:
             raise ValueError(f"two songs would be written to {place}; rename one")
         places[place] = track
@@ -126,7 +131,7 @@ def _fingerprint(track: Track, sources: Sequence[str]) -> str:
 def _written(place: Path, track: Track, sources: Sequence[str]) -> bool:
     """Whether a song is there, whole and made of the same files."""
     try:
-        record = json.loads((place / RECORD).read_bytes())
+        record = read_json(place / RECORD)
     except (OSError, ValueError):
         return False
     whole = all((place / f"{name}.wav").is_file() for name in ("mixture", *sources))

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from common.audio_files import require_file
 from common.files import write_bytes
 from datasets.legacy.pickle_reader import Instance, load, short
 
@@ -63,6 +64,7 @@ def read(path: str | os.PathLike) -> Lists:
       OSError: the file cannot be opened.
       ValueError: it holds something else, or would load or call something; the message names it.
     """
+    require_file(path)
     with open(path, "rb") as file:
         data = file.read(LARGEST + 1)
     try:

@@ -85,7 +85,7 @@ def load(
     where = _where(root, rows, options.prefix, options.folder)
     if broken is None:
         _refuse_missing(root, where)
-    names = _names([entries for _, entries in rows], sources)
+    names = _names(root, [entries for _, entries in rows], sources)
     given = {"sources": sources, "where": where}
     return open_chosen(
         (
@@ -169,8 +169,20 @@ def _where(
                     if not path.is_relative_to(prefix):
                         raise ValueError(f"{root}: {path} does not lie in prefix={prefix!r}")
                     path = path.relative_to(prefix)
-                found[sample] = base / path
+                found[sample] = _below(base, path, root)
     return found
+
+
+def _below(base: Path, path: PurePosixPath, root: Path) -> Path:
+    """Where a file lies; ValueError where it is not below `base` but there, or leads out of it."""
+    place = base / path
+    outside = not Path(os.path.abspath(place)).is_relative_to(os.path.abspath(base))
+    if ".." in path.parts or (outside and os.path.lexists(place)):
+        raise ValueError(
+            f"{root}: names the file {str(path)[:200]!r}, which is not below {base}: refused; name "
+            "the folder that all of them lie in with the option folder"
+        )
+    return place
 
 
 def _refuse_missing(root: Path, where: Mapping[Sample, Path]) -> None:
@@ -187,8 +199,11 @@ def _refuse_missing(root: Path, where: Mapping[Sample, Path]) -> None:
         )
 
 
-def _names(rows: Sequence[Mapping[str, Entry]], sources: Sequence[str]) -> list[str]:
-    """A name for every song, each once: the second of one name is called "name (2)"."""
+def _names(root: Path, rows: Sequence[Mapping[str, Entry]], sources: Sequence[str]) -> list[str]:
+    """A name for every song, each once: the second of one name is called "name (2)".
+
+    ValueError names the file where one cannot be a song's.
+    """
     names: dict[str, None] = {}
     for entries in rows:
         samples = [entry for entry in entries.values() if isinstance(entry, Sample)]
@@ -197,6 +212,9 @@ def _names(rows: Sequence[Mapping[str, Entry]], sources: Sequence[str]) -> list[
         if name.lower() in (*_PLAIN, *sources) and path.parent.name:
             name = path.parent.name
         choices = itertools.chain([name], (f"{name} ({count})" for count in itertools.count(2)))
+        strange = any(sign < " " or sign == "\x7f" for sign in name)
+        if name.startswith(".") or strange or len(name) > 200:
+            raise ValueError(f"{root}: {name[:100]!r} cannot be the name of a song: refused")
         names[next(choice for choice in choices if choice not in names)] = None
     return list(names)
 

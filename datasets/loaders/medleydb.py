@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+from common.files import inside
 from datasets.song_files.file_track import FileTrack
 from datasets.song_files.metadata import Grouping, read, value
 from datasets.song_files.opening import open_chosen, root_folder
@@ -124,7 +125,7 @@ def _open_song(
     pairs = []
     stems = value(path, facts, "stems", dict)
     for key, stem in sorted(stems.items(), key=lambda item: str(item[0])):
-        file = stem_folder / value(path, stem, "filename", str, f"stem {key}")
+        file = inside(stem_folder, value(path, stem, "filename", str, f"stem {key}"), path)
         if not file.is_file():
             raise ValueError(f"{file}: no such stem, {path.name} names it; fetch the song again")
         pairs.append((_stem(stem, grouping), file))

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
+from common.files import inside
 from datasets.song_files import metadata
 from datasets.song_files.file_track import FileTrack
 from datasets.song_files.metadata import Grouping
@@ -96,7 +97,8 @@ def _open_song(folder: Path, name: str, split: str, facts: dict, grouping: Group
         label = metadata.value(path, stem, "stemName", str, f"stem {place}")
         for recording in metadata.value(path, stem, "tracks", list, label):
             name_of = partial(metadata.value, path, recording, kind=str, what=label)
-            audio = folder / label / f"{name_of(key='id')}.{name_of(key='extension')}"
+            file = f"{label}/{name_of(key='id')}.{name_of(key='extension')}"
+            audio = inside(folder, file, path)
             if not audio.is_file():
                 raise ValueError(f"{audio}: no such file, {DATA} names it; fetch the song again")
             pairs.append((grouping(label), audio))

@@ -55,7 +55,8 @@ def load(
     Raises:
       OSError, ValueError: no such folder, no songs in it, a song that cannot be read.
     """
-    found = _split_folders(root, native_stems.stem_files, "SONG.stem.mp4", "stems")
+    other = "musdb18hq" if _any_split(root, song_folders) else "stems"
+    found = _split_folders(root, native_stems.stem_files, "SONG.stem.mp4", other)
     return _open(
         found,
         native_stems.song_name,
@@ -74,7 +75,8 @@ def load_hq(
     broken: list[str] | None = None,
 ) -> list[Track]:
     """List the songs of MUSDB18-HQ; arguments, result and errors as of `load`."""
-    found = _split_folders(root, song_folders, "SONG/mixture.wav", "folders")
+    other = "musdb18" if _any_split(root, native_stems.stem_files) else "folders"
+    found = _split_folders(root, song_folders, "SONG/mixture.wav", other)
     return _open(
         found,
         lambda song: song.name,
@@ -94,11 +96,18 @@ def _split_folders(
         if (root / split).is_dir():
             found |= dict.fromkeys(listed(root / split), split)
     if not found:
+        whose = "its songs are for" if other.startswith("musdb") else "for songs of your own use"
         raise ValueError(
             f"{root}: no songs; expected train/{expected} and test/{expected} in it "
-            f"(for songs of your own use the dataset {other!r})"
+            f"({whose} the dataset {other!r})"
         )
     return found
+
+
+def _any_split(root: str | os.PathLike, listed: Callable[[Path], list[Path]]) -> bool:
+    """Whether there are songs of the other edition in the folders of the splits."""
+    folders_of = [root_folder(root) / split for split in ("train", "test")]
+    return any(folder.is_dir() and listed(folder) for folder in folders_of)
 
 
 def _open(

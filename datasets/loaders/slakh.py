@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
+from common.files import check_name
 from datasets.song_files import metadata
 from datasets.song_files.file_track import FileTrack
 from datasets.song_files.metadata import Grouping
@@ -88,6 +89,7 @@ def _open_song(folder: Path, split: str, grouping: Grouping) -> FileTrack:
     stems = metadata.value(path, facts, "stems", dict)
     for key, stem in sorted(stems.items(), key=lambda item: str(item[0])):
         label = metadata.value(path, stem, "inst_class", str, f"stem {key}")
+        check_name(key, f"{path}: stems")
         if stem.get("audio_rendered") is False:
             continue
         file = _audio(folder / "stems", key)

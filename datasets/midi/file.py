@@ -11,7 +11,7 @@ from typing import NamedTuple
 TEMPO, NAME, INSTRUMENT, END = 0x51, 0x03, 0x04, 0x2F  # kinds of meta events
 META, SYSEX, SYSEX_GOES_ON = 0xFF, 0xF0, 0xF7
 USUAL_TEMPO = 500_000  # microseconds per quarter note where a file says nothing
-LARGEST = 16 * 2**20  # bytes; songs have kilobytes
+LARGEST = 2**21  # bytes; songs have kilobytes, and an event takes a hundred bytes of memory
 
 
 class Event(NamedTuple):

@@ -16,6 +16,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from common.audio_files import require_file
 from common.digests import file_digest
 
 FOLDERS = ("/usr/share/sounds/sf2", "/usr/share/soundfonts")  # Debian's, and Fedora's and Arch's
@@ -95,10 +96,16 @@ def _font(name: str) -> Font:
 @functools.lru_cache(maxsize=64)
 def _identified(path: str, size: int, changed: int) -> Font:
     del changed  # part of the key: a font that was replaced is read again
+    require_file(path)
     with open(path, "rb") as file:
         head = file.read(12)
         if head[:4] != b"RIFF" or head[8:] != b"sfbk":
             raise ValueError(f"{path}: is no sound font (.sf2 or .sf3)")
+        promised = 8 + int.from_bytes(head[4:8], "little")
+        if promised > size:
+            raise ValueError(
+                f"{path}: promises {promised} bytes and has {size}: get the whole sound font"
+            )
     return Font(path, Path(path).stem, size, file_digest(path))
 
 

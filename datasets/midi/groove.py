@@ -8,13 +8,15 @@ ICML 2019. Its splits train, validation and test are ours.
 """
 
 import csv
+import io
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from common.files import inside, read_limited
 from datasets.midi import fluidsynth
-from datasets.midi.file import Event, MidiSong, read
+from datasets.midi.file import LARGEST, Event, MidiSong, read
 from datasets.midi.notes import DRUMS, NOTE_OFF, NOTE_ON, PROGRAM, composition, notes
 from datasets.midi.songs import LONGEST, check, draw, refuse
 from datasets.midi.track import MidiFile, MidiTrack, Rendering, length
@@ -106,7 +108,7 @@ def load(
     for name, row in rows.items():
         if name not in kept or (options.beats_only and row["beat_type"] != "beat"):
             continue
-        path = root / row["midi_filename"]
+        path = inside(root, row["midi_filename"], root / TABLE)
         try:
             midi = _performance(path)
         except (OSError, ValueError) as error:
@@ -130,7 +132,7 @@ def load(
 
 def _performance(path: Path) -> MidiFile:
     """Read one performance (OSError, ValueError without the file's name)."""
-    data = path.read_bytes()
+    data = read_limited(path, LARGEST)
     played = notes(_general_midi(read(data), 0))
     if not played:
         raise ValueError("has no notes on the drum channel")
@@ -170,12 +172,15 @@ def _general_midi(song: MidiSong, kit: int) -> MidiSong:
 
 def _table(path: Path) -> list[dict[str, str]]:
     """The rows of the table."""
-    with open(path, encoding="utf-8", newline="") as file:
-        reader = csv.DictReader(file)
+    data = read_limited(path)
+    try:
+        reader = csv.DictReader(io.StringIO(data.decode("utf-8"), newline=""))
         lacking = [column for column in COLUMNS if column not in (reader.fieldnames or ())]
         if lacking:
-            raise ValueError(f"{path}: has no column {lacking[0]!r}; expected the dataset's table")
+            raise ValueError(f"has no column {lacking[0]!r}; expected the dataset's table")
         rows = list(reader)
+    except (ValueError, csv.Error) as error:
+        raise ValueError(f"{path}: {error}") from None
     for number, row in enumerate(rows, 2):
         if row["split"] not in SPLIT_NAMES:
             names = ", ".join(SPLIT_NAMES)

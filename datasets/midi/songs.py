@@ -15,8 +15,9 @@ from pathlib import Path
 
 from common.cli import one_line
 from common.digests import facts_digest
+from common.files import read_limited
 from datasets.midi import fluidsynth, notes
-from datasets.midi.file import read
+from datasets.midi.file import LARGEST, read
 from datasets.midi.stems import STEMS, lead_channel, stem_of
 from datasets.midi.track import MidiFile, MidiTrack, Rendering, length
 from datasets.song_files.opening import assign, root_folder
@@ -141,7 +142,7 @@ def _songs(root: Path, options: MidiOptions, broken: list[str] | None) -> dict[s
     for path in files:
         name = os.fspath(path.relative_to(root).with_suffix(""))
         try:
-            data = path.read_bytes()
+            data = read_limited(path, LARGEST)
             song = read(data)
         except (OSError, ValueError) as error:
             refuse(path, error, broken)

@@ -3,13 +3,13 @@
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 
 from common.digests import content_digest, facts_digest
+from common.files import read_limited
 from datasets.midi import fluidsynth
-from datasets.midi.file import Event, MidiSong, read, write
+from datasets.midi.file import LARGEST, Event, MidiSong, read, write
 from datasets.midi.fluidsynth import Font
 from datasets.midi.notes import Note, TempoMap
 from datasets.midi.stems import split
@@ -122,7 +122,7 @@ class MidiTrack(Track):
           OSError: the file cannot be read, FluidSynth failed.
           ValueError: the file is not what it was when the songs were listed.
         """
-        data = Path(self.path).read_bytes()
+        data = read_limited(self.path, LARGEST)
         if content_digest(data) != self.file_digest:
             raise ValueError(f"{self.path}: has changed since the songs were listed; list again")
         song = self.song(data)

@@ -1,6 +1,5 @@
 """Metadata beside songs: YAML and JSON files, and the stems that their labels belong to."""
 
-import json
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -8,11 +7,30 @@ from typing import Any
 
 import yaml
 
+from common.files import parse_json, read_limited
 from datasets.song_files.stem_file import StemFile, StemFiles, summed
 from datasets.track import SOURCES
 
-LARGEST = 2**24  # bytes
-_Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+LARGEST = 2**21  # bytes
+MOST_PARTS = 200_000  # of YAML as it is written; reading them takes seconds
+
+
+class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):
+    """YAML without what a few lines can make endless: merged sections, numbers without end."""
+
+    def flatten_mapping(self, node):
+        """Refuse sections that are merged into others."""
+        if any(key.tag == "tag:yaml.org,2002:merge" for key, _ in node.value):
+            raise yaml.YAMLError("sections merged into others (<<)")
+
+    def construct_yaml_int(self, node):
+        """A whole number, if it has a few digits."""
+        if len(node.value) > 64:
+            raise yaml.YAMLError("a number of many digits")
+        return super().construct_yaml_int(node)
+
+
+_Loader.add_constructor("tag:yaml.org,2002:int", _Loader.construct_yaml_int)
 
 
 def read(path: str | os.PathLike) -> dict[str, Any]:
@@ -22,18 +40,26 @@ def read(path: str | os.PathLike) -> dict[str, Any]:
       OSError: the file cannot be opened.
       ValueError: it holds something else; names the file and, where there is one, the line.
     """
-    with open(path, "rb") as file:
-        data = file.read(LARGEST + 1)
-    if len(data) > LARGEST:
-        raise ValueError(f"{path}: larger than {LARGEST} bytes; metadata of a song is not")
-    kind = "JSON" if Path(path).suffix.lower() == ".json" else "YAML"
+    data = read_limited(path, LARGEST)
+    if Path(path).suffix.lower() == ".json":
+        try:
+            found = parse_json(data, path, "fetch it again", object)
+        except ValueError as error:
+            text = str(error).replace("not valid JSON", "not JSON that can be read")
+            raise ValueError(text) from None
+        return _mapping(path, found)
+    if sum(map(data.count, (b",", b"\n", b"[", b"{"))) > MOST_PARTS:
+        raise ValueError(f"{path}: more than {MOST_PARTS} lines and values; fetch it again")
     try:
-        found = json.loads(data) if kind == "JSON" else yaml.load(data, _Loader)
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        found = yaml.load(data, _Loader)
+    except (yaml.YAMLError, ValueError, RecursionError, OverflowError) as error:
         mark = getattr(error, "problem_mark", None)
-        line = mark.line + 1 if mark else getattr(error, "lineno", None)
-        where = f" (line {line})" if line else ""
-        raise ValueError(f"{path}: not {kind} that can be read{where}; fetch it again") from None
+        where = f" (line {mark.line + 1})" if mark else ""
+        raise ValueError(f"{path}: not YAML that can be read{where}; fetch it again") from None
+    return _mapping(path, found)
+
+
+def _mapping(path: str | os.PathLike, found: Any) -> dict[str, Any]:
     if not isinstance(found, dict):
         raise ValueError(f"{path}: expected keys and values, found {type(found).__name__}")
     return found

@@ -43,7 +43,7 @@ class AugmentationSettings:
     active_rule: str = within("audible", choices=("audible", "runs", "activity"))
     split_accompaniment: bool = False  # vary each stem within it
     # Mixes of a moment on the channel axis; 3 with model.rates_apart is the original's quirk.
-    mixes: int = within(1, low=1)
+    mixes: int = within(1, low=1, high=64)
 
 
 @dataclass(frozen=True)
@@ -52,10 +52,10 @@ class Data(Dataset):
 
     also: tuple[Dataset, ...] = ()  # further datasets; each brings its own songs to each split
     cache: str = "cache"  # folder of the songs decoded and resampled once
-    seconds: float = within(8.0, low=0.01)  # length of a training excerpt
-    batch: int = within(12, low=1)  # excerpts per update, over all devices
+    seconds: float = within(8.0, low=0.01, high=3600)  # length of a training excerpt
+    batch: int = within(12, low=1, high=65536)  # excerpts per update, over all devices
     channels: int = within(1, low=1, high=2)  # 1 takes left or right of each stem
-    workers: int = within(2, low=1)  # threads that prepare excerpts
+    workers: int = within(2, low=1, high=1024)  # threads that prepare excerpts
     augmentation: AugmentationSettings = AugmentationSettings()
 
 

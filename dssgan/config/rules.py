@@ -3,6 +3,7 @@
 from typing import Any
 
 from common.files import check_name
+from dssgan.config.sizes import check_sizes
 
 REFINEMENTS = ("self_training", "adversarial")
 
@@ -19,6 +20,9 @@ def check_rules(config: Any) -> None:
             raise ValueError(f"{key}={list(names)}: expected at least one name, each once")
     for source in config.sources:
         check_name(source, "sources")
+    check_sizes(config.model.hyperparameters, "model")
+    for place, critic in enumerate(config.adversarial.critics):
+        check_sizes(critic.hyperparameters, f"adversarial.critics[{place}]")
     for source in config.validation.sources:
         if source not in config.sources:
             raise ValueError(

@@ -145,10 +145,10 @@ class Validation:
 class Separation:
     """How whole songs are separated for validation and test; see dssgan.separator."""
 
-    segment: float = within(8.0, low=0.1)
+    segment: float = within(8.0, low=0.1, high=3600)
     overlap: float = within(0.25, low=0, high=0.9)
-    shifts: int = within(1, low=1)
-    batch: int = within(4, low=1)
+    shifts: int = within(1, low=1, high=1000)
+    batch: int = within(4, low=1, high=4096)
 
 
 @dataclass(frozen=True)
@@ -170,7 +170,7 @@ class Tracking:
     every: int = within(25, low=1)  # updates between two points of a curve
     examples: int = within(1, low=0)  # validation songs that are shown and played …
     listen_every: int = within(10, low=1)  # … at the first so many validations, then each n-th
-    seconds: float = within(8.0, low=0.1)  # length of what is shown and played
+    seconds: float = within(8.0, low=0.1, high=3600)  # length of what is shown and played
 
 
 @dataclass(frozen=True)
@@ -180,7 +180,9 @@ class Compute:
     # "mirrored" works on all GPUs at once; "auto" does so where there are several. "workers" works
     # on all machines that TF_CONFIG or SLURM names; see docs/training.md.
     strategy: str = within("auto", choices=("auto", "none", "mirrored", "workers"))
-    workers: int = within(0, low=0)  # how many processes that must be; 0 takes what is named
+    workers: int = within(
+        0, low=0, high=4096
+    )  # how many processes that must be; 0 takes what is named
     wait: float = within(300.0, low=1)  # seconds that they wait for one another at the start
     # Compile the update; "auto" does so on a GPU.
     xla: str = within("auto", choices=("auto", "on", "off"))
@@ -193,7 +195,7 @@ class Evaluation:
 
     protocol: str = "musdb18"  # of evaluation.protocols
     songs: int = within(0, low=0)  # at most so many; 0 takes all
-    workers: int = within(1, low=1)
+    workers: int = within(1, low=1, high=1024)
 
 
 @dataclass(frozen=True)

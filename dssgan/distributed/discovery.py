@@ -1,9 +1,9 @@
 """Finds the workers of a cluster in the environment."""
 
-import json
 import os
 from collections.abc import Mapping
 
+from common.files import parse_json
 from dssgan.distributed.cluster import GUIDE, Cluster
 from dssgan.distributed.slurm import from_slurm
 
@@ -61,9 +61,10 @@ def from_tf_config(text: str) -> Cluster | None:
     """
     example = '{"cluster": {"worker": ["host1:12345", "host2:12345"]}, "task": {…}}'
     try:
-        found = json.loads(text)
-    except json.JSONDecodeError as error:
-        raise ValueError(f"TF_CONFIG: not JSON ({error}); expected {example}") from None
+        found = parse_json(text, "TF_CONFIG", f"expected {example}", object)
+    except ValueError as error:
+        reason = str(error).removeprefix("TF_CONFIG: ")
+        raise ValueError(f"TF_CONFIG: not JSON ({reason})") from None
     jobs = found.get("cluster") if isinstance(found, dict) else None
     if isinstance(found, dict) and not jobs:
         return None

@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from common.files import parse_json
 from dssgan.distributed.cluster import Cluster
 
 LONGEST = 1 << 22  # bytes of a message
@@ -162,4 +163,4 @@ def _receive(line: socket.socket) -> Any:
         if not part or len(data) > LONGEST:
             raise ValueError("it hung up")
         data += part
-    return json.loads(data)
+    return parse_json(data, "the message of another worker", kind=object)

@@ -9,6 +9,7 @@ import math
 import tensorflow as tf
 
 from dssgan.models.base import SeparatorModel
+from dssgan.models.bounds import create_variables
 from dssgan.models.registry import build
 
 STANDARD = ("drums", "bass", "other", "vocals")
@@ -127,9 +128,7 @@ def build_member(member: dict, precision: str | None) -> SeparatorModel:
                 f"combined: {source!r} cannot be taken from {member['name']}, which has "
                 f"{', '.join(model.sources)}"
             )
-    if not model.built:
-        model(tf.zeros((1, -(-max(model.minimum, 1) // model.multiple) * model.multiple, 1)))
-    return model
+    return create_variables(model)
 
 
 def check_models(models) -> None:

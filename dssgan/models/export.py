@@ -4,19 +4,20 @@ import os
 from pathlib import Path
 from typing import Any
 
-import tensorflow as tf
-
+from common.audio_files import require_file
 from common.digests import file_digest
 from common.files import atomic_path, check_name, read_json, write_json
 from dssgan import models
+from dssgan.config.sizes import check_sizes
 from dssgan.exports import CONFIG, WEIGHTS
+from dssgan.models import weights_file
 from dssgan.models.base import SeparatorModel
+from dssgan.models.bounds import create_variables, limited
+
+__all__ = ["architecture", "check_sizes", "create_variables", "load", "save", "with_precision"]
 
 FORMAT = 1
 MOST_SOURCES = 100
-#: What hyperparameters count at most: units, layers, entries of a list; and samples or Hz.
-LARGEST_COUNT, LARGEST_LENGTH = 8192, 1_000_000
-LENGTHS = ("rate", "length", "hop", "stride", "samples", "frames", "window", "split", "seed")
 KEYS = {
     "format": int,
     "separator": str,
@@ -24,14 +25,6 @@ KEYS = {
     "sources": list,
     "sample_rate": int,
 }
-
-
-def create_variables(model: SeparatorModel) -> SeparatorModel:
-    """Run a model once on silence, the shortest it takes, so that all its variables exist."""
-    if not model.built:
-        samples = -(-max(model.minimum, 1) // model.multiple) * model.multiple
-        model(tf.zeros((1, samples, 1)))
-    return model
 
 
 def with_precision(model: SeparatorModel, precision: str | None) -> SeparatorModel:
@@ -119,8 +112,9 @@ def load(folder: str | os.PathLike, precision: str | None = None) -> SeparatorMo
     name = config["separator"]
     try:
         hyperparameters = choose_precision(config["hyperparameters"], precision, name)
-        model = create_variables(models.build(name, **hyperparameters))
-    except (TypeError, ValueError) as error:
+        with limited((folder / WEIGHTS).stat().st_size // 2 + 2**16, f"the numbers in {WEIGHTS}"):
+            model = create_variables(models.build(name, **hyperparameters))
+    except (TypeError, ValueError, ArithmeticError) as error:
         raise ValueError(f"{folder / CONFIG}: cannot build separator {name!r}: {error}") from error
     for key, built in (("sources", list(model.sources)), ("sample_rate", model.sample_rate)):
         if config[key] != built:
@@ -159,38 +153,15 @@ def _read_config(path: Path) -> dict[str, Any]:
     return config
 
 
-def check_sizes(value: Any, where: str, key: str = "") -> None:
-    """Check hyperparameters before anything is built of them.
-
-    Args:
-      value: all of them, or a part. where: its place, the beginning of the message. key: its name.
-
-    Raises:
-      ValueError: a number, a list or a text that no separator has; names the key and the limit.
-    """
-    if isinstance(value, dict | list | str) and len(value) > LARGEST_COUNT:
-        raise ValueError(f"{where}: {len(value)} values; expected {LARGEST_COUNT} at most")
-    if isinstance(value, int | float) and not isinstance(value, bool):
-        limit = LARGEST_LENGTH if any(word in key for word in LENGTHS) else LARGEST_COUNT
-        if not -limit <= value <= limit:
-            raise ValueError(
-                f"{where}={value}: expected {limit} at most, larger is no separator's size"
-            )
-    if isinstance(value, dict):
-        for name, part in value.items():
-            check_sizes(part, f"{where}.{name}", name)
-    elif isinstance(value, list):
-        for place, part in enumerate(value):
-            check_sizes(part, f"{where}.{place}", key)
-
-
 def _load_weights(model: SeparatorModel, path: Path, checksum: str | None) -> None:
+    require_file(path)
     if checksum is not None and file_digest(path) != checksum:
         raise ValueError(
             f"{path}: damaged or of another export (its checksum is not the one in {CONFIG}): "
             "export or copy the separator again"
         )
     try:
+        weights_file.check(path, 8 * model.count_params())
         model.load_weights(path)
     except Exception as error:  # h5py and Keras raise many kinds for a bad file
         reason = " ".join(str(error).split())[:200]

@@ -1,11 +1,12 @@
 """What every phase does: check, restore or start, train, export."""
 
 import contextlib
-import json
+import shlex
 from pathlib import Path
 
 import numpy as np
 
+from common.files import read_json
 from dssgan import __version__
 from dssgan.config.mappings import to_dict
 from dssgan.exports import CONFIG, WEIGHTS
@@ -86,7 +87,8 @@ def describe(run: Run, phase: Phase) -> None:
         f"{section.epochs} epochs of {section.steps} steps"
     )
     if config.tracking.tensorboard:
-        run.log(f"curves and sound: tensorboard --logdir {run.folder / 'tensorboard'}")
+        folder = shlex.quote(str(run.folder / "tensorboard"))
+        run.log(f"curves and sound: tensorboard --logdir {folder}")
     if phase.summary:
         run.log(phase.summary)
 
@@ -111,6 +113,6 @@ def _provenance(exported: Path) -> dict | None:
     """Where the separator in a folder comes from; None where there is none."""
     if not (exported / WEIGHTS).exists():
         return None
-    with contextlib.suppress(OSError, ValueError, AttributeError):
-        return json.loads((exported / CONFIG).read_bytes()).get("provenance")
+    with contextlib.suppress(OSError, ValueError):
+        return read_json(exported / CONFIG).get("provenance")
     return None

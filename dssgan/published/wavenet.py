@@ -4,18 +4,21 @@ The authors' files are Keras 2.1 checkpoints written with Theano. They are read 
 arrays, names and the text of the model's description; nothing of a file is ever run.
 """
 
-import json
 import os
 from pathlib import Path
 
 import h5py
 import numpy as np
 
+from common.audio_files import require_file
+from common.files import parse_json
 from dssgan.models.wavenet.model import Wavenet
 from dssgan.published.layer_tables import floats
 from dssgan.published.wavenet_layers import SOURCES, KerasLayer, sizes_of
 
 # Theano turns kernels around (a convolution in the strict sense); everyone else correlates.
+LAYERS = {"config": {"layers": [{"config": dict}]}}  # of a model's description
+LARGEST = 2**28  # bytes of all weights; the published ones take 14 MB
 BACKENDS = {"theano": True, "tensorflow": False, "cntk": False}
 
 
@@ -32,6 +35,7 @@ def from_wavenet(path: str | os.PathLike, **hyperparameters) -> Wavenet:
       OSError: the file cannot be opened.
     """
     path = Path(path)
+    require_file(path)
     with open(path, "rb"):  # a file that is not there or not allowed is not a damaged one
         pass
     try:
@@ -107,7 +111,10 @@ def _layers(file: h5py.File) -> tuple[bool, list[KerasLayer]]:
 
 
 def _arrays(layers: list[KerasLayer]) -> list[list[np.ndarray]]:
-    """The numbers of every layer, float32."""
+    """The numbers of every layer, float32; ValueError where they are more than any Wavenet's."""
+    size = sum(weight.nbytes for layer in layers for weight in layer.weights.values())
+    if size > LARGEST:
+        raise ValueError(f"its layers announce {size} bytes; expected {LARGEST} at most")
     return [
         [floats(layer.name, weight[()]) for weight in layer.weights.values()] for layer in layers
     ]
@@ -116,7 +123,8 @@ def _arrays(layers: list[KerasLayer]) -> list[list[np.ndarray]]:
 def _target_field(file: h5py.File, sizes: dict) -> int | None:
     """Length of the original's fragments, where the file describes its model."""
     try:
-        described = json.loads(_text(file.attrs["model_config"]))["config"]["layers"]
+        text = _text(file.attrs["model_config"])
+        described = parse_json(text, "model_config", kind=LAYERS)["config"]["layers"]
         shapes = [layer["config"].get("batch_input_shape") for layer in described]
         length = next(shape[1] for shape in shapes if shape)
     except (KeyError, TypeError, ValueError, IndexError, StopIteration, AttributeError):

@@ -9,6 +9,7 @@ from dssgan import critics
 from dssgan.config.schema import Config, CriticSettings
 from dssgan.losses.adversarial import OBJECTIVES
 from dssgan.models.base import SeparatorModel
+from dssgan.models.bounds import limited
 from dssgan.optimisers.update import Update
 from dssgan.refinement.critic_losses import CriticSet, DependencyCritics, SourceCritic
 from dssgan.refinement.loss_terms import LossTerms
@@ -169,13 +170,14 @@ def build_critic(
         options["estimates"] = len(model.sources)
     options.setdefault("seed", seed % 2**31)
     try:
-        return critics.build(
-            entry.name,
-            sample_rate=model.sample_rate,
-            samples=samples,
-            channels=config.data.channels,
-            **options,
-        )
+        with limited():
+            return critics.build(
+                entry.name,
+                sample_rate=model.sample_rate,
+                samples=samples,
+                channels=config.data.channels,
+                **options,
+            )
     except ValueError as error:
         raise ValueError(
             f"{where}: {error} (data.seconds={config.data.seconds:g} less the margins leave "

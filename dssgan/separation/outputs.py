@@ -16,20 +16,33 @@ CEILING = 1 - 2.0**-15
 
 @contextlib.contextmanager
 def all_or_none(paths: Iterable[Path]) -> Iterator[None]:
-    """When the block raises, remove those of `paths` that it wrote, and the folders it made."""
+    """When the block raises, remove those of `paths` that it wrote, and the folders it made.
+
+    Raises:
+      OSError: a name that is too long, or a folder that may not be searched; nothing is written.
+    """
     paths = set(paths)
-    old = {path: path.stat().st_ino for path in paths if path.exists()}
+    old = {path: _inode(path) for path in paths}
     made = {folder for path in paths for folder in path.parents if not folder.exists()}
     try:
         yield
     except BaseException:
         for path in paths:
-            if path.exists() and path.stat().st_ino != old.get(path):
-                path.unlink()
+            with contextlib.suppress(OSError):
+                if _inode(path) not in (None, old[path]):
+                    path.unlink()
         for folder in sorted(made, key=lambda folder: -len(folder.parts)):
             with contextlib.suppress(OSError):
                 folder.rmdir()
         raise
+
+
+def _inode(path: Path) -> int | None:
+    """What names a file while it is there; None where nothing is."""
+    try:
+        return os.lstat(path).st_ino
+    except (FileNotFoundError, NotADirectoryError):
+        return None
 
 
 def with_mixture(stems: Iterable[Block], mixture: Iterable[np.ndarray]) -> Iterator[Block]:

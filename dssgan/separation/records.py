@@ -11,18 +11,16 @@ stems of a song are whole; stems of several songs and of several runs add up in 
 cannot be understood is no record.
 """
 
-import json
 import os
 from collections.abc import Iterable
 from pathlib import Path
 
 from common.digests import facts_digest
-from common.files import locked, write_json
+from common.files import locked, read_json, write_json
 
 RECORD = ".separation.json"
 FORMAT = 1
 BLOCK = 65536  # bytes
-LARGEST = 2**26  # bytes of a record
 
 
 def record_stems(paths: Iterable[Path]) -> None:
@@ -59,15 +57,15 @@ def recorded_stems(folder: Path) -> set[Path]:
 def _read(folder: Path) -> dict[str, dict]:
     """The stems of a folder's record; {} without one that can be understood."""
     try:
-        path = folder / RECORD
-        if not path.is_file() or path.stat().st_size > LARGEST:
-            return {}
-        content = json.loads(path.read_bytes().decode("utf-8", "surrogateescape"))
-        stems = content["stems"] if content["format"] == FORMAT else {}
-        plain = {name: facts for name, facts in stems.items() if isinstance(facts, dict)}
-        return {name: facts for name, facts in plain.items() if os.path.basename(name) == name}
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        content = read_json(folder / RECORD, {"format": int, "stems": {str: dict}})
+    except (OSError, ValueError):
         return {}
+    stems = content["stems"] if content["format"] == FORMAT else {}
+    return {
+        name: facts
+        for name, facts in stems.items()
+        if os.path.basename(name) == name and name not in ("", ".", "..") and "\0" not in name
+    }
 
 
 def _facts(path: Path) -> dict[str, int | str]:

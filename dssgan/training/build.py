@@ -14,7 +14,7 @@ from dssgan.config.schema import Config, OptimiserSettings, Schedule
 from dssgan.distributed.replicas import spread
 from dssgan.distributed.team import Team
 from dssgan.losses import LOSSES
-from dssgan.models.export import create_variables
+from dssgan.models.bounds import create_variables, limited
 from dssgan.monitoring.validation import Examples, Validator
 from dssgan.optimisers import rules, schedules
 from dssgan.optimisers.update import Update
@@ -34,7 +34,8 @@ def build_model(config: Config) -> models.SeparatorModel:
     if "precision" not in options and "precision" in inspect.signature(separator).parameters:
         # On a GPU half the bytes are half the time; on a CPU it depends on the CPU.
         options["precision"] = "bfloat16" if tf.config.list_physical_devices("GPU") else "float32"
-    return create_variables(models.build(config.model.name, **options))
+    with limited():
+        return create_variables(models.build(config.model.name, **options))
 
 
 def build_rule(optimiser: OptimiserSettings) -> Any:

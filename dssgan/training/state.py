@@ -4,18 +4,30 @@ import contextlib
 import dataclasses
 import json
 import os
-import zipfile
 from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
-from common.files import atomic_path
+from common.files import atomic_path, check_type, parse_json
 from dssgan.distributed.team import Team
 from dssgan.optimisers.slots import Optimiser
+from dssgan.training import npz
 
 FORMAT = 1
+ADVICE = "remove it to begin this phase again"
+#: The kinds of the values of `Progress`.
+PROGRESS = {
+    "phase": str,
+    "step": int,
+    "epoch": int,
+    "best": (float, type(None)),
+    "best_epoch": int,
+    "waited": int,
+    "seconds": float,
+    "finished": bool,
+}
 FIRST_LOSS_SCALE = 2.0**15
 
 
@@ -126,13 +138,7 @@ class TrainingState:
                     "optimiser; resume with the configuration it was made with"
                 )
             for name, variable in variables.items():
-                array = archive[name]
-                if array.shape != tuple(variable.shape):
-                    raise ValueError(
-                        f"{path}: {name} has shape {array.shape}, expected "
-                        f"{tuple(variable.shape)}: resume with the configuration it was made with"
-                    )
-                variable.assign(array)
+                variable.assign(npz.array(archive, name, path, tuple(variable.shape)))
         self.progress = progress
 
     def share(self, team: Team) -> None:
@@ -161,19 +167,26 @@ class TrainingState:
 
 
 def open_checkpoint(path: str | os.PathLike) -> Any:
-    try:
-        return np.load(path, allow_pickle=False)
-    except (ValueError, zipfile.BadZipFile, EOFError) as error:
-        raise ValueError(f"{path}: not a checkpoint of this project ({error})") from error
+    """An archive for `read_header` and `npz.array`; errors as of `TrainingState.restore`."""
+    return npz.opened(path, "a checkpoint of this project")
 
 
 def read_header(archive: Any, path: str | os.PathLike) -> Progress:
-    try:
-        header = json.loads(str(archive["header"]))
-        if header["format"] != FORMAT:
-            raise ValueError(
-                f"{path}: checkpoint format {header['format']}, this version reads {FORMAT}"
-            )
-        return Progress(**header["progress"])
-    except (KeyError, TypeError, AttributeError, json.JSONDecodeError) as error:
-        raise ValueError(f"{path}: not a checkpoint of this project ({error!r})") from error
+    """The plain numbers of a checkpoint; errors as of `TrainingState.restore`."""
+    where = f"{path}: not a checkpoint of this project: header"
+    if "header" not in archive.files:
+        raise ValueError(f"{where} is missing: {ADVICE}")
+    text = str(npz.array(archive, "header", path, shape=(), largest=2**20))
+    header = parse_json(text, where, ADVICE, {"format": int})
+    if header["format"] != FORMAT:
+        raise ValueError(
+            f"{path}: checkpoint format {header['format']}, this version reads {FORMAT}"
+        )
+    check_type(header.get("progress"), dict, f"{where}: progress", ADVICE)
+    for key, value in header["progress"].items():
+        if key not in PROGRESS:
+            raise ValueError(f"{where}: progress: unknown key {key[:100]!r}: {ADVICE}")
+        check_type(value, PROGRESS[key], f"{where}: progress: {key}", ADVICE)
+        if key in ("step", "epoch", "best_epoch", "waited") and value < 0:
+            raise ValueError(f"{where}: progress: {key} is below 0: {ADVICE}")
+    return Progress(**header["progress"])

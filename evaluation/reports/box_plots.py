@@ -1,22 +1,28 @@
 """Box plots of frames."""
 
+import io
 import math
 import os
 from collections.abc import Mapping
 
-from common.files import atomic_path
+from common.files import write_bytes
 from evaluation.reports.tables import metrics
 
 
 def box_plot(summary: Mapping, target: str, path: str | os.PathLike) -> None:
-    """Draw a target's scores as boxes over songs, one per metric, each song a dot (PNG)."""
+    """Write `picture` to a file."""
+    write_bytes(path, picture(summary, target))
+
+
+def picture(summary: Mapping, target: str) -> bytes:
+    """A target's scores as boxes over songs, one per metric, each song a dot (PNG)."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
     names = metrics(summary)
     values = {}
     for metric in names:
-        scores = (song[target][metric] for song in summary["songs"].values() if target in song)
+        scores = (song[target].get(metric) for song in summary["songs"].values() if target in song)
         values[metric] = [value for value in scores if value is not None and math.isfinite(value)]
     figure = Figure(figsize=(5.6, 3.6), dpi=120, layout="constrained")
     FigureCanvasAgg(figure)
@@ -40,5 +46,6 @@ def box_plot(summary: Mapping, target: str, path: str | os.PathLike) -> None:
     axes.set_ylabel("dB (median over frames)")
     axes.set_title(f"{target}, {len(summary['songs'])} songs", parse_math=False)
     axes.grid(axis="y", alpha=0.3)
-    with atomic_path(path) as temporary:
-        figure.savefig(temporary, format="png", metadata={"Software": None})
+    data = io.BytesIO()
+    figure.savefig(data, format="png", metadata={"Software": None})
+    return data.getvalue()

@@ -11,6 +11,7 @@ import numpy as np
 from evaluation.metrics.bss_eval import METRICS
 from evaluation.metrics.measures import KNOWN
 from evaluation.protocols import PROTOCOLS, Protocol
+from evaluation.reports.reading import read_scores
 
 SUMMARY = "summary.json"
 #: Ways to put scores together: {name: (over the frames of a song, over songs)}.
@@ -166,27 +167,6 @@ def _seconds(song: Mapping) -> float:
     return song["samples"] / song["sample_rate"] if song.get("sample_rate") else 1.0
 
 
-def read_scores(path: str | os.PathLike) -> dict:
-    """Read one song's scores; museval's own files too.
-
-    Raises:
-      ValueError: not such a file.
-      OSError: it cannot be read.
-    """
-    path = Path(path)
-    try:
-        song = json.loads(path.read_bytes())
-        frame_values(song)
-        _seconds(song)
-    except OSError:
-        raise
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise ValueError(
-            f"{path}: not the scores of a song in museval's format; delete it and score again"
-        ) from error
-    return song
-
-
 def score_files(folder: str | os.PathLike) -> list[Path]:
     """Score files below a folder, sorted; summaries and hidden files are none.
 
@@ -228,12 +208,13 @@ def summarise_folder(folder: str | os.PathLike) -> dict:
         raise ValueError(
             f"{second} and {first} were scored with different settings: keep them in two folders"
         )
-    common = json.loads(next(iter(settings)))
-    name = common.get("name") if isinstance(common, dict) else None
+    common = next(iter(songs.values())).get("settings")
+    name = (common or {}).get("name")
     reported = PROTOCOLS[name].reported if name in PROTOCOLS else Protocol.reported
     return {"settings": common, **summarise(songs, reported)}
 
 
 def printable(name: str) -> str:
-    """Return a name that any terminal and file can hold; bytes that are not UTF-8 are escaped."""
-    return os.fsencode(name).decode("utf-8", "backslashreplace")
+    """Return a name that any terminal and file can hold; what cannot be printed is escaped."""
+    text = os.fsencode(name).decode("utf-8", "backslashreplace")
+    return "".join(sign if sign.isprintable() else repr(sign)[1:-1] for sign in text)

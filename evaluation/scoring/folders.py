@@ -13,6 +13,7 @@ from common.digests import facts_digest
 from evaluation.protocols import ACCOMPANIMENT, Protocol, members
 from evaluation.scoring.preparation import SongAudio
 from evaluation.scoring.tasks import ScoringTask
+from evaluation.scoring.unmatched import unmatched
 
 STANDARD = ("drums", "bass", "other", "vocals")
 SUFFIXES = (".wav", ".flac", ".aiff", ".ogg", ".opus", ".mp3", ".m4a")  # for messages
@@ -116,7 +117,8 @@ def pair_songs(
         mixture = None
         if protocol.needs_mixture() and match is not None:
             mixture = mixture_file(Path(references, match))
-        pair = _Pair(stems.get(match, {}), files, tuple(targets), protocol, mixture, read)
+        lacking = "" if match is not None else unmatched(Path(references), path, same, stems)
+        pair = _Pair(stems.get(match, {}), files, tuple(targets), protocol, mixture, read, lacking)
         songs.append(
             ScoringTask(
                 name,
@@ -217,6 +219,7 @@ class _Pair:
     protocol: Protocol
     mixture: Path | None = None
     other: Reader | None = None
+    lacking: str = ""
 
     def identity(self) -> str:
         """Digest of the names, sizes and times of the files."""
@@ -230,7 +233,7 @@ class _Pair:
     def read(self) -> SongAudio:
         """Read what the targets need; errors as of `score_song`."""
         if not self.references:
-            raise ValueError("no reference folder of this name, or more than one")
+            raise ValueError(self.lacking)
         absent = [
             target
             for target in self.targets

@@ -148,7 +148,8 @@ def run_all(
         if not songs:
             raise ValueError("no songs to score")
         for song in songs:
-            path = folder / song.split / f"{song.name.replace(os.sep, '_')}.json"
+            split = song.split.replace(os.sep, "_").lstrip(".")
+            path = folder / split / f"{song.name.replace(os.sep, '_')}.json"
             if path in files:
                 raise ValueError(f"two songs would be written to {path}: rename one of them")
             files[path] = folder, song

@@ -1,12 +1,20 @@
 """Scores of the ablation that outlive its runs: experiments/results/ablation.json."""
 
-import json
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from common.files import ROOT, locked, write_json
+from common.files import ROOT, locked, read_json, write_json
+from evaluation.reports.reading import TABLE, read_summary
 
 FILE = ROOT / "experiments" / "results" / "ablation.json"
+ADVICE = "restore it from the repository"
+ARM = {
+    "title": str,
+    "weights": {str: float},
+    "seeds": {str: {str: TABLE}},
+    "fingerprints?": {str: str},
+}
+RECORD = {"protocol?": str, "songs?": {str: [str]}, "arms?": {str: ARM}, "sweep?": {str: ARM}}
 PROTOCOL = "BSS Eval v4, median over frames of 1 s"
 
 
@@ -19,7 +27,7 @@ def read() -> dict[str, Any]:
       for its points, "songs": {role: names}}.
     """
     empty = {"protocol": PROTOCOL, "songs": {}, "arms": {}, "sweep": {}}
-    return empty | json.loads(FILE.read_bytes()) if FILE.exists() else empty
+    return empty | read_json(FILE, RECORD, ADVICE) if FILE.exists() else empty
 
 
 def scored(arm: Any, seed: int, group: str = "arms") -> bool:
@@ -67,7 +75,7 @@ def _songs(known: dict[str, Any], arm: Any, seed: int) -> dict[str, Any] | None:
     """Of the run, else of the record, made with the configuration that the plan has today."""
     today, mark = arm.fingerprint(seed), arm.mark(seed)
     if arm.summary(seed).exists() and mark.exists() and mark.read_text("utf-8") == today:
-        return json.loads(arm.summary(seed).read_bytes())["songs"]
+        return read_summary(arm.summary(seed), "songs")["songs"]
     entry = known.get(arm.name, {})
     if entry.get("fingerprints", {}).get(str(seed)) == today:
         return entry["seeds"][str(seed)]

@@ -1,6 +1,5 @@
 """The songs of the ablation: rendered MIDI in four roles, no song in two of them."""
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +7,7 @@ import numpy as np
 
 import datasets
 from common import cli
-from common.files import write_json
+from common.files import read_json, write_json
 from datasets.cache.prepare import CacheContents, LoadedSongs
 from datasets.cache.prepare import prepare as prepare_cache
 from datasets.midi.notes import DRUMS, notes
@@ -62,7 +61,7 @@ def prepare(material: dict[str, Any]) -> dict[str, list[str]]:
     folder = Path(material["cache"])
     done = folder / "material.json"
     if done.exists():
-        record = json.loads(done.read_bytes())
+        record = read_json(done, {"material": dict, "roles": {str: [str]}}, "delete it")
         if record["material"] == material:
             return record["roles"]
     found = roles(material)

@@ -8,12 +8,12 @@ whole excerpt) in float32, in the other precision, and the change in dB. Target:
 """
 
 import argparse
-import json
 from pathlib import Path
 
 import numpy as np
 
 from common import cli
+from common.files import read_json
 from datasets.sources import read_sources
 from datasets.track import Track
 from dssgan.config.schema import Config, from_dict
@@ -75,9 +75,8 @@ def configuration(folder: Path) -> Config:
       ValueError: it comes from no run, or the run had keys that this version does not know.
       OSError: there is no exported separator.
     """
-    configuration = (
-        json.loads((folder / CONFIG).read_bytes()).get("provenance", {}).get("configuration")
-    )
+    provenance = read_json(folder / CONFIG, {"provenance?": dict}).get("provenance") or {}
+    configuration = provenance.get("configuration")
     if not isinstance(configuration, dict):
         raise ValueError(f"{folder}: it comes from no training run; choose RUN/separator")
     try:

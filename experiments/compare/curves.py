@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from common.cli import one_line
+from common.files import LARGEST_INT
 from experiments.tracking import records
 
 Log = Callable[[str], None]
@@ -23,10 +24,16 @@ def read_curves(folder: Path, log: Log) -> dict[str, list[tuple[int, float, str]
         name: [
             (step, float(value), str(time))
             for step, value, time in zip(points["steps"], points["values"], points["timestamps"])
-            if isinstance(step, int) and isinstance(value, int | float)
+            if isinstance(step, int) and is_number(step) and is_number(value)
         ]
         for name, points in found.items()
     }
+
+
+def is_number(value: Any) -> bool:
+    """Whether a value of a record is a number that can be drawn; NaN and infinity are."""
+    good = isinstance(value, int | float) and not isinstance(value, bool)
+    return good and (isinstance(value, float) or abs(value) < LARGEST_INT)
 
 
 def counted(

@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from common.files import parse_json
 from experiments.compare.curves import Log
 from experiments.compare.run import checked
 from experiments.tracking.server import Server, reason
@@ -70,7 +71,7 @@ def _summary(database: Any, document: Mapping[str, Any]) -> dict[str, Any] | Non
                 data = gridfs.GridFS(database).get(artifact["file_id"]).read()
             except gridfs.NoFile:
                 break
-            return checked(json.loads(data), SUMMARY)
+            return checked(parse_json(data, SUMMARY), SUMMARY)
     # Asked for by itself, because it may be long, and not all servers give parts of it.
     more = database.runs.find_one({"_id": document["_id"]}, {"info": 1}) or {}
     return _from_result(document, (more.get("info") or {}).get("scores"))

@@ -9,6 +9,7 @@ from common.cli import one_line
 from dssgan.config.changes import FREE
 from dssgan.config.mappings import merge, to_dict
 from dssgan.config.schema import Config, from_dict
+from evaluation.reports.reading import checked_summary
 from evaluation.reports.summary import SUMMARY, summarise_folder
 from experiments.compare.curves import Log, counted, read_curves, sessions, training_seconds
 from experiments.run.folder import RECORD
@@ -159,17 +160,13 @@ def checked(summary: Any, path: Any) -> dict[str, Any]:
     Raises:
       ValueError: it has not.
     """
-    try:
-        how = summary.setdefault("reported", ["median"])[0]
-        if not isinstance(summary["settings"]["name"], str):
-            raise TypeError
-        tables = [*summary["songs"].values(), summary[how]]
-        for targets in tables:
-            for target in targets.values():
-                for metric, value in target.items():
-                    target[metric] = float("nan") if value is None else float(value)
-    except (KeyError, TypeError, ValueError, IndexError, AttributeError) as error:
-        raise ValueError(
-            f"{path}: not the summary of scores; score the run again, or remove the file"
-        ) from error
-    return summary
+    found = checked_summary(summary, path, "settings", "songs", "reported")
+    if not isinstance(found["settings"].get("name"), str):
+        raise ValueError(f"{path}: not the summary of scores: settings without a name")
+    for targets in (*found["songs"].values(), found[found["reported"][0]]):
+        for scores in targets.values():
+            for metric, value in scores.items():
+                scores[metric] = float("nan") if value is None else float(value)
+    if not any(found[found["reported"][0]].values()):
+        raise ValueError(f"{path}: not the summary of scores: no song has a score")
+    return found

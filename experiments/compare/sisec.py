@@ -8,9 +8,11 @@ from typing import Any
 import numpy as np
 
 from common.files import ROOT
+from dssgan.training import npz
 
 #: Where the frames lie beside the checkout, if they do; they are no part of the project.
 PLACE = ROOT.parent / "shared" / "fixtures" / "evaluation" / "sisec2018" / "sisec2018_frames.npz"
+LARGEST = 2**27  # bytes of each of the three arrays
 COLUMNS = ("SDR", "SIR", "ISR", "SAR")
 #: What knows the references; anything else was to be submitted without them.
 ORACLES = ("IBM1", "IBM2", "IRM1", "IRM2", "MWF")
@@ -41,10 +43,12 @@ def read(path: Path) -> Published:
       OSError: it cannot be read.
     """
     try:
-        with np.load(path, allow_pickle=False) as file:
-            keys, lengths, values = (file[name] for name in ("keys", "lengths", "values"))
-        if values.ndim != 2 or values.shape[1] != len(COLUMNS) or lengths.sum() != len(values):
-            raise ValueError(f"values of shape {values.shape}")
+        with npz.opened(path) as file:
+            names = ("keys", "lengths", "values")
+            keys, lengths, values = (npz.array(file, n, path, largest=LARGEST) for n in names)
+        fits = values.ndim == 2 and values.shape[1] == len(COLUMNS)
+        if not fits or keys.dtype.kind != "U" or lengths.sum() != len(values):
+            raise ValueError(f"values of shape {values.shape}, keys of type {keys.dtype}")
         blocks = np.split(values, np.cumsum(lengths)[:-1])
         scores: dict[str, Any] = {}
         songs = set()
@@ -59,8 +63,9 @@ def read(path: Path) -> Published:
     except OSError:
         raise
     except Exception as error:
+        text = str(error).removeprefix(f"{path}: ")
         raise ValueError(
-            f"{path}: not the frames of SiSEC 2018 (expected keys, lengths and values: {error})"
+            f"{path}: not the frames of SiSEC 2018 (expected keys, lengths and values: {text})"
         ) from error
     return Published(scores, frozenset(songs))
 

@@ -1,6 +1,5 @@
 """The test of a run: its separator on the test songs, its scores and its report."""
 
-import json
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -13,6 +12,7 @@ from dssgan.config.schema import Config
 from dssgan.separator import Separator
 from dssgan.training.build import separation_options
 from evaluation.reports import page, tables
+from evaluation.reports.reading import read_summary
 from evaluation.scoring import runner
 from experiments.songs.entries import entries, select
 
@@ -63,7 +63,7 @@ def test_scores(config: Config, exported: Path, folder: Path) -> dict[str, float
 def song_scores(folder: Path) -> dict[str, dict[str, dict[str, float]]]:
     """The figures of every song that was tested, in dB: {song: {source: {"SDR": …, …}}}."""
     summary = folder / "summary.json"
-    return json.loads(summary.read_bytes())["songs"] if summary.exists() else {}
+    return read_summary(summary, "songs")["songs"] if summary.exists() else {}
 
 
 def test_songs(config: Config) -> list[Track]:

@@ -2,6 +2,7 @@
 
 import contextlib
 import logging
+import shlex
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -52,7 +53,7 @@ def main(argv: Sequence[str]) -> int:
         try:
             train(experiment, config, folder, options, cluster)
         except Interrupted as stop:
-            again = f": python -m dssgan.train with resume={folder}"
+            again = f": python -m dssgan.train with {shlex.quote(f'resume={folder}')}"
             if cluster:  # the others may not see the folder
                 again = " the same command on all machines"
             print(f"{stop}; go on with{again}", file=sys.stderr)

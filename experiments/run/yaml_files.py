@@ -15,7 +15,10 @@ from dssgan.config.mappings import to_dict
 from dssgan.config.schema import Config
 
 RECIPES = ROOT / "experiments" / "recipes"
+MOST_PARTS = 40_000  # of a configuration as it is written; reading them takes seconds
+MOST_DIGITS = 64
 MOST_VALUES = 100_000  # of a configuration, aliases written out
+LONGEST = 10_000  # letters of a value on the command line
 LARGEST = 2**22  # bytes of a configuration
 WORDS = {"true": True, "false": False, "null": None}
 
@@ -29,6 +32,12 @@ class _Loader(yaml.SafeLoader):
         if node is not None and _count(node, {}) > MOST_VALUES:
             raise yaml.YAMLError(f"its aliases stand for more than {MOST_VALUES} values")
         return node
+
+    def construct_yaml_int(self, node):
+        """A whole number, if it has a few digits."""
+        if len(node.value) > MOST_DIGITS:
+            raise yaml.YAMLError(f"a number of {len(node.value)} digits")
+        return super().construct_yaml_int(node)
 
     def construct_mapping(self, node, deep=False):
         """A mapping; a key that stands in it twice is an error that names both lines."""
@@ -56,6 +65,7 @@ def _count(node: yaml.Node, known: dict[int, int]) -> int:
     return known[id(node)]
 
 
+_Loader.add_constructor("tag:yaml.org,2002:int", _Loader.construct_yaml_int)
 _Loader.yaml_implicit_resolvers = {
     first: [pair for pair in pairs if pair[0] != "tag:yaml.org,2002:float"]
     for first, pairs in yaml.SafeLoader.yaml_implicit_resolvers.items()
@@ -91,7 +101,10 @@ def read_yaml(path: str | os.PathLike) -> dict[str, Any]:
             f"{nearest(str(path), known)}"
         )
     try:
-        values = yaml.load(read_limited(path, LARGEST).decode("utf-8"), _Loader)
+        data = read_limited(path, LARGEST)
+        if sum(map(data.count, (b",", b"\n", b"[", b"{"))) > MOST_PARTS:
+            raise ValueError(f"more than {MOST_PARTS} lines and values")
+        values = yaml.load(data.decode("utf-8"), _Loader)
     except FileNotFoundError:
         raise UsageError(_missing(path)) from None
     except RecursionError:
@@ -116,6 +129,8 @@ def _missing(path: Path) -> str:
 
 def literal(text: str) -> Any:
     """A value from the command line: a Python literal, a YAML list or section, a word or a text."""
+    if len(text) > LONGEST:
+        raise UsageError(f"{text[:40]}…: {len(text)} letters; expected {LONGEST} at most")
     if text in WORDS:
         return WORDS[text]
     try:
@@ -125,8 +140,9 @@ def literal(text: str) -> Any:
     if text.startswith(("[", "{")):
         try:
             return yaml.load(text, _Loader)
-        except yaml.YAMLError as error:
-            raise UsageError(f"{text}: not a list or section: {error}") from error
+        except (yaml.YAMLError, ValueError, RecursionError) as error:
+            reason = one_line(error)[:200]
+            raise UsageError(f"{text[:100]}: not a list or section: {reason}") from error
     return text
 
 

@@ -13,6 +13,8 @@ import numpy as np
 from common.cli import UsageError
 
 SEED = "seed"
+MOST_POINTS = 10_000  # of a sweep
+LONGEST = 100  # letters of a range
 DIGITS = 4  # of numbers that are drawn
 NUMBER = r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?"
 RANGE = re.compile(rf"({NUMBER})\.\.({NUMBER})(:log)?")
@@ -98,11 +100,13 @@ def _axis(key: str, text: str, draws: bool) -> Axis | None:
     if any(not value for value in texts):
         raise UsageError(f"{key}={text}: a value is missing beside a comma")
     if len(texts) == 1:
-        match = RANGE.fullmatch(text)
+        match = _range(key, text)
         if not match:
             return None
         low, high = float(match[1]), float(match[2])
         whole = bool(WHOLE.fullmatch(match[1]) and WHOLE.fullmatch(match[2]))
+        if whole and max(-low, high) > 2**62:
+            raise UsageError(f"{key}={text}: expected whole numbers below 2**62")
         if high < low or (match[3] and low <= 0) or not math.isfinite(high - low):
             raise UsageError(f"{key}={text}: expected LOW..HIGH, both above 0 with :log")
         if draws and key != SEED:
@@ -114,15 +118,29 @@ def _axis(key: str, text: str, draws: bool) -> Axis | None:
             )
     values: list[str] = []
     for value in texts:
-        match = RANGE.fullmatch(value)
+        match = _range(key, value)
         if match and not (WHOLE.fullmatch(match[1]) and WHOLE.fullmatch(match[2])):
             raise UsageError(
                 f"{key}={text}: a range within a list is one of whole numbers, as 1..3"
             )
-        values += map(str, range(int(match[1]), int(match[2]) + 1)) if match else [value]
+        numbers = range(int(match[1]), int(match[2]) + 1) if match else ()
+        if len(values) + len(numbers) > MOST_POINTS:
+            raise UsageError(
+                f"{key}={text[:100]}: more than {MOST_POINTS} values; expected that many at most"
+            )
+        values += map(str, numbers) if match else [value]
     if not values:
         raise UsageError(f"{key}={text}: expected LOW..HIGH")
     return Axis(key, tuple(values))
+
+
+def _range(key: str, text: str) -> re.Match | None:
+    """What a range says; None for another value."""
+    if len(text) <= LONGEST:
+        return RANGE.fullmatch(text)
+    if text[:1] in "+-.0123456789" and ".." in text:
+        raise UsageError(f"{key}={text[:40]}…: expected LOW..HIGH, numbers of a few digits")
+    return None
 
 
 def split(text: str) -> list[str]:
@@ -144,6 +162,12 @@ def split(text: str) -> list[str]:
 
 def grid(axes: Sequence[Axis]) -> Iterator[dict[str, str]]:
     """Every combination; the last key changes fastest."""
+    count = math.prod(len(axis.values) for axis in axes)
+    if count > MOST_POINTS:
+        raise UsageError(
+            f"{count} combinations; expected {MOST_POINTS} at most: give fewer values, or draw "
+            "some with --random N"
+        )
     for texts in itertools.product(*(axis.values for axis in axes)):
         yield {axis.key: text for axis, text in zip(axes, texts)}
 
@@ -156,6 +180,8 @@ def drawn(axes: Sequence[Axis], count: int, seed: int) -> Iterator[dict[str, str
     Raises:
       UsageError: there are not so many.
     """
+    if count > MOST_POINTS:
+        raise UsageError(f"--random {count}: expected {MOST_POINTS} points at most")
     rng = np.random.default_rng(seed)
     others = [axis for axis in axes if axis.key != SEED]
     seeds = [axis for axis in axes if axis.key == SEED]

@@ -1,13 +1,13 @@
 """What the folder of a run says of it: whether it is finished, its scores, its last line."""
 
 import contextlib
-import json
 import math
 import re
 from pathlib import Path
 from typing import Any
 
-from common.files import write_json
+from common.files import LARGEST_INT, read_json, write_json
+from evaluation.reports.reading import read_summary
 from experiments.sweep.guard import LOG, STOP
 from experiments.tracking.records import whole_curves
 
@@ -32,10 +32,10 @@ def scores(folder: Path) -> dict[str, float]:
     What is missing or damaged is left out.
     """
     found = {}
-    summary = _read(folder / "scores" / "summary.json")
-    how = (summary.get("reported") or ["median"])[0]
-    for source, row in (summary.get(how) or {}).items():
-        found |= {f"{metric}/{source}": value for metric, value in row.items()}
+    with contextlib.suppress(OSError, ValueError):
+        summary = read_summary(folder / "scores" / "summary.json", "reported")
+        for source, row in summary[summary["reported"][0]].items():
+            found |= {f"{metric}/{source}": value for metric, value in row.items()}
     for name, (_, values) in _validations(folder).items():
         found[name] = max(filter(_is_number, values), default=math.nan)
     result = _read(folder / "run.json").get("result")
@@ -53,7 +53,7 @@ def curve(folder: Path, metric: str) -> Curve:
     found: Curve = []
     before = begun = 0  # updates before this phase, and in `found` when it began
     for step, value in zip(steps, values):
-        if not _is_number(value):
+        if not _is_number(value) or not _is_number(step):
             continue
         known = dict(found[begun:])
         if found and before + step <= found[-1][0]:
@@ -82,7 +82,7 @@ def stop(folder: Path, reason: str, why: str = "") -> None:
 
 def stopped(folder: Path) -> dict[str, str]:
     """{"reason", "why"} of a run that was asked to end; empty for others."""
-    return _read(folder / STOP)
+    return _read(folder / STOP, {"reason": str, "why?": str})
 
 
 def let_run(folder: Path) -> None:
@@ -102,16 +102,16 @@ def _validations(folder: Path) -> dict[str, tuple[list[int], list[float]]]:
 
 
 def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and math.isfinite(value)
+    good = isinstance(value, int | float) and not isinstance(value, bool)
+    return good and (abs(value) < LARGEST_INT if isinstance(value, int) else math.isfinite(value))
 
 
-def _read(path: Path) -> dict[str, Any]:
-    """A JSON object; empty where there is none."""
+def _read(path: Path, expected: dict[str, Any] | None = None) -> dict[str, Any]:
+    """A JSON object; empty where there is none, or another one than expected."""
     try:
-        found = json.loads(path.read_bytes())
+        return read_json(path, expected)
     except (OSError, ValueError):
         return {}
-    return found if isinstance(found, dict) else {}
 
 
 def _tail(folder: Path) -> str:

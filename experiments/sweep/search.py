@@ -1,7 +1,6 @@
 """Which point comes next: the next one of a list, or the one that Optuna proposes."""
 
 import itertools
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Protocol
@@ -10,8 +9,8 @@ import numpy as np
 
 from common.cli import UsageError
 from common.dask_cluster import needed
-from common.files import write_json
-from experiments.sweep.axes import SEED, Axis
+from common.files import parse_json, read_limited, write_json
+from experiments.sweep.axes import MOST_POINTS, SEED, Axis
 from experiments.sweep.points import Maker, Point
 from experiments.sweep.run_state import Curve
 
@@ -70,6 +69,8 @@ class Optuna:
         optuna.logging.set_verbosity(optuna.logging.WARNING)
         self.make, self.total, self._asked = make, count, 0
         self._optuna, self._trials = optuna, {}
+        if count > MOST_POINTS:
+            raise UsageError(f"--optuna {count}: expected {MOST_POINTS} points at most")
         if any(axis.key == SEED for axis in make.axes):
             raise UsageError("--optuna: it learns from one run per point; give a single seed=")
         self._check_the_extremes()
@@ -136,10 +137,12 @@ class Optuna:
         if not self._file.exists():
             return []
         try:
-            found = json.loads(self._file.read_bytes())
+            data = read_limited(self._file)
+            found = parse_json(data, self._file, "choose another --name", [{str: str}])
             fits = all(self._fits(keys) for keys in found)
-        except (ValueError, TypeError, AttributeError) as error:
-            raise UsageError(f"{self._file}: damaged; choose another --name") from error
+        except ValueError as error:
+            text = str(error).removeprefix(f"{self._file}: ")
+            raise UsageError(f"{self._file}: damaged ({text}); choose another --name") from error
         if not fits:
             raise UsageError(
                 f"{self._file}: this sweep was begun with other keys or values; choose another "

@@ -20,8 +20,9 @@ from typing import Any
 import yaml
 
 from common import cli
-from common.files import ROOT, write_json, write_text
+from common.files import ROOT, read_json, write_json, write_text
 from dssgan.config.mappings import merge
+from evaluation.reports.reading import read_summary
 from evaluation.reports.tables import number, table
 from experiments.run.folder import RECORD
 from experiments.run.process import LOG, train
@@ -30,6 +31,11 @@ from experiments.run.yaml_files import RECIPES, read_yaml
 PLAN = ROOT / "experiments" / "plans" / "systems.yaml"
 SCORES = Path("scores", "summary.json")
 HEAD = ["system", "weights", "GMAC/s", "train", "separate", "MB", "SDR", "SIR", "SAR"]
+COST = {"train": {str: float}, "separate": {str: float}, "updates?": int}
+COST["train"] |= dict.fromkeys(("audio_s", "update_s"), float)
+KEYS = ("weights", "gmac_s", "audio_s", "separation_s", "peak_mb")
+COST["separate"] |= dict.fromkeys(KEYS, float)
+POSITIVE = (("train", "update_s"), ("separate", "separation_s"))
 LEGEND = (
     "weights in millions; GMAC per second of mono audio; seconds of audio trained on and separated "
     "per second; peak memory of separation; drums in dB, {aggregate} over {songs} songs"
@@ -83,7 +89,9 @@ def system(
     if not record.exists():
         print(f"{name}: measuring", flush=True)
         write_json(record, {task: measured(task, file) for task in ("train", "separate")})
-    cost = json.loads(record.read_bytes())
+    cost = read_json(record, COST, "delete it to measure again")
+    if not all(cost[task][key] > 0 for task, key in POSITIVE):
+        raise ValueError(f"{record}: a time that cannot be; delete it to measure again")
     updates = cost["updates"] = planned(cost, minutes, plan["epochs"], folder / name)
     write_json(record, cost)
     summary = folder / name / SCORES
@@ -96,7 +104,7 @@ def system(
         train(file, folder / name)
     if not summary.exists():
         return None
-    return cost | {"scores": json.loads(summary.read_bytes())}
+    return cost | {"scores": read_summary(summary, "songs", "reported")}
 
 
 def measured(task: str, file: Path) -> dict[str, float]:

@@ -1,14 +1,19 @@
 """The files of a run, sources and artifacts, and their way into a database's GridFS."""
 
+import contextlib
 import functools
 import mimetypes
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from common.audio_files import require_file
 from common.digests import file_digest
+from common.files import inside
 from experiments.tracking import records
 from experiments.tracking.documents import is_cut, object_id
+
+SOURCES = "_sources"  # beside the runs: the programs that they ran
 
 
 def files_of(
@@ -29,24 +34,38 @@ def files_of(
     sources = record["experiment"].get("sources")
     for source in sources if isinstance(sources, list) else []:
         if isinstance(source, list) and len(source) == 2:
-            named.append((folder.parent / str(source[1]), folder.parent, str(source[0]), "source"))
+            named.append((folder.parent, source[1], str(source[0]), "source"))
     artifacts = record.get("artifacts")
     for name in artifacts if isinstance(artifacts, list) else []:
-        named.append((folder / str(name), folder, str(name), "artifact"))
+        named.append((folder, name, str(name), "artifact"))
     if record["status"] != "RUNNING" and is_cut(folder):
-        named.append((folder / records.LOG, folder, records.LOG, "artifact"))
+        named.append((folder, records.LOG, records.LOG, "artifact"))
     found = {}
-    for path, within, name, kind in named:
+    for within, file, name, kind in named:
+        path = within / str(file)[:200]
         try:
-            if not path.resolve().is_relative_to(within.resolve()):
-                raise OSError("it lies outside the runs")
+            path = _own(within, file, kind)
+            require_file(path)
             digest = _checksum(path, path.stat().st_size, path.stat().st_mtime_ns)
         except OSError as error:
             log(f"{path}: {error.strerror or error}; this {kind} is left out")
             continue
+        except ValueError as error:
+            log(f"{error}; this {kind} is left out")
+            continue
         key = object_id(f"{kind} {uid if kind == 'artifact' else ''} {name} {digest}")
         found[key] = {"name": name, "path": path, "kind": kind, "sha256": digest}
     return found
+
+
+def _own(within: Path, name: Any, kind: str) -> Path:
+    """The file that a record names; OSError where it is none of the run's own."""
+    own = within / SOURCES if kind == "source" else within
+    with contextlib.suppress(ValueError):
+        path = inside(within, name, within)
+        if path.resolve().is_relative_to(own.resolve()):
+            return path
+    raise OSError("it lies outside the runs")
 
 
 def send_files(database: Any, uid: str, files: dict[Any, dict[str, Any]]) -> None:

@@ -1,5 +1,6 @@
 """Delivers a run to a MongoDB while it goes on, in a thread of its own that nothing waits for."""
 
+import shlex
 import sys
 import threading
 import time
@@ -81,7 +82,8 @@ class MongoObserver(RunObserver):
         if self._over.is_set():
             self._thread.join(GRACE if self.away else LAST_DELIVERY)
             if self._thread.is_alive() or self.away:
-                command = f"python -m experiments.tracking sync {self.folder} --mongo URL"
+                folder = shlex.quote(str(self.folder))
+                command = f"python -m experiments.tracking sync {folder} --mongo URL"
                 self.log(
                     f"MongoDB at {self.server.shown} has not got all of it; deliver: {command}"
                 )

@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from common.files import locked, write_json, write_text
+from common.files import locked, naming, parse_json, read_limited, write_json, write_text
 
 RUN, CONFIG, INFO, LOG = "run.json", "config.json", "info.json", "cout.txt"
 CURVES, JOURNAL = "metrics.json", "metrics.jsonl"
@@ -45,7 +45,8 @@ class Appended:
         Raises:
           OSError: it cannot be written; the next call writes to the same place.
         """
-        with open(os.open(self.path, os.O_RDWR | os.O_CREAT, 0o666), "r+b") as file:
+        handle = os.open(self.path, os.O_RDWR | os.O_CREAT, 0o666)
+        with naming(self.path), open(handle, "r+b") as file:
             file.truncate(self.size)
             file.seek(self.size)
             file.write(settled + loose)
@@ -106,7 +107,7 @@ def read_curves(
                 return
             place += len(line)
             try:
-                entry = _checked(json.loads(line), path)
+                entry = _checked(parse_json(line, path), path)
             except ValueError:
                 log(f"{path}: the line before byte {place} is not a record of curves; left out")
                 continue
@@ -153,10 +154,12 @@ def read_object(path: Path) -> dict[str, Any]:
       ValueError: it holds anything else, or nothing.
       OSError: it cannot be read.
     """
+    data = read_limited(path)
     try:
-        value = json.loads(path.read_text("utf-8"))
+        value = parse_json(data, path, "remove it, or take it from a copy", object)
     except ValueError as error:
-        raise ValueError(f"{path}: not a JSON file: {error}") from None
+        text = str(error).removeprefix(f"{path}: ")
+        raise ValueError(f"{path}: not a JSON file: {text}") from None
     if not isinstance(value, dict):
         raise ValueError(f"{path}: expected one JSON object, found {type(value).__name__}")
     return value

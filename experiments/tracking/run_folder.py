@@ -18,7 +18,7 @@ from sacred.observers import FileStorageObserver
 from sacred.serializer import flatten
 from sacred.utils import apply_backspaces_and_linefeeds
 
-from common.files import atomic_path, locked, write_json
+from common.files import atomic_path, locked, naming, write_json
 from common.redact import redacted
 from experiments.tracking import records
 from experiments.tracking.mongo_observer import mongo_observer
@@ -209,7 +209,8 @@ class RunFolder(FileStorageObserver):
             if path.is_relative_to(self.folder.resolve()):
                 name = str(path.relative_to(self.folder.resolve()))
             else:
-                shutil.copyfile(path, self.folder / name)
+                with naming(self.folder / name):
+                    shutil.copyfile(path, self.folder / name)
             if name not in self.run_entry["artifacts"]:
                 self.run_entry["artifacts"].append(name)
             self.save_json(self.run_entry, records.RUN)

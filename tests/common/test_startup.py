@@ -28,3 +28,11 @@ def test_level_0_holds_nothing_back(capfd, monkeypatch):
     with startup.stderr_hidden():
         os.write(2, b"chatter\n")
     assert capfd.readouterr().err == "chatter\n"
+
+
+def test_an_error_that_explains_itself_stands_alone(capfd, monkeypatch):
+    monkeypatch.setenv("TF_CPP_MIN_LOG_LEVEL", "2")
+    with pytest.raises(ValueError, match="width"), startup.stderr_hidden():
+        os.write(2, b"chatter\n")
+        raise ValueError("width: too large")
+    assert capfd.readouterr().err == ""

@@ -6,11 +6,22 @@ in the pickles stands in `torch_pickle`.
 """
 
 import io
+import os
 import zipfile
-from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
+from common.audio_files import require_file
 from common.safe_pickle import Refused
+from dssgan.published.torch_files.bounds import (
+    INFLATED,
+    LARGEST,
+    PICKLE,
+    SHARED,
+    Bounded,
+    Room,
+    check_directory,
+    unpacked,
+)
 from dssgan.published.torch_files.pickle import Inert, Namespace, Unpickler
 from dssgan.published.torch_files.tensors import Storage, Tensor, Unsupported
 
@@ -33,10 +44,20 @@ def load(path) -> Any:
         one line that names the file.
       OSError: it cannot be read.
     """
-    data = Path(path).read_bytes()
+    require_file(path)
     try:
-        read = _read_zip if data.startswith(ZIP_MAGIC) else _read_legacy
-        return _plain(read(data), {})
+        with open(path, "rb") as file:
+            size = os.fstat(file.fileno()).st_size
+            if size > LARGEST:
+                raise ValueError(f"its {size} bytes are more than the {LARGEST} that are read")
+            magic = file.read(len(ZIP_MAGIC))
+            file.seek(0)
+            read = _read_zip if magic == ZIP_MAGIC else _read_legacy
+            content, storages = read(file, size)
+        room = SHARED * sum(storage.size for storage in storages.values()) + 2**20
+        return _plain(content, {}, Room(room))
+    except PermissionError:
+        raise
     except Unsupported as error:
         raise ValueError(f"{path}: {error}; expected floats or integers of PyTorch") from error
     except Refused as error:
@@ -51,48 +72,57 @@ def load(path) -> Any:
         ) from error
 
 
-def _read_zip(data: bytes) -> Any:
-    if not zipfile.is_zipfile(io.BytesIO(data)):
-        raise ValueError(f"cut off after {len(data)} bytes: the end of its zip archive is missing")
-    with zipfile.ZipFile(io.BytesIO(data)) as archive:
-        names = archive.namelist()
-        main = next((name for name in names if name.endswith("/data.pkl")), None)
+def _read_zip(file: BinaryIO, size: int) -> tuple[Any, dict[str, Storage]]:
+    if not zipfile.is_zipfile(file):
+        raise ValueError(f"cut off after {size} bytes: the end of its zip archive is missing")
+    check_directory(file, size)
+    with zipfile.ZipFile(file) as archive:
+        names = set(archive.namelist())
+        main = next((n for n in archive.namelist() if n.endswith("/data.pkl")), None)
         if main is None:
             raise ValueError("a zip archive without data.pkl")
         folder = main.removesuffix("data.pkl")
         order = f"{folder}byteorder"
-        if order in names and archive.read(order) != b"little":
+        if order in names and unpacked(archive, order, 100) != b"little":
             raise Unsupported("tensors that a big-endian machine wrote cannot be read")
         storages: dict[str, Storage] = {}
-        content = Unpickler(io.BytesIO(archive.read(main)), storages).load()
+        content = Unpickler(Bounded(io.BytesIO(unpacked(archive, main, PICKLE))), storages).load()
+        sizes = [archive.getinfo(f"{folder}data/{key}").file_size for key in storages]
+        most = INFLATED * size + 2**20
+        if sum(sizes) > most:
+            raise ValueError(
+                f"its tensors would unpack to {sum(sizes)} bytes; expected {most} at most of a "
+                f"file of {size} bytes"
+            )
         for key, storage in storages.items():
-            storage.fill(archive.read(f"{folder}data/{key}"))
-    return content
+            storage.fill(unpacked(archive, f"{folder}data/{key}", storage.size))
+    return content, storages
 
 
-def _read_legacy(data: bytes) -> Any:
-    if not data:
+def _read_legacy(file: BinaryIO, size: int) -> tuple[Any, dict[str, Storage]]:
+    if not size:
         raise ValueError("it is empty")
-    file, storages = io.BytesIO(data), {}
+    storages: dict[str, Storage] = {}
     try:
-        mark = Unpickler(file, storages).load()
+        mark = Unpickler(Bounded(file), storages).load()
     except Exception:
         mark = None
     if type(mark) is not int or mark != LEGACY_MAGIC:
         raise ValueError("neither a zip archive nor PyTorch's older layout")
     try:
-        return _after_mark(file, storages)
+        return _after_mark(file, storages), storages
     except Exception as error:
         if isinstance(error, Refused | Unsupported) or file.read(1):
             raise
-        raise ValueError(f"cut off: it ends too early, after {len(data)} bytes") from error
+        raise ValueError(f"cut off: it ends too early, after {size} bytes") from error
 
 
-def _after_mark(file: io.BytesIO, storages: dict[str, Storage]) -> Any:
+def _after_mark(file: BinaryIO, storages: dict[str, Storage]) -> Any:
+    pickles = Bounded(file)
     for _ in ("protocol version", "system information"):
-        Unpickler(file, storages).load()
-    content = Unpickler(file, storages).load()
-    keys = Unpickler(file, storages).load()
+        Unpickler(pickles, storages).load()
+    content = Unpickler(pickles, storages).load()
+    keys = Unpickler(pickles, storages).load()
     named = type(keys) is list and all(type(key) is str for key in keys)
     if not named or set(keys) != set(storages):
         raise ValueError("it does not list the numbers of its tensors")
@@ -105,7 +135,7 @@ def _after_mark(file: io.BytesIO, storages: dict[str, Storage]) -> Any:
     return content
 
 
-def _plain(value: Any, done: dict[int, Any]) -> Any:
+def _plain(value: Any, done: dict[int, Any], room: Room) -> Any:
     """Replace tensors by arrays and stand-ins by dictionaries, each object once.
 
     Without the memory of what is `done`, lists that hold a list twice that holds a list twice …
@@ -114,16 +144,16 @@ def _plain(value: Any, done: dict[int, Any]) -> Any:
     if id(value) in done:
         return done[id(value)]
     if type(value) is Tensor:
-        done[id(value)] = value.array()
+        done[id(value)] = value.array(room)
     elif type(value) is list:
         done[id(value)] = made = []
-        made.extend(_plain(item, done) for item in value)
+        made.extend(_plain(item, done, room) for item in value)
     elif type(value) is tuple:
-        done[id(value)] = tuple(_plain(item, done) for item in value)
+        done[id(value)] = tuple(_plain(item, done, room) for item in value)
     elif type(value) in (dict, Namespace):
         items = value.fields if type(value) is Namespace else value
         done[id(value)] = made = {}
-        made.update((key, _plain(item, done)) for key, item in items.items())
+        made.update((key, _plain(item, done, room)) for key, item in items.items())
     else:
         return value
     return done[id(value)]

@@ -133,7 +133,10 @@ def _fill(into: Any, items: list) -> Any:
     Keys are plain, or tuples of plain ones: those of tuples in tuples can be made endless to hash.
     """
     keys = items[::2]
-    simple = all(type(part) in PLAIN for key in keys for part in _parts(key))
+    parts = [part for key in keys for part in _parts(key)]
+    simple = all(type(part) in PLAIN for part in parts)
+    # Larger numbers could be chosen so that all have one hash.
+    simple = simple and all(abs(part) < 2**60 for part in parts if type(part) in (int, float))
     if type(into) not in (dict, Inert) or not simple:
         raise Refused("sets items of something else than a dictionary")
     if type(into) is dict:

@@ -5,6 +5,7 @@ import math
 import numpy as np
 
 from common.safe_pickle import Refused
+from dssgan.published.torch_files.bounds import Room
 
 DTYPES = {
     "FloatStorage": np.dtype("<f4"),
@@ -54,7 +55,8 @@ class Tensor:
             raise Refused("makes a tensor of something else than numbers")
         self.storage, self.offset, self.shape, self.strides = storage, offset, shape, strides
 
-    def array(self) -> np.ndarray:
+    def array(self, room: Room) -> np.ndarray:
+        """The numbers as an array of their own, whose bytes are taken from `room`."""
         values = self.storage.values
         if 0 in self.shape:
             return np.zeros(self.shape, values.dtype)
@@ -64,6 +66,7 @@ class Tensor:
         # A stride of 0 repeats numbers; a few bytes of a file could ask for any amount of memory.
         if math.prod(self.shape) > len(values):
             raise ValueError(f"a tensor of shape {self.shape} has more numbers than its storage")
+        room.take(math.prod(self.shape) * values.itemsize)
         strides = tuple(stride * values.itemsize for stride in self.strides)
         view = np.lib.stride_tricks.as_strided(values[self.offset :], self.shape, strides)
         return view.copy()

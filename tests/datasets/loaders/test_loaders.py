@@ -358,3 +358,16 @@ class TestBadSongs:
             assert str(tmp_path) in str(raised.value)
             with pytest.raises(FileNotFoundError):
                 load(name, tmp_path / "absent")
+
+
+def test_the_other_edition_of_musdb18_is_named(tmp_path, make_song, make_audio):
+    make_song(tmp_path / "hq" / "train" / "a", ("mixture", "drums", "bass", "other", "vocals"))
+    with pytest.raises(ValueError, match=r"\(its songs are for the dataset 'musdb18hq'\)$"):
+        load("musdb18", tmp_path / "hq")
+    (tmp_path / "sd" / "test").mkdir(parents=True)
+    (tmp_path / "sd" / "test" / "a.stem.mp4").write_bytes(b"x")
+    with pytest.raises(ValueError, match=r"\(its songs are for the dataset 'musdb18'\)$"):
+        load("musdb18hq", tmp_path / "sd")
+    (tmp_path / "none").mkdir()
+    with pytest.raises(ValueError, match=r"\(for songs of your own use the dataset 'stems'\)$"):
+        load("musdb18", tmp_path / "none")

@@ -197,3 +197,29 @@ def test_a_promise_of_too_many_samples_is_told_and_no_memory_taken(tmp_path, rng
     path.write_bytes(data)
     with pytest.raises(ValueError, match=r"drums\.flac: cannot be read as audio"):
         read_file(path)
+
+
+def test_estimates_without_references_say_what_was_looked_for_and_found(tmp_path, rng):
+    def song(folder):
+        audio.write(tmp_path / folder / "drums.wav", rng.uniform(-0.5, 0.5, (4410, 1)), 44100)
+
+    song("references/train/One")
+    song("references/test/One")
+    song("references/test/Two")
+    song("estimates/other/One")
+    song("estimates/Three")
+    found, _ = pair_songs(tmp_path / "references", tmp_path / "estimates", PROTOCOLS["musdb18"])
+    told = {}
+    for task in found:
+        with pytest.raises(ValueError) as caught:
+            task.read()
+        told[task.name] = str(caught.value)
+    where = tmp_path / "references"
+    assert told["Three"] == (
+        f"no reference folder of this name; looked for {where / 'Three'} and for 'Three' anywhere "
+        f"in {where}, found test/One, test/Two, train/One"
+    )
+    assert told["One"] == (
+        f"2 reference folders of this name in {where}: test/One, train/One; expected one, or the "
+        "same path below it"
+    )
