@@ -33,27 +33,30 @@ def parse(argv: list[str]) -> argparse.Namespace:
     )
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     score = commands.add_parser("score", help="score estimates on disk")
-    score.add_argument("--references", required=True, type=Path, metavar="DIR")
+    score.add_argument("--references", required=True, type=cli.path, metavar="DIR")
     score.add_argument(
         "--estimates",
         required=True,
-        type=Path,
+        type=cli.path,
         nargs="+",
         metavar="DIR",
         help="of one separator or several, which share the work on the references",
     )
     score.add_argument(
-        "--out", type=Path, metavar="DIR", help="default: ESTIMATES/scores; of several: OUT/NAME"
+        "--out",
+        type=cli.path,
+        metavar="DIR",
+        help="default: ESTIMATES/scores; of several: OUT/NAME",
     )
     separator = commands.add_parser("separator", help="score an exported separator on a dataset")
-    separator.add_argument("separator", type=Path, metavar="DIR", help="the exported separator")
+    separator.add_argument("separator", type=cli.path, metavar="DIR", help="the exported separator")
     separator.add_argument("--data", required=True, metavar="NAME", help="a dataset's name")
-    separator.add_argument("--root", metavar="PATH", help="the dataset's folder")
+    separator.add_argument("--root", type=cli.path, metavar="PATH", help="the dataset's folder")
     separator.add_argument(
         "--split", default="test", help="train, valid, test or all; default: test"
     )
     separator.add_argument("--songs", metavar="A,B", help="only songs whose names end in these")
-    separator.add_argument("--out", required=True, type=Path, metavar="DIR")
+    separator.add_argument("--out", required=True, type=cli.path, metavar="DIR")
     for command in (score, separator):
         command.add_argument("--sources", metavar="A,B", help="targets; default: all estimates")
         command.add_argument("--protocol", default="musdb18", help=", ".join(PROTOCOLS))
@@ -64,10 +67,10 @@ def parse(argv: list[str]) -> argparse.Namespace:
             help="tcp://HOST:PORT of a Dask scheduler, slurm, pbs or sge, in place of this machine",
         )
         command.add_argument(
-            "--resources", type=Path, metavar="YAML", help="what a job of a batch system gets"
+            "--resources", type=cli.path, metavar="YAML", help="what a job of a batch system gets"
         )
     tables = commands.add_parser("summary", help="tables and pictures from scores on disk")
-    tables.add_argument("folder", type=Path, metavar="DIR")
+    tables.add_argument("folder", type=cli.path, metavar="DIR")
     return parser.parse_args(argv)
 
 
