@@ -20,7 +20,7 @@ from common.files import write_json
 from evaluation.protocols import PROTOCOLS, find
 from evaluation.reports import page, summary
 from evaluation.reports.tables import totals
-from evaluation.scoring import folders, runner
+from evaluation.scoring import folders, names, runner
 from evaluation.scoring.executors import Executors, on_dask
 
 
@@ -105,7 +105,7 @@ def score(options: argparse.Namespace, protocol) -> int:
             estimates,
             protocol,
             targets=options.sources,
-            read=read_with_pyav(),
+            **readers(),
             report=notes.add,
         )
         out = options.out or estimates / "scores"
@@ -124,13 +124,14 @@ def score(options: argparse.Namespace, protocol) -> int:
     return max([show(result, out) for out, result in results.items()])
 
 
-def read_with_pyav() -> folders.Reader | None:
-    """What reads the formats that libsndfile does not know; None where it is not installed."""
+def readers() -> dict[str, Any]:
+    """What reads formats that libsndfile does not know, and containers, where it is installed."""
     try:
         from datasets import audio  # here alone: no module of the room needs it
+        from datasets.audio import stem_mp4
     except ImportError:
-        return None
-    return audio.read
+        return {}
+    return {"read": audio.read, "containers": names.Containers(stem_mp4.stem_names, stem_mp4.read)}
 
 
 @contextlib.contextmanager
