@@ -6,6 +6,8 @@ import signal
 import threading
 from collections.abc import Iterator
 
+#: Why a run goes on after a signal, for `announced`.
+UPDATE = "what runs now is finished and saved first (an update that is compiled takes long)"
 PATIENCE = 1.0  # seconds that a signal may take to be acted upon before something is said
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from common.cli import UsageError
 from common.files import ROOT, locked
-from common.interrupts import Interrupted, immediate
+from common.interrupts import UPDATE, Interrupted, announced, immediate
 from common.suggest import nearest
 from dssgan.config.mappings import to_dict
 from dssgan.config.schema import Config
@@ -46,7 +46,7 @@ def main(argv: Sequence[str]) -> int:
     if cluster and cluster.index:
         return workers.assist(config, cluster)
     folder = run_folder(config, resume, origin)
-    with immediate(), only_one(folder):
+    with announced(UPDATE), immediate(), only_one(folder):
         write_record(folder, config)
         print(f"{folder}: configured by {origin}")
         try:
