@@ -119,7 +119,8 @@ def _separate_part(
                     blocks, names, write, info.channels, options.out
                 )
         record_stems(plan.values())
-    _say(part, plan, time.monotonic() - begun, separator, (report, peak, gain))
+    place = "standard output" if options.to_stdout else _place(plan)
+    _say(part, place, time.monotonic() - begun, separator, (report, peak, gain))
 
 
 @contextlib.contextmanager
@@ -210,12 +211,16 @@ def naming(shown: str, error: BaseException) -> str:
     return text if os.path.basename(name) in text else f"{name}: {text}"
 
 
-def _say(part: Part, plan, seconds: float, separator, heard) -> None:
+def _place(plan: Mapping[str, Path]) -> str:
+    """The file or the folder that all stems are in."""
+    places = sorted({os.fspath(path) for path in plan.values()})
+    return places[0] if len(places) == 1 else os.path.commonpath(places)
+
+
+def _say(part: Part, place: str, seconds: float, separator, heard) -> None:
     """Three lines: where the stems are, how fast, how well they add up, how loud they are."""
     report, peak, gain = heard
     duration = part.samples / part.info.sample_rate
-    places = sorted({os.fspath(path) for path in plan.values()})
-    place = places[0] if len(places) == 1 else os.path.commonpath(places)
     print(one_line(ValueError(f"{part.song.shown} -> {place}")))
     facts = [f"  {duration:.1f} s in {seconds:.1f} s ({duration / seconds:.1f} x real time)"]
     if separator.complete:

@@ -30,9 +30,10 @@ def readable(song: SongFile, folder: Path) -> Iterator[Path]:
     if not song.is_pipe:
         yield song.path
         return
-    if song.is_stdin and sys.stdin.isatty():
+    if song.is_stdin and (sys.stdin is None or sys.stdin.isatty()):
+        kind = "closed" if sys.stdin is None else "a terminal"
         raise ValueError(
-            "standard input is a terminal: expected an audio file, as of 'cat song.mp3 |'"
+            f"standard input is {kind}: expected an audio file, as of 'cat song.mp3 |'"
         )
     handle, name = tempfile.mkstemp(prefix=".partial-", suffix=song.path.suffix, dir=folder)
     try:
@@ -76,8 +77,10 @@ def standard_output() -> Iterator[tuple[Path, "Sink"]]:
     Raises:
       ValueError: standard output is a terminal.
     """
-    if sys.stdout.isatty():
-        raise ValueError("-o -: standard output is a terminal; redirect it: … -o - > drums.wav")
+    if sys.stdout is None or sys.stdout.isatty():
+        raise ValueError(
+            "-o -: standard output is a terminal or closed; redirect it: … -o - > drums.wav"
+        )
     sys.stdout.flush()
     kept = os.dup(1)
     try:
