@@ -70,8 +70,8 @@ def announced(reason: str) -> Iterator[None]:
 
     Python handles a signal between two of its own steps, and not while a library compiles or
     computes. A thread learns of it all the same: it prints one line that says why the block goes
-    on; after a second signal it ends the process. For signals that Python handles at all; outside
-    the main thread nothing is done.
+    on; a Ctrl-C after the first signal ends the process, a SIGTERM does not, because systems repeat
+    it. For signals that Python handles at all; outside the main thread nothing is done.
 
     Args:
       reason: why it may take long, the middle of that line.
@@ -98,7 +98,7 @@ def announced(reason: str) -> Iterator[None]:
 
 
 def _answer(reader: int, stderr: int, left: threading.Event, line: bytes) -> None:
-    """Read the numbers of signals until the pipe is closed; say one line, end after the second."""
+    """Read numbers of signals until the pipe is closed; say one line, end at a second Ctrl-C."""
     count = 0
     while number := os.read(reader, 1):
         if number[0] not in (signal.SIGINT, signal.SIGTERM):
@@ -106,9 +106,10 @@ def _answer(reader: int, stderr: int, left: threading.Event, line: bytes) -> Non
         count += 1
         if left.wait(PATIENCE):
             return
-        if count > 1:
+        if count > 1 and number[0] == signal.SIGINT:
             os._exit(128 + number[0])
-        os.write(stderr, line)
+        if count == 1:
+            os.write(stderr, line)
 
 
 @contextlib.contextmanager

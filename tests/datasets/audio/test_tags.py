@@ -1,5 +1,6 @@
 """Tags of songs: kept in every format that is written, without what is not true of a stem."""
 
+import resource
 import struct
 
 import av
@@ -133,3 +134,20 @@ def test_a_file_without_tags_has_none_and_bpm_is_a_number_in_mp4(tmp_path):
     assert mutagen.File(tmp_path / "y.m4a").tags["tmpo"] == [120]
     with av.open(str(tmp_path / "y.m4a")) as container:
         assert container.streams.audio[0].codec_context.name == "aac"
+
+
+@pytest.mark.parametrize("format", ["wav", "flac", "mp3", "ogg", "opus", "m4a", "aiff"])
+def test_a_disk_that_is_full_once_the_tags_come_leaves_nothing(tmp_path, format):
+    """A limit on file sizes stands in for the end of the disk."""
+    path = tmp_path / f"x.{format}"
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    sound = np.zeros((9000, 2))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (120_000, hard))
+    try:
+        file = audio.Writer(path, 48000, 2, format=format, tags=Tags(TEXTS, (PICTURE,)))
+        file.write(sound)
+        with pytest.raises(OSError, match=r"File too large|x\."):
+            file.close()
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert not list(tmp_path.iterdir())
