@@ -5,6 +5,7 @@ import json
 import os
 import re
 import shutil
+import subprocess
 import sys
 import threading
 from pathlib import Path
@@ -332,3 +333,20 @@ def test_home_folders_are_expanded(call, tmp_path, monkeypatch):
     song(tmp_path / "take.wav", 900, 8000)
     assert call("~/take.wav", "-o", "~/out", "--sources", "drums")[0] == 0
     assert listed(tmp_path / "out") == ["take/drums.wav"]
+
+
+@pytest.mark.parametrize(
+    "words", [["--model", "absent"], ["--overlap", "2"], ["--format", "x"], ["--start", "x"]]
+)
+def test_misuse_is_told_before_anything_slow_is_imported(tmp_path, words):
+    code = (
+        "import sys; from common import cli; from dssgan import separate\n"
+        "try: cli.run(separate.main, sys.argv[1:])\n"
+        "except SystemExit as left: assert left.code == 2\n"
+        "slow = {'tensorflow', 'keras', 'numpy', 'av', 'soundfile', 'tqdm'} & set(sys.modules)\n"
+        "assert not slow, slow"
+    )
+    command = [sys.executable, "-c", code, "song.wav", "-o", os.fspath(tmp_path), *words]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert done.stderr.splitlines()[-1].count("error: ") == 1
