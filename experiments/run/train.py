@@ -46,11 +46,12 @@ def main(argv: Sequence[str]) -> int:
     if cluster and cluster.index:
         return workers.assist(config, cluster)
     folder = run_folder(config, resume, origin)
-    with announced(UPDATE), immediate(), only_one(folder):
+    with immediate(), only_one(folder):
         write_record(folder, config)
         print(f"{folder}: configured by {origin}")
         try:
-            train(experiment, config, folder, options, cluster)
+            with announced(UPDATE):
+                train(experiment, config, folder, options, cluster)
         except Interrupted as stop:
             again = f": python -m dssgan.train with resume={folder}"
             if cluster:  # the others may not see the folder

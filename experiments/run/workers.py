@@ -34,9 +34,10 @@ def assist(config: Config, cluster: Cluster) -> int:
     from dssgan.phases import sequence
 
     place = Path(config.tracking.folder) / (config.name or "run")
-    with announced(UPDATE), immediate():
+    with immediate():
         try:
-            sequence.run_phases(build_run(config, place, cluster, log=lambda line: None))
+            with announced(UPDATE):
+                sequence.run_phases(build_run(config, place, cluster, log=lambda line: None))
         except Interrupted as stop:
             print(f"worker {cluster.index}: {stop}", file=sys.stderr)
             return stop.code
