@@ -1,10 +1,11 @@
-"""Which files are audio, where they lie, and how long audio is at other sample rates."""
+"""Which files are audio, where they lie, what can be written, how long audio is at other rates."""
 
 import errno
 import os
 import stat
 from collections import Counter
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 #: Every extension of audio files that is looked for, read and scored; of several files of one name
@@ -22,6 +23,40 @@ SYSTEM_FOLDERS = (
     "__macosx", "$recycle.bin", "recycler", "recycled", "system volume information", "lost+found",
     "@eadir", "#recycle",
 )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class OutputFormat:
+    """What a format that is written holds.
+
+    Attributes:
+      extension: of its files, without the dot.
+      channels: at most.
+      bits: depths to choose from, the first is usual; () where there is loss.
+      rates: in Hz; () is any.
+      bitrates: lowest and highest kbit/s that any of its rates allows; () where none is chosen.
+    """
+
+    extension: str
+    channels: int
+    bits: tuple[int | str, ...] = ()
+    rates: tuple[int, ...] = ()
+    bitrates: tuple[int, ...] = ()
+
+
+_MPEG = (8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000)
+#: The formats that are written, by their names on the command line.
+OUTPUT_FORMATS = {
+    "wav": OutputFormat("wav", 65535, (16, 24, "32f")),
+    "flac": OutputFormat("flac", 8, (16, 24)),
+    "aiff": OutputFormat("aiff", 1024, (16, 24, "32f")),
+    "alac": OutputFormat("m4a", 2, (16, 24)),
+    "mp3": OutputFormat("mp3", 2, rates=_MPEG, bitrates=(8, 320)),
+    "ogg": OutputFormat("ogg", 255, bitrates=(14, 2**16)),
+    "opus": OutputFormat("opus", 2, rates=(48000,), bitrates=(12, 512)),
+    "m4a": OutputFormat("m4a", 2, rates=(*_MPEG, 64000, 88200, 96000), bitrates=(16, 512)),
+}
+STEM_FORMAT = "stem.mp4"  # AAC tracks in one file; `bitrates` of m4a for each of them
 
 
 def is_audio(path: str | os.PathLike) -> bool:

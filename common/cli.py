@@ -13,8 +13,7 @@ import textwrap
 import threading
 import time
 from collections.abc import Callable, Sequence
-
-from tqdm import tqdm
+from pathlib import Path
 
 from common.interrupts import immediate
 from common.redact import redacted
@@ -127,8 +126,23 @@ def names(text: str | None) -> tuple[str, ...] | None:
     return found
 
 
-def progress(iterable=None, **options) -> tqdm:
+def path(text: str | os.PathLike) -> Path:
+    """A path as a shell would read it: `~` and `~user` at its beginning are home folders.
+
+    Shells expand it only at the beginning of a word, not in KEY=~/x or after a quote. A `~name`
+    that is no user's stays as it is.
+    """
+    found = Path(text)
+    try:
+        return found.expanduser()
+    except RuntimeError:
+        return found
+
+
+def progress(iterable=None, **options):
     """A tqdm bar on standard error, at most 80 columns, silent where that is no terminal."""
+    from tqdm import tqdm  # here alone: most commands that fail never show one
+
     options.setdefault("ncols", 80)
     options.setdefault("disable", not sys.stderr.isatty())
     options.setdefault("file", sys.stderr)

@@ -1,9 +1,14 @@
 """Ctrl-C and SIGTERM: deferred until the run can be left cleanly, or raised at once."""
 
 import contextlib
+import os
 import signal
 import threading
 from collections.abc import Iterator
+
+#: Why a run goes on after a signal, for `announced`.
+UPDATE = "what runs now is finished and saved first (an update that is compiled takes long)"
+PATIENCE = 1.0  # seconds that a signal may take to be acted upon before something is said
 
 
 class Interrupted(KeyboardInterrupt):
@@ -57,6 +62,54 @@ def immediate() -> Iterator[None]:
 
     with _handlers(leave):
         yield
+
+
+@contextlib.contextmanager
+def announced(reason: str) -> Iterator[None]:
+    """Within the block a Ctrl-C or SIGTERM that is not acted upon within a second is answered.
+
+    Python handles a signal between two of its own steps, and not while a library compiles or
+    computes. A thread learns of it all the same: it prints one line that says why the block goes
+    on; a Ctrl-C after the first signal ends the process, a SIGTERM does not, because systems repeat
+    it. For signals that Python handles at all; outside the main thread nothing is done.
+
+    Args:
+      reason: why it may take long, the middle of that line.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    reader, writer = os.pipe()
+    os.set_blocking(writer, False)
+    stderr, left = os.dup(2), threading.Event()
+    line = f"interrupted: {reason}; Ctrl-C again ends at once\n".encode()
+    thread = threading.Thread(target=_answer, args=(reader, stderr, left, line), daemon=True)
+    before = signal.set_wakeup_fd(writer, warn_on_full_buffer=False)
+    thread.start()
+    try:
+        yield
+    finally:
+        left.set()
+        signal.set_wakeup_fd(before)
+        os.close(writer)
+        thread.join()
+        os.close(reader)
+        os.close(stderr)
+
+
+def _answer(reader: int, stderr: int, left: threading.Event, line: bytes) -> None:
+    """Read numbers of signals until the pipe is closed; say one line, end at a second Ctrl-C."""
+    count = 0
+    while number := os.read(reader, 1):
+        if number[0] not in (signal.SIGINT, signal.SIGTERM):
+            continue
+        count += 1
+        if left.wait(PATIENCE):
+            return
+        if count > 1 and number[0] == signal.SIGINT:
+            os._exit(128 + number[0])
+        if count == 1:
+            os.write(stderr, line)
 
 
 @contextlib.contextmanager

@@ -9,8 +9,9 @@ from collections.abc import Iterator
 
 @contextlib.contextmanager
 def stderr_hidden() -> Iterator[None]:
-    """Hold back what is written to file descriptor 2; show it after all if the block raises
-    anything but a ValueError.
+    """Hold back what is written to file descriptor 2; show it after all if the block raises.
+
+    Not so after Ctrl-C or a ValueError, whose message is for users and says what is wrong.
 
     TensorFlow 2.21 prints four lines while it is imported, whatever TF_CPP_MIN_LOG_LEVEL says, and
     one more when it looks for a GPU. With TF_CPP_MIN_LOG_LEVEL=0 nothing is held back.
@@ -24,12 +25,11 @@ def stderr_hidden() -> Iterator[None]:
         os.dup2(file.fileno(), 2)
         try:
             yield
-        except ValueError:  # says by itself what is wrong
-            raise
-        except BaseException:
+        except BaseException as error:
             os.dup2(kept, 2)
             file.seek(0)
-            os.write(2, file.read())
+            if not isinstance(error, KeyboardInterrupt | ValueError):  # these say it all
+                os.write(2, file.read())
             raise
         finally:
             sys.stderr.flush()

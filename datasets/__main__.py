@@ -89,7 +89,7 @@ def _activity(arguments: argparse.Namespace) -> int:
 
 
 def _list(arguments: argparse.Namespace) -> int:
-    name, path = arguments.name, arguments.path
+    name, path = os.fspath(cli.path(arguments.name)), arguments.path
     if path is None and name not in DATASETS and os.path.exists(name):
         name, path = "cache", name
     tracks, broken = load_readable(name, path, arguments.split, **_options(arguments))
@@ -110,7 +110,7 @@ def _list(arguments: argparse.Namespace) -> int:
 
 
 def _export(arguments: argparse.Namespace) -> int:
-    name, path = arguments.name, arguments.path
+    name, path = os.fspath(cli.path(arguments.name)), arguments.path
     options = _options(arguments)
     broken: list[str] = []
     if arguments.skip_broken:
@@ -147,7 +147,7 @@ def _options(arguments: argparse.Namespace) -> dict:
         try:
             options[key] = json.loads(value)
         except (ValueError, RecursionError):
-            options[key] = value
+            options[key] = os.fspath(cli.path(value)) if value.startswith("~") else value
     for key in ("songs", "valid", "test"):
         if getattr(arguments, key) is not None:
             options[key] = getattr(arguments, key)
@@ -172,7 +172,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     command = commands.add_parser("check", help="compare every file of a cache with its checksum")
     command.set_defaults(command=_check)
-    command.add_argument("cache", metavar="CACHE")
+    command.add_argument("cache", type=cli.path, metavar="CACHE")
     _add_activity(
         commands.add_parser(
             "activity", help="list where a source plays, for training on such stretches alone"
@@ -185,7 +185,7 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument(
         "name", metavar="NAME|CACHE", help=f"a cache, or one of {', '.join(DATASETS)}"
     )
-    command.add_argument("path", nargs="?", help="the dataset's folder")
+    command.add_argument("path", nargs="?", type=cli.path, help="the dataset's folder")
     _add_export(
         commands.add_parser(
             "export",
@@ -213,7 +213,7 @@ def _dataset_parser(songs: argparse.ArgumentParser) -> argparse.ArgumentParser:
     """Arguments of all commands that write the songs of a dataset."""
     every = argparse.ArgumentParser(add_help=False, parents=[songs])
     every.add_argument("name", metavar="NAME", help=f"one of {', '.join(DATASETS)}")
-    every.add_argument("path", nargs="?", help="the dataset's folder")
+    every.add_argument("path", nargs="?", type=cli.path, help="the dataset's folder")
     every.add_argument(
         "--workers", type=int, default=len(os.sched_getaffinity(0)), help="default: %(default)s"
     )
@@ -225,7 +225,9 @@ def _dataset_parser(songs: argparse.ArgumentParser) -> argparse.ArgumentParser:
 
 def _add_prepare(command: argparse.ArgumentParser) -> None:
     command.set_defaults(command=_prepare)
-    command.add_argument("--out", required=True, metavar="CACHE", help="folder of the cache")
+    command.add_argument(
+        "--out", required=True, type=cli.path, metavar="CACHE", help="folder of the cache"
+    )
     command.add_argument(
         "--rates",
         nargs="+",
@@ -248,7 +250,7 @@ def _add_prepare(command: argparse.ArgumentParser) -> None:
 
 def _add_activity(command: argparse.ArgumentParser) -> None:
     command.set_defaults(command=_activity)
-    command.add_argument("cache", metavar="CACHE")
+    command.add_argument("cache", type=cli.path, metavar="CACHE")
     command.add_argument(
         "--target", nargs="+", required=True, metavar="STEM", help="one list for each"
     )
@@ -259,7 +261,9 @@ def _add_activity(command: argparse.ArgumentParser) -> None:
 
 def _add_export(command: argparse.ArgumentParser) -> None:
     command.set_defaults(command=_export)
-    command.add_argument("--out", required=True, metavar="DIR", help="folder of the files")
+    command.add_argument(
+        "--out", required=True, type=cli.path, metavar="DIR", help="folder of the files"
+    )
     command.add_argument(
         "--sources",
         nargs="+",

@@ -8,7 +8,6 @@ import argparse
 import os
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 
 from common import cli
 from dssgan.models import export
@@ -55,7 +54,9 @@ def trained_for(model: SeparatorModel) -> list[str]:
 def main(argv: list[str]) -> int:
     """Combine exported separators; returns the exit code."""
     parser = argparse.ArgumentParser(prog="python -m dssgan.combine", description=__doc__)
-    parser.add_argument("out", type=Path, help="folder for config.json and separator.weights.h5")
+    parser.add_argument(
+        "out", type=cli.path, help="folder for config.json and separator.weights.h5"
+    )
     parser.add_argument("members", nargs="+", metavar="[SOURCE=]FOLDER", help="of a separator")
     options = parser.parse_args(argv)
     members, folders = [], []
@@ -63,10 +64,11 @@ def main(argv: list[str]) -> int:
         source, equals, folder = text.partition("=")
         if not equals or os.path.isdir(text):
             source, folder = "", text
+        folder = cli.path(folder)
         if not os.path.isdir(folder):
             raise cli.UsageError(f"{folder}: no such folder; give those of exported separators")
         members.append((export.load(folder), [source] if source else None))
-        folders.append(Path(folder).name)
+        folders.append(folder.name)
     model = combine(members)
     export.save(model, options.out, {"combined_from": folders})
     print(f"{options.out}: {', '.join(model.sources)}, {model.count_params():,} parameters")

@@ -2,7 +2,6 @@
 
 import argparse
 import sys
-from pathlib import Path
 
 import numpy as np
 
@@ -23,8 +22,10 @@ def main(argv: list[str]) -> int:
 
     parser = argparse.ArgumentParser(prog="python -m dssgan.convert", description=__doc__)
     parser.add_argument("system", choices=sorted(SYSTEMS))
-    parser.add_argument("file", type=Path, help="checkpoint of the original program")
-    parser.add_argument("out", type=Path, help="folder for config.json and separator.weights.h5")
+    parser.add_argument("file", type=cli.path, help="checkpoint of the original program")
+    parser.add_argument(
+        "out", type=cli.path, help="folder for config.json and separator.weights.h5"
+    )
     parser.add_argument("--target", help="bandsplit: the source, where the file does not say it")
     parser.add_argument(
         "--layers", type=int, help="meta-tasnet: layers per stack, where the file has no args"

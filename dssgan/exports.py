@@ -5,8 +5,9 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
+from common.audio_files import some
 from common.digests import file_digest
-from common.files import read_json
+from common.files import check_name, read_json
 
 CONFIG = "config.json"
 WEIGHTS = "separator.weights.h5"
@@ -14,6 +15,8 @@ WEIGHTS = "separator.weights.h5"
 IDENTITY = {"weights_sha256?": str, "hyperparameters?": dict}
 ADVICE = "export the separator again"
 SEGMENT_S, LARGE_SEGMENT_S = 8.0, 3.0  # of a chunk
+IN_RUN = "separator"  # the folder of a run's own export
+HDF5 = b"\x89HDF\r\n\x1a\n"  # how a file of weights begins
 LARGE = 20_000_000  # weights; from there on chunks are shorter, so that 1.5 GB of memory will do
 
 
@@ -35,6 +38,55 @@ def newest_export(tops: Sequence[str] = ("runs", "demo")) -> Path:
             "one with 'make demo' or 'python -m dssgan.train'"
         )
     return max(found, key=lambda path: path.stat().st_mtime_ns).parent
+
+
+def find_export(place: str | os.PathLike) -> Path:
+    """The folder of the exported separator that a path stands for: itself, or that of a run.
+
+    Raises:
+      ValueError: neither; names what is missing, or the runs that lie in there.
+      OSError: a file cannot be read.
+    """
+    folder = Path(place)
+    if not folder.is_dir():
+        inside = folder.name in (CONFIG, WEIGHTS) and folder.is_file()
+        hint = f"; name its folder, {folder.parent}" if inside else ""
+        kind = "a file, no folder" if folder.exists() else "no such folder"
+        raise ValueError(f"{folder}: {kind}; expected that of an exported separator{hint}")
+    if not _is_export(folder) and _is_export(folder / IN_RUN):
+        folder = folder / IN_RUN
+    missing = [name for name in (CONFIG, WEIGHTS) if not (folder / name).is_file()]
+    if missing:
+        below = (part for child in sorted(folder.iterdir()) for part in (child, child / IN_RUN))
+        found = [os.fspath(part) for part in below if _is_export(part)]
+        hint = f"; separators in it: {some(found, 10)}" if found else ""
+        raise ValueError(
+            f"{folder}: no {' and no '.join(missing)} in it; expected the folder of an exported "
+            f"separator, or of a run that has exported one{hint}"
+        )
+    with open(folder / WEIGHTS, "rb") as file:
+        if file.read(len(HDF5)) != HDF5:
+            raise ValueError(
+                f"{folder / WEIGHTS}: no HDF5 file, whatever its name says: export or copy the "
+                "separator again"
+            )
+    return folder
+
+
+def _is_export(folder: Path) -> bool:
+    return all((folder / name).is_file() for name in (CONFIG, WEIGHTS))
+
+
+def sources_of(folder: Path) -> tuple[str, ...]:
+    """The sources of an exported separator, as its configuration names them.
+
+    Raises:
+      ValueError: it is no such configuration.
+      OSError: it cannot be read.
+    """
+    path = folder / CONFIG
+    config = read_json(path, {"separator": str, "sources": list}, "export the separator again")
+    return tuple(check_name(source, f"{path}: sources") for source in config["sources"])
 
 
 def identity(

@@ -20,7 +20,7 @@ from common.files import read_limited, write_json
 from evaluation.protocols import PROTOCOLS, find
 from evaluation.reports import page, summary
 from evaluation.reports.tables import totals
-from evaluation.scoring import folders, runner
+from evaluation.scoring import folders, names, runner
 from evaluation.scoring.executors import Executors, on_dask
 
 
@@ -33,27 +33,30 @@ def parse(argv: list[str]) -> argparse.Namespace:
     )
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     score = commands.add_parser("score", help="score estimates on disk")
-    score.add_argument("--references", required=True, type=Path, metavar="DIR")
+    score.add_argument("--references", required=True, type=cli.path, metavar="DIR")
     score.add_argument(
         "--estimates",
         required=True,
-        type=Path,
+        type=cli.path,
         nargs="+",
         metavar="DIR",
         help="of one separator or several, which share the work on the references",
     )
     score.add_argument(
-        "--out", type=Path, metavar="DIR", help="default: ESTIMATES/scores; of several: OUT/NAME"
+        "--out",
+        type=cli.path,
+        metavar="DIR",
+        help="default: ESTIMATES/scores; of several: OUT/NAME",
     )
     separator = commands.add_parser("separator", help="score an exported separator on a dataset")
-    separator.add_argument("separator", type=Path, metavar="DIR", help="the exported separator")
+    separator.add_argument("separator", type=cli.path, metavar="DIR", help="the exported separator")
     separator.add_argument("--data", required=True, metavar="NAME", help="a dataset's name")
-    separator.add_argument("--root", metavar="PATH", help="the dataset's folder")
+    separator.add_argument("--root", type=cli.path, metavar="PATH", help="the dataset's folder")
     separator.add_argument(
         "--split", default="test", help="train, valid, test or all; default: test"
     )
     separator.add_argument("--songs", metavar="A,B", help="only songs whose names end in these")
-    separator.add_argument("--out", required=True, type=Path, metavar="DIR")
+    separator.add_argument("--out", required=True, type=cli.path, metavar="DIR")
     for command in (score, separator):
         command.add_argument("--sources", metavar="A,B", help="targets; default: all estimates")
         command.add_argument("--protocol", default="musdb18", help=", ".join(PROTOCOLS))
@@ -64,10 +67,10 @@ def parse(argv: list[str]) -> argparse.Namespace:
             help="tcp://HOST:PORT of a Dask scheduler, slurm, pbs or sge, in place of this machine",
         )
         command.add_argument(
-            "--resources", type=Path, metavar="YAML", help="what a job of a batch system gets"
+            "--resources", type=cli.path, metavar="YAML", help="what a job of a batch system gets"
         )
     tables = commands.add_parser("summary", help="tables and pictures from scores on disk")
-    tables.add_argument("folder", type=Path, metavar="DIR")
+    tables.add_argument("folder", type=cli.path, metavar="DIR")
     return parser.parse_args(argv)
 
 
@@ -103,7 +106,7 @@ def score(options: argparse.Namespace, protocol) -> int:
             estimates,
             protocol,
             targets=options.sources,
-            read=read_with_pyav(),
+            **readers(),
             report=notes.add,
         )
         out = options.out or estimates / "scores"
@@ -122,13 +125,14 @@ def score(options: argparse.Namespace, protocol) -> int:
     return max([show(result, out) for out, result in results.items()])
 
 
-def read_with_pyav() -> folders.Reader | None:
-    """What reads the formats that libsndfile does not know; None where it is not installed."""
+def readers() -> dict[str, Any]:
+    """What reads formats that libsndfile does not know, and containers, where it is installed."""
     try:
         from datasets import audio  # here alone: no module of the room needs it
+        from datasets.audio import stem_mp4
     except ImportError:
-        return None
-    return audio.read
+        return {}
+    return {"read": audio.read, "containers": names.Containers(stem_mp4.stem_names, stem_mp4.read)}
 
 
 @contextlib.contextmanager

@@ -34,8 +34,8 @@ def main(argv: list[str]) -> int:
         description=__doc__,
         formatter_class=cli.HelpFormatter,
     )
-    parser.add_argument("out", type=Path, metavar="OUT.png")
-    parser.add_argument("runs", nargs="+", type=Path, metavar="RUN")
+    parser.add_argument("out", type=cli.path, metavar="OUT.png")
+    parser.add_argument("runs", nargs="+", type=cli.path, metavar="RUN")
     parser.add_argument("--curves", nargs="+", default=CURVES, metavar="NAME")
     options = parser.parse_args(argv)
     if options.out.suffix != ".png":

@@ -20,7 +20,7 @@ SONG_SECONDS = 20.0
 
 def main(argv: list[str]) -> int:
     parser = argparse.ArgumentParser(prog="python -m experiments.demo", description=__doc__)
-    parser.add_argument("--out", type=Path, default=Path("demo"), help="folder for all results")
+    parser.add_argument("--out", type=cli.path, default=Path("demo"), help="folder for all results")
     parser.add_argument(
         "changes", nargs="*", metavar="KEY=VALUE", help="changes of experiments/recipes/demo.yaml"
     )

@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from common import cli
 from common.cli import HelpFormatter, one_line
 from common.cli import run as run_command
 from common.digests import content_digest
@@ -79,7 +80,7 @@ def parse(argv: list[str]) -> argparse.Namespace:
         description=__doc__,
         formatter_class=HelpFormatter,
     )
-    parser.add_argument("runs", nargs="*", type=Path, metavar="RUNS")
+    parser.add_argument("runs", nargs="*", type=cli.path, metavar="RUNS")
     parser.add_argument("--mongo", metavar="URL")
     parser.add_argument("--markdown", action="store_true")
     return parser.parse_args(argv)

@@ -24,6 +24,7 @@ COMMANDS = {
     "datasets/__main__.py",
     "evaluation/__main__.py",
     "dssgan/separate.py",
+    "dssgan/separate_song.py",
     "dssgan/train.py",
     "dssgan/convert.py",
     "dssgan/combine.py",
@@ -58,6 +59,7 @@ LAYERS = {
     ],
     "dssgan": [
         ("train", "separate", "convert", "combine", "doctor"),
+        ("separate_song",),
         ("phases",),
         ("refinement",),
         ("training",),
@@ -84,7 +86,13 @@ FENCED = {
     "tensorflow_io": {"dssgan/training/tfio_reader.py"},
 }
 #: Parts of dssgan that must do without TensorFlow, alone or by what they import.
-LIGHT = ("dssgan.config", "dssgan.exports", "dssgan.training.data", "dssgan.separation.inputs")
+LIGHT = (
+    "dssgan.config",
+    "dssgan.exports",
+    "dssgan.training.data",
+    "dssgan.separation.inputs",
+    "dssgan.separation.options",
+)
 THIRD_PARTY = {"common": {"tqdm", "dask", "distributed", "dask_jobqueue"}}
 
 

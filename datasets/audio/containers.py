@@ -24,8 +24,12 @@ _OPTIONS = {"format_whitelist": ",".join(DEMUXERS), "protocol_whitelist": "file"
 
 
 @contextlib.contextmanager
-def opened(path: str) -> Iterator[av.container.InputContainer]:
+def opened(path: str, metadata_errors: str = "replace") -> Iterator[av.container.InputContainer]:
     """Open with errors in one line; names that are not UTF-8 go through a Python file.
+
+    Args:
+      path: the file.
+      metadata_errors: what becomes of tags that are not UTF-8, as of `bytes.decode`.
 
     Raises:
       OSError: the file cannot be opened.
@@ -41,7 +45,7 @@ def opened(path: str) -> Iterator[av.container.InputContainer]:
             pass
         with _one_line(path):
             try:
-                container = av.open(file, metadata_errors="replace", options=_OPTIONS)
+                container = av.open(file, metadata_errors=metadata_errors, options=_OPTIONS)
             except av.FFmpegError as error:
                 if error.errno != errno.EINVAL:
                     raise

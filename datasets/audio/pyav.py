@@ -58,22 +58,32 @@ def read(path: str | os.PathLike, tracks: Sequence[int], start: int, stop: int) 
         return _excerpt(container, path, tracks, start, stop)
 
 
-def blocks(path: str | os.PathLike, track: int, block: int) -> Iterator[np.ndarray]:
-    """Decode a track from beginning to end in constant memory.
+def blocks(
+    path: str | os.PathLike, track: int, block: int, start: int = 0, stop: int | None = None
+) -> Iterator[np.ndarray]:
+    """Decode a track, or an excerpt of it, in constant memory, from the beginning of the file.
+
+    Args:
+      path, track: as of `read`.
+      block: samples.
+      start, stop: first sample, and one past the last (None: the end).
 
     Yields:
       float32 (block, channels); the last may be shorter.
     """
     path = os.fspath(path)
     stream = describe(path)[track]
+    stop = stream.samples if stop is None else stop
     pending, filled, position = np.zeros((block, stream.channels), np.float32), 0, 0
     with opened(path) as container:
         positions = positions_from_start(container, [track], [stream])
         for _, at, audio in frames(container, path, [track], [stream], positions):
             if at > position:  # a hole in the file's time is silence
                 audio = np.concatenate([np.zeros((at - position, stream.channels), "f4"), audio])
-            audio = audio[: stream.samples - position]
+            audio = audio[: stop - position]
+            skipped = min(len(audio), max(0, start - position))
             position += len(audio)
+            audio = audio[skipped:]
             while len(audio):
                 part = audio[: block - filled]
                 pending[filled : filled + len(part)] = part
@@ -81,12 +91,13 @@ def blocks(path: str | os.PathLike, track: int, block: int) -> Iterator[np.ndarr
                 if filled == block:
                     yield pending
                     pending, filled = np.zeros_like(pending), 0
-            if position >= stream.samples:
+            if position >= stop:
                 break
-    _check_end(path, stream, position, stream.samples)
-    filled += stream.samples - position
-    if filled:
-        yield pending[:filled]
+    _check_end(path, stream, position, stop)
+    missing = np.zeros((stop - max(position, start), stream.channels), np.float32)
+    rest = np.concatenate([pending[:filled], missing])
+    for at in range(0, len(rest), block):
+        yield rest[at : at + block]
 
 
 def _excerpt(

@@ -113,40 +113,60 @@ def read(
         with _sound_file(path) as file:
             rate = file.samplerate
             start, stop = bounds(start, stop, file.frames, path)
-            first = max(0, start - RUN_UP.get(file.subtype, 0))
-            if file.subtype == "VORBIS":
-                first = min(first, _last_exact_place(path, file.frames) if first else 0)
-            if first:  # one seek in a fresh decoder: libsndfile's second one may go astray
-                file.seek(first)
-            audio = _read_frames(file, path, stop - first)[start - first :]
+            _go_to(file, path, start)
+            audio = _read_frames(file, path, stop - start)
     check_finite(audio, path, start, rate)
     return audio, rate
 
 
-def blocks(path: str | os.PathLike, block: int = 65536) -> Iterator[np.ndarray]:
-    """Read a file from beginning to end in constant memory.
+def blocks(
+    path: str | os.PathLike, block: int = 65536, start: int = 0, stop: int | None = None
+) -> Iterator[np.ndarray]:
+    """Read a file, or an excerpt of it, in constant memory.
+
+    Args:
+      path: as of `read`.
+      block: samples.
+      start, stop: as of `read`.
 
     Yields:
-      float32 (block, channels); the last may be shorter. Together they equal `read(path)`.
+      float32 (block, channels); the last may be shorter. Together they equal `read(path, …)`.
 
     Raises:
       OSError, ValueError: as `read`, when the place is reached.
     """
     path = os.fspath(path)
-    position, rate = 0, probe(path).sample_rate
-    for audio in _blocks(path, block):
-        check_finite(audio, path, position, rate)
+    info = probe(path)
+    start, stop = bounds(start, stop, info.samples, path)
+    position = start
+    for audio in _blocks(path, block, start, stop):
+        check_finite(audio, path, position, info.sample_rate)
         position += len(audio)
         yield audio
 
 
-def _blocks(path: str, block: int) -> Iterator[np.ndarray]:
+def _blocks(path: str, block: int, start: int, stop: int) -> Iterator[np.ndarray]:
     if _by_pyav(path):
-        yield from pyav.blocks(path, 0, block)
+        yield from pyav.blocks(path, 0, block, start, stop)
         return
     with _sound_file(path) as file:
-        for start in range(0, file.frames, block):
-            yield _read_frames(file, path, min(block, file.frames - start))
+        _go_to(file, path, start, block)
+        for place in range(start, stop, block):
+            yield _read_frames(file, path, min(block, stop - place))
+
+
+def _go_to(file: soundfile.SoundFile, path: str, start: int, block: int = 65536) -> None:
+    """Let a file that was just opened stand at a sample, so that it gives what lies there exactly.
+
+    What a decoder needs before that place is read and dropped.
+    """
+    first = max(0, start - RUN_UP.get(file.subtype, 0))
+    if file.subtype == "VORBIS":
+        first = min(first, _last_exact_place(path, file.frames) if first else 0)
+    if first:  # one seek in a fresh decoder: libsndfile's second one may go astray
+        file.seek(first)
+    for place in range(first, start, block):
+        _read_frames(file, path, min(block, start - place))
 
 
 def resample(audio: np.ndarray, from_rate: int, to_rate: int) -> np.ndarray:

@@ -14,11 +14,13 @@ from pathlib import Path
 
 import numpy as np
 
+from common.audio_files import OUTPUT_FORMATS, STEM_FORMAT
 from common.files import atomic_path, check_name, parse_json
-from datasets.audio import pyav
-from datasets.audio.aac import LAYOUTS, AacMuxer
+from datasets.audio import bit_rates, pyav
+from datasets.audio.encoders import LAYOUTS, Muxer
 from datasets.audio.reading import check_finite, fit_length
-from datasets.audio.writing import BLOCK, RATES, naming
+from datasets.audio.tags import Tags, write_tags
+from datasets.audio.writing import BLOCK, naming
 from datasets.track import bounds
 
 EXTENSION = ".stem.mp4"
@@ -131,6 +133,11 @@ class StemWriter:
       sample_rate: in Hz, one that AAC knows.
       channels: 1 or 2.
       stems: names, in order. Players of the format expect four.
+      bitrate: kbit/s of each track; None takes a high one.
+      tags: of the song, written into the file.
+
+    Attributes:
+      warnings: once closed: what became of the tags, one line each, without the file's name.
 
     Raises:
       ValueError: a rate or number of channels that AAC cannot hold, blocks that do not fit.
@@ -138,23 +145,35 @@ class StemWriter:
     """
 
     def __init__(
-        self, path: str | os.PathLike, sample_rate: int, channels: int, stems: Sequence[str]
+        self,
+        path: str | os.PathLike,
+        sample_rate: int,
+        channels: int,
+        stems: Sequence[str],
+        *,
+        bitrate: int | None = None,
+        tags: Tags | None = None,
     ):
         self.path = os.fspath(path)
-        if sample_rate not in RATES["m4a"]:
+        if sample_rate not in OUTPUT_FORMATS["m4a"].rates:
             raise ValueError(f"{self.path}: AAC cannot hold {sample_rate} Hz; resample to 44100")
         if channels not in LAYOUTS:
             raise ValueError(f"{self.path}: a stem file holds 1 or 2 channels, not {channels}")
         if not stems or "mixture" in stems or len(set(stems)) < len(stems):
             raise ValueError(f"{self.path}: stems must be different names beside the mixture")
+        if bitrate is not None:
+            bit_rates.check(self.path, "m4a", sample_rate, channels, bitrate)
         self.stems = tuple(stems)
         self.channels = channels
         self.samples = 0
+        self.warnings: list[str] = []
+        self._tags = tags
         self._stack = contextlib.ExitStack()
         self._temporary = self._stack.enter_context(atomic_path(self.path, ".mp4"))
         try:
             titles = ["mixture", *self.stems]
-            self._muxer = AacMuxer(self._temporary, sample_rate, [channels] * len(titles), titles)
+            tracks = [channels] * len(titles)
+            self._muxer = Muxer(self._temporary, sample_rate, tracks, "m4a", titles, bitrate)
         except BaseException as error:
             self._stack.__exit__(type(error), error, error.__traceback__)
             raise
@@ -193,6 +212,8 @@ class StemWriter:
             with naming(self.path):
                 self._muxer.close()
                 _insert_stem_box(self._temporary, self.stems)
+                if self._tags:
+                    self.warnings += write_tags(self._temporary, STEM_FORMAT, self._tags)
 
 
 def write(

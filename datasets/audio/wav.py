@@ -1,11 +1,19 @@
 """Wav files of any length, and whole-number samples."""
 
+import os
 import struct
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
 
 RIFF_LIMIT = 2**32 - 1  # bytes; beyond it a wav file is an RF64 file (EBU Tech 3306)
+
+#: Names of texts → their chunks in a list INFO.
+INFO = {
+    "title": b"INAM", "artist": b"IART", "album": b"IPRD", "comment": b"ICMT", "date": b"ICRD",
+    "genre": b"IGNR", "copyright": b"ICOP", "track": b"ITRK",
+}  # fmt: skip
 
 
 def quantise(audio: np.ndarray, bits: int) -> np.ndarray:
@@ -70,3 +78,19 @@ class WavFile:
         start = b"RF64" + b"\xff" * 4 + b"WAVE" + b"ds64"
         start += struct.pack("<IQQQI", 28, size, self.bytes, self.bytes // frame, 0)
         return start + chunks + b"data" + b"\xff" * 4
+
+
+def append_info(path: Path, texts: Mapping[str, str]) -> None:
+    """Append a chunk LIST INFO of texts in UTF-8 to a RIFF file, where it has room for it."""
+    data = b"INFO"
+    for name, text in texts.items():
+        if name in INFO:
+            value = text.encode() + b"\0"
+            data += INFO[name] + struct.pack("<I", len(value)) + value + b"\0" * (len(value) % 2)
+    chunk = b"LIST" + struct.pack("<I", len(data)) + data
+    with open(path, "r+b") as file:
+        end = file.seek(0, os.SEEK_END)
+        if len(data) > 4 and end + len(chunk) - 8 <= RIFF_LIMIT:
+            file.write(chunk)
+            file.seek(4)
+            file.write(struct.pack("<I", end + len(chunk) - 8))

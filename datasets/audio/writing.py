@@ -10,19 +10,19 @@ from pathlib import Path
 import numpy as np
 import soundfile
 
+from common.audio_files import OUTPUT_FORMATS
 from common.files import atomic_path
-from datasets.audio.aac import AacMuxer
+from datasets.audio import bit_rates
+from datasets.audio.encoders import Muxer
+from datasets.audio.tags import Tags, write_tags
 from datasets.audio.wav import WavFile, quantise
 
-FORMATS = ("wav", "flac", "mp3", "ogg", "m4a")
+FORMATS = tuple(OUTPUT_FORMATS)
 BITS = (16, 24, "32f")
 BLOCK = 65536  # samples
 CHUNK = 4096  # samples
-MOST_CHANNELS = {"wav": 65535, "flac": 8, "mp3": 2, "ogg": 255, "m4a": 2}
-RATES = {  # what the encoders accept, in Hz
-    "mp3": (8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000),
-    "m4a": (8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000, 64000, 88200, 96000),
-}
+EMPTY = ("wav", "ogg", "aiff")  # formats that hold songs of no samples
+AIFF_LIMIT = 2**31  # bytes of audio; its sizes are 32 bits, which some programs take for signed
 
 
 class Writer:
@@ -39,15 +39,18 @@ class Writer:
       path: the file; missing folders are made.
       sample_rate: in Hz.
       channels: how many.
-      format: "wav", "flac", "mp3", "ogg" or "m4a"; None: by the name.
-      bits: 16, 24 or "32f" (wav alone); lossy formats ignore it.
+      format: of FORMATS; None: by the name, where m4a is AAC.
+      bits: 16, 24 or "32f" (wav and aiff alone); lossy formats ignore it.
+      bitrate: kbit/s of lossy formats; None takes a high one.
+      tags: written into the file.
 
     Attributes:
       samples: written so far.
       peak: largest magnitude so far. Beyond 1.0 whole-number formats clip.
+      warnings: once closed: what became of the tags, one line each, without the file's name.
 
     Raises:
-      ValueError: a format, depth, rate or number of channels that the format cannot hold.
+      ValueError: a depth, rate, bit rate or number of channels that the format cannot hold.
       OSError: the disk is full, the folder cannot be written.
     """
 
@@ -59,21 +62,28 @@ class Writer:
         *,
         format: str | None = None,
         bits: int | str = 16,
+        bitrate: int | None = None,
+        tags: Tags | None = None,
     ):
         self.path = os.fspath(path)
         format = (format or Path(self.path).suffix[1:]).lower()
         check_format(self.path, format, sample_rate, channels, bits)
+        if bitrate is not None:
+            bit_rates.check(self.path, format, sample_rate, channels, bitrate)
         self.sample_rate = sample_rate
         self.channels = channels
         self.samples = 0
         self.peak = 0.0
-        self._format = format
+        self.warnings: list[str] = []
+        self._format, self._tags = format, tags
         self._stack = contextlib.ExitStack()
-        temporary = self._stack.enter_context(atomic_path(self.path, f".{format}"))
+        suffix = f".{OUTPUT_FORMATS[format].extension}"
+        self._temporary = self._stack.enter_context(atomic_path(self.path, suffix))
         try:
-            encoder = {"wav": WavFile, "m4a": _M4a}.get(format, _LibSndFile)
             with naming(self.path):
-                self._encoder = encoder(temporary, sample_rate, channels, format, bits)
+                self._encoder = _encoder(
+                    self._temporary, sample_rate, channels, format, bits, bitrate
+                )
         except BaseException as error:
             self._stack.__exit__(type(error), error, error.__traceback__)
             raise
@@ -99,10 +109,12 @@ class Writer:
     def close(self) -> None:
         """Finish the file and give it its name."""
         try:
-            if not self.samples and self._format not in ("wav", "ogg"):
+            if not self.samples and self._format not in EMPTY:
                 raise ValueError(f"{self.path}: {self._format} cannot hold a song of no samples")
             with naming(self.path):
                 self._encoder.close()
+                if self._tags:
+                    self.warnings += write_tags(self._temporary, self._format, self._tags)
         except BaseException as error:
             self.abort(error)
             raise
@@ -151,15 +163,15 @@ def check_format(path: str, format: str, sample_rate: int, channels: int, bits: 
     """Raise ValueError for what a format cannot hold, before anything is written."""
     if format not in FORMATS:
         raise ValueError(f"{path}: cannot write {format!r}, only {', '.join(FORMATS)}")
+    facts = OUTPUT_FORMATS[format]
     if bits not in BITS:
         raise ValueError(f"{path}: {bits!r} bits are none of 16, 24, 32f")
-    if bits == "32f" and format == "flac":
-        raise ValueError(f"{path}: flac holds 16 or 24 bits; choose those, or wav for 32f")
-    if sample_rate not in RATES.get(format, (sample_rate,)):
+    if facts.bits and bits not in facts.bits:
+        raise ValueError(f"{path}: {format} holds 16 or 24 bits; choose those, or wav for 32f")
+    if facts.rates and sample_rate not in facts.rates:
         raise ValueError(f"{path}: {format} cannot hold {sample_rate} Hz; choose wav or flac")
-    most = MOST_CHANNELS[format]
-    if not 1 <= channels <= most:
-        raise ValueError(f"{path}: {format} holds 1 to {most} channels, not {channels}")
+    if not 1 <= channels <= facts.channels:
+        raise ValueError(f"{path}: {format} holds 1 to {facts.channels} channels, not {channels}")
 
 
 @contextlib.contextmanager
@@ -177,18 +189,48 @@ def naming(path: str | os.PathLike) -> Iterator[None]:
         raise OSError(error.errno or errno.EIO, error.strerror or str(error), path) from None
 
 
-class _LibSndFile:
-    """flac, ogg (Vorbis, quality 8) and mp3 (320 kbit/s, with the header that hides its delay)."""
+def _encoder(
+    path: Path,
+    sample_rate: int,
+    channels: int,
+    format: str,
+    bits: int | str,
+    bitrate: int | None,
+):
+    """What encodes a format: it has `write` and `close`."""
+    if format == "wav":
+        return WavFile(path, sample_rate, channels, format, bits)
+    if format in ("m4a", "opus", "alac"):
+        return _OneTrack(path, sample_rate, channels, format, bits, bitrate)
+    return _LibSndFile(path, sample_rate, channels, format, bits, bitrate)
 
-    def __init__(self, path: Path, sample_rate: int, channels: int, format: str, bits: int | str):
-        options = {
-            "flac": {"subtype": f"PCM_{bits}"},
-            "ogg": {"subtype": "VORBIS", "compression_level": 0.2},
-            "mp3": {
-                "subtype": "MPEG_LAYER_III", "bitrate_mode": "CONSTANT", "compression_level": 0.0
-            },
-        }[format]  # fmt: skip
-        self.bits = bits if format == "flac" else None
+
+class _LibSndFile:
+    """flac, aiff, ogg (Vorbis) and mp3 (constant rate, with the header that hides its delay).
+
+    Without a bit rate, Vorbis has quality 8 and mp3 the most that there is at its sample rate.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        sample_rate: int,
+        channels: int,
+        format: str,
+        bits: int | str,
+        bitrate: int | None,
+    ):
+        subtype = {"ogg": "VORBIS", "mp3": "MPEG_LAYER_III"}.get(format, f"PCM_{bits}")
+        options = {"subtype": "FLOAT" if subtype == "PCM_32f" else subtype}
+        if format in ("ogg", "mp3"):
+            options["compression_level"] = bit_rates.compression_level(
+                format, sample_rate, channels, bitrate
+            )
+        if format == "mp3":
+            options["bitrate_mode"] = "CONSTANT"
+        self.bits = bits if format in ("flac", "aiff") else None
+        self.room = AIFF_LIMIT if format == "aiff" else None
+        self.width = channels * (2 if bits == 16 else 3 if bits == 24 else 4)
         self.pending = np.zeros((0, channels), np.float32)
         self.file = soundfile.SoundFile(
             os.fsencode(path), "w", sample_rate, channels, format=format.upper(), **options
@@ -197,6 +239,10 @@ class _LibSndFile:
     def write(self, audio: np.ndarray) -> None:
         """Pass on blocks of one size: libsndfile crashes on long Vorbis blocks, and what Vorbis
         makes of the same audio depends on how it is cut."""
+        if self.room is not None:
+            self.room -= len(audio) * self.width
+            if self.room < 0:
+                raise OSError(errno.EFBIG, "aiff holds 2 GiB at most; choose wav or flac")
         audio = np.concatenate([self.pending, audio])
         for start in range(0, len(audio) - CHUNK + 1, CHUNK):
             self._write(audio[start : start + CHUNK])
@@ -216,9 +262,18 @@ class _LibSndFile:
             self._write(self.pending)
 
 
-class _M4a:
-    def __init__(self, path: Path, sample_rate: int, channels: int, format: str, bits: int | str):
-        self.muxer = AacMuxer(path, sample_rate, [channels])
+class _OneTrack:
+    def __init__(
+        self,
+        path: Path,
+        sample_rate: int,
+        channels: int,
+        format: str,
+        bits: int | str,
+        bitrate: int | None,
+    ):
+        encoder = "alac24" if (format, bits) == ("alac", 24) else format
+        self.muxer = Muxer(path, sample_rate, [channels], encoder, bit_rate=bitrate)
 
     def write(self, audio: np.ndarray) -> None:
         self.muxer.write(0, audio)

@@ -11,7 +11,7 @@ class Dataset:
     """Songs of one dataset."""
 
     name: str = "band"  # a key of datasets.DATASETS
-    root: str | None = None  # its folder; "band" needs none
+    root: str | None = within(None, path=True)  # its folder; "band" needs none
     options: dict[str, Any] = field(default_factory=dict)  # further arguments of its loader
     weight: float = within(1.0, low=0)  # share of the training excerpts, relative to the others
     # Songs by name; null takes the split that the dataset itself, or `shares`, defines.
@@ -51,7 +51,7 @@ class Data(Dataset):
     """Training, validation and test songs, and how excerpts are cut from them."""
 
     also: tuple[Dataset, ...] = ()  # further datasets; each brings its own songs to each split
-    cache: str = "cache"  # folder of the songs decoded and resampled once
+    cache: str = within("cache", path=True)  # folder of the songs decoded and resampled once
     seconds: float = within(8.0, low=0.01, high=3600)  # length of a training excerpt
     batch: int = within(12, low=1, high=65536)  # excerpts per update, over all devices
     channels: int = within(1, low=1, high=2)  # 1 takes left or right of each stem

@@ -8,17 +8,26 @@ import typing
 from collections.abc import Mapping
 from typing import Any
 
+from common import cli
 from common.suggest import nearest
 from dssgan.config.mappings import plain
 
 
-def within(default: Any, low: float | None = None, high: float | None = None, choices=()) -> Any:
+def within(
+    default: Any,
+    low: float | None = None,
+    high: float | None = None,
+    choices=(),
+    path: bool = False,
+) -> Any:
     """A field with a default whose value must lie in [low, high] or be one of `choices`.
+
+    With `path` it is a path, in which a `~` at the beginning stands for the home folder.
 
     A dict field with metadata {"rest": True} collects the keys that its dataclass does not name.
     """
     return dataclasses.field(
-        default=default, metadata={"low": low, "high": high, "choices": choices}
+        default=default, metadata={"low": low, "high": high, "choices": choices, "path": path}
     )
 
 
@@ -46,6 +55,8 @@ def read(kind: type, values: Any, path: str = "", root: type | None = None) -> A
         where = f"{path}.{key}" if path else str(key)
         if key in fields and key != rest:
             found[key] = conform(hints[key], value, where, root)
+            if fields[key].metadata.get("path") and str(found[key]).startswith("~"):
+                found[key] = str(cli.path(found[key]))
             _check_range(found[key], fields[key].metadata, where)
         elif rest is not None and isinstance(key, str):
             extra[key] = plain(value)

@@ -78,7 +78,7 @@ class Refinement:
     steps: int = within(1000, low=1)  # updates of the separator in an epoch
     # "supervised" goes on from the phase before (the folder of an exported separator does the
     # same for another run's), "scratch" from new weights, which are no teacher's.
-    init: str = "supervised"
+    init: str = within("supervised", path=True)
     schedule: Schedule = Schedule(name="constant", learning_rate=1e-4)
 
 
@@ -164,7 +164,7 @@ class Checkpoint:
 class Tracking:
     """Where a run is recorded."""
 
-    folder: str = "runs"  # run folders are made in here
+    folder: str = within("runs", path=True)  # run folders are made in here
     mongo: str = ""  # URL or host:port:database of a MongoDB that records the run as well
     tensorboard: bool = True
     every: int = within(25, low=1)  # updates between two points of a curve

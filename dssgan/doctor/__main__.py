@@ -8,6 +8,7 @@ import textwrap
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from common import cli
 from dssgan.doctor import audio_readers, machine, python_packages
 from dssgan.doctor.fact import Fact
 from dssgan.doctor.storage import disk, mongo, writable
@@ -17,7 +18,7 @@ def main(argv: list[str]) -> int:
     """Print every fact; 1 if one of them blocks the work."""
     parser = argparse.ArgumentParser(prog="python -m dssgan.doctor", description=__doc__)
     parser.add_argument("--mongo", metavar="URL", default="localhost:27017", help="a MongoDB")
-    parser.add_argument("--runs", metavar="DIR", type=Path, default=Path("runs"))
+    parser.add_argument("--runs", metavar="DIR", type=cli.path, default=Path("runs"))
     options = parser.parse_args(argv)
     checks: list[Callable[[], Iterator[Fact]]] = [
         python_packages.python,
@@ -52,8 +53,4 @@ def render(fact: Fact) -> str:
 
 
 if __name__ == "__main__":
-    try:
-        from common.cli import run
-    except ImportError as missing:
-        raise SystemExit(f"error: {missing}: {python_packages.INSTALL}") from None
-    run(main)
+    cli.run(main)

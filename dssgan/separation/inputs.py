@@ -1,17 +1,18 @@
 """Which songs to separate, where their stems go, and which exported separator to take."""
 
 import os
+import stat
 import string
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from common.audio_files import files_below
+from common.audio_files import OUTPUT_FORMATS, files_below, some
 from common.cli import UsageError
 from dssgan.separation.records import recorded_stems
 
-STEM_CONTAINER = "stem.mp4"
+STANDARD_STREAM = "-"  # standard input as an input, standard output as the folder
 STEMS = "stems of earlier separations"
 KEYS = ("song", "source", "format", "extension")
 
@@ -21,7 +22,7 @@ class SongFile:
     """An audio file to separate.
 
     Attributes:
-      path: the file.
+      path: the file; "-" is standard input.
       name: its name without extension; of a file found in a folder, the path in there.
       found: whether it was found in a folder, not named by the user.
     """
@@ -30,9 +31,23 @@ class SongFile:
     name: str
     found: bool = False
 
+    @property
+    def shown(self) -> str:
+        """What messages call it."""
+        return "standard input" if self.is_stdin else os.fspath(self.path)
+
+    @property
+    def is_stdin(self) -> bool:
+        return not self.found and os.fspath(self.path) == STANDARD_STREAM
+
+    @property
+    def is_pipe(self) -> bool:
+        """Whether it is read once, from beginning to end: standard input, or a named pipe."""
+        return self.is_stdin or (not self.found and self.path.is_fifo())
+
 
 def find_songs(
-    inputs: Sequence[str], is_audio: Callable[[Path], bool]
+    inputs: Sequence[Path], is_audio: Callable[[Path], bool]
 ) -> tuple[list[SongFile], list[str], list[str]]:
     """List files as they are and folders recursively, in a fixed order, each song once.
 
@@ -40,15 +55,22 @@ def find_songs(
     earlier separation wrote, by the records that it left (`dssgan.separation.records`).
 
     Returns:
-      The songs; one line for every folder without audio; and one line for every folder in which
-      something was skipped, with counts. A file that does not exist is listed; opening it says why.
+      The songs; one line for every folder without audio and every file that is not there; and one
+      line for every folder in which something was skipped, with counts.
     """
     songs: dict[Path, SongFile] = {}
     complaints, notes = [], []
     for given in inputs:
         top = Path(given)
-        if not top.is_dir():
-            songs.setdefault(top, SongFile(top, _without_extension(top.name)))
+        if os.fspath(top) == STANDARD_STREAM:
+            songs.setdefault(top, SongFile(top, "stdin"))
+            continue
+        try:
+            if not stat.S_ISDIR(os.stat(top).st_mode):
+                songs.setdefault(top, SongFile(top, _without_extension(top.name)))
+                continue
+        except OSError as error:
+            complaints.append(f"{top}: {error.strerror}")
             continue
         skipped: Counter[str] = Counter()
         found = _songs_below(top, is_audio, skipped)
@@ -117,8 +139,9 @@ def plan_outputs(
       {song: {source: path}} (the same path for every source of a stem container), and the lines.
     """
     plans = {}
+    ending = OUTPUT_FORMATS[format].extension if format in OUTPUT_FORMATS else format
     for song in songs:
-        keys = {"song": song.name, "format": format, "extension": song.path.suffix[1:]}
+        keys = {"song": song.name, "format": ending, "extension": song.path.suffix[1:]}
         plans[song] = {name: out / pattern.format(source=name, **keys) for name in sources}
     places = {song: {_real(path) for path in plan.values()} for song, plan in plans.items()}
     written = {place: song for song, paths in reversed(places.items()) for place in paths}
@@ -142,6 +165,42 @@ def plan_outputs(
                 )
                 del plans[song]
     return plans, complaints
+
+
+def without_existing(
+    plans: Mapping[SongFile, dict[str, Path]], skip: bool, overwrite: bool
+) -> tuple[dict[SongFile, dict[str, Path]], int, list[str]]:
+    """Leave out songs whose stems are there already, or would overwrite what nobody separated.
+
+    A file that a separation wrote, by its record, may be overwritten by another one.
+
+    Args:
+      plans: as of `plan_outputs`.
+      skip: leave out songs all of whose stems are there and recorded.
+      overwrite: whatever is there may be overwritten.
+
+    Returns:
+      The plans that are left, how many songs were skipped, and one line per song that would
+      overwrite files of others.
+    """
+    known: dict[Path, set[Path]] = {}
+    left, skipped, complaints = {}, 0, []
+    for song, plan in plans.items():
+        there = {path for path in plan.values() if os.path.lexists(path)}
+        for folder in {path.parent for path in there} - set(known):
+            known[folder] = recorded_stems(folder)
+        others = sorted(path for path in there if path not in known[path.parent])
+        if others and not overwrite:
+            names = some(map(os.fspath, others))
+            complaints.append(
+                f"{song.shown}: would overwrite {names}, not written by this command or changed "
+                "since; choose another -o, or --overwrite"
+            )
+        elif skip and len(there) == len(set(plan.values())):
+            skipped += 1
+        else:
+            left[song] = plan
+    return left, skipped, complaints
 
 
 def _real(path: Path) -> str:

@@ -8,44 +8,37 @@ from pathlib import Path
 import numpy as np
 import soundfile
 
-from common.audio_files import AUDIO_EXTENSIONS, files_below, is_audio, require_file, some
+from common.audio_files import require_file
 from common.digests import facts_digest
 from evaluation.protocols import ACCOMPANIMENT, Protocol, members
+from evaluation.scoring.listing import SUFFIXES, Files, mixture_file, song_folders
+from evaluation.scoring.names import STANDARD, Containers, StemTrack
 from evaluation.scoring.preparation import SongAudio
 from evaluation.scoring.tasks import ScoringTask
 from evaluation.scoring.unmatched import unmatched
 
-STANDARD = ("drums", "bass", "other", "vocals")
-SUFFIXES = (".wav", ".flac", ".aiff", ".ogg", ".opus", ".mp3", ".m4a")  # for messages
 LIBSNDFILE = (
     ".wav", ".wave", ".flac", ".aiff", ".aif", ".aifc", ".w64", ".rf64", ".bwf", ".au", ".snd",
     ".ogg", ".oga", ".opus", ".mp3",
 )  # fmt: skip
 USUAL = 16  # samples of all channels per byte; a file of more is looked at before it is believed
-CONTAINER = ".stem.mp4"  # holds stems under names of its own
-MIXTURE = "mixture"
-#: What stands behind the name of the song in flat folders: of iKala's and of Bach10's scripts.
-BEHIND = ("voice", "music", "bassoon", "clarinet", "saxophone", "saxphone", "violin")
-#: What other programs call a target (SiSEC's scripts, Demucs, DeepConvSep, the original DSSGAN).
-ALIASES = {"others": "other", "voice": "vocals", "saxphone": "saxophone", "mix": MIXTURE}
-ALIASES |= dict.fromkeys(("acc", "music", "no_vocals"), ACCOMPANIMENT)
-ALIASES |= {f"no_{stem}": ACCOMPANIMENT for stem in STANDARD}
 
-Files = dict[str, Path]
 Reader = Callable[[Path], tuple[np.ndarray, int]]
 
 
-def read_file(path: Path, other: Reader | None = None) -> tuple[np.ndarray, int]:
+def read_file(path: Path | StemTrack, other: Reader | None = None) -> tuple[np.ndarray, int]:
     """Read an audio file: float32 (samples, channels) and its rate in Hz.
 
     Args:
-      path: the file.
+      path: the file, or the track of a container.
       other: reads what libsndfile does not; None: it is tried all the same.
 
     Raises:
       ValueError: not audio, damaged, or shorter than it promises; names the file.
       OSError: it cannot be opened.
     """
+    if isinstance(path, StemTrack):
+        return path.read()
     require_file(path)
     with open(path, "rb"):  # the system's own message when it cannot be opened
         pass
@@ -72,13 +65,15 @@ def pair_songs(
     targets: Sequence[str] | None = None,
     split: str = "test",
     read: Reader | None = None,
+    containers: Containers | None = None,
     report: Callable[[str], None] = lambda line: None,
 ) -> tuple[list[ScoringTask], int]:
     """Find the songs that have estimates, and their references.
 
     Both folders hold song folders (at any depth, such as test/SONG) or are one song themselves; or
-    files that are named after song and stem, such as SONG-voice.wav. Songs are matched by their
-    path below the folder, or else by their name.
+    files that are named after song and stem, such as SONG-voice.wav. Estimates may be named as
+    other programs name them (`names.RULES`), or lie in a .stem.mp4. Songs are matched by their path
+    below the folder, or else by their name.
 
     Args:
       references, estimates: the two folders.
@@ -87,15 +82,18 @@ def pair_songs(
       split: folder name of the scores of songs that are not in a split folder.
       read: reads files of those formats of `AUDIO_EXTENSIONS` that libsndfile does not know:
         (samples, channels) and the rate in Hz; can be pickled.
-      report: called with a line on files that are not used.
+      containers: reads the stems in a .stem.mp4; None: estimates in such files are not used.
+      report: called with a line on files that are not used, and on the rule of their names.
 
     Returns:
       (songs, number of reference songs without estimates).
 
     Raises:
-      ValueError: no such folder, or no audio in it.
+      ValueError: no such folder, no audio in it, or two estimates of one stem.
     """
-    stems, found = song_folders(references, report), song_folders(estimates, report)
+    stems = song_folders(references, report)
+    known = {path.name or Path(os.path.abspath(references)).name for path in stems}
+    found = song_folders(estimates, report, known, containers)
     if targets is None:
         targets = tuple(dict.fromkeys(name for files in found.values() for name in files))
         order = {name: place for place, name in enumerate(STANDARD)}
@@ -130,83 +128,6 @@ def pair_songs(
             )
         )
     return songs, len(set(stems) - matched)
-
-
-def song_folders(
-    root: str | os.PathLike, report: Callable[[str], None] = lambda line: None
-) -> dict[Path, Files]:
-    """List the songs at or below `root`: {path below root: {stem: file}}.
-
-    Of several files of one stem the first in the order of AUDIO_EXTENSIONS is taken. `report` is
-    called with one line on the others, on stem containers and on stems that are no audio by name.
-    """
-    root = Path(root)
-    if not root.is_dir():
-        raise ValueError(f"{root}: no such folder")
-    found: dict[Path, dict[str, list[Path]]] = {}
-    unused, unknown = [], []
-    for file in files_below(root):
-        if file.name.lower().endswith(CONTAINER):
-            unused.append(file)
-        elif is_audio(file):
-            song, stem = song_and_stem(file)
-            found.setdefault(song.relative_to(root), {}).setdefault(stem, []).append(file)
-        else:
-            unknown.append(file)
-    names = {MIXTURE, *STANDARD, ACCOMPANIMENT, *(stem for song in found.values() for stem in song)}
-    unused += [file for file in unknown if song_and_stem(file)[1] in names]
-    songs = {}
-    for song, stems in found.items():
-        files = {}
-        for stem, given in stems.items():
-            files[stem], *others = sorted(given, key=_preference)
-            unused += others
-        files.pop(MIXTURE, None)
-        if files:
-            songs[song] = files
-    if unused:
-        report(
-            f"{root}: {len(unused)} files are not used (a second file of a stem, a format that is "
-            f"not read): {some(os.fspath(file.relative_to(root)) for file in sorted(unused))}"
-        )
-    if not songs:
-        raise ValueError(
-            f"{root}: no songs; expected SONG/drums.wav and the like in it ({', '.join(SUFFIXES)})"
-        )
-    return songs
-
-
-def _preference(file: Path) -> int:
-    return AUDIO_EXTENSIONS.index(file.suffix.lower())
-
-
-def mixture_file(folder: Path) -> Path | None:
-    """Return the file of the mixture in a song's folder, if there is one."""
-    if not folder.is_dir():  # songs of flat folders have none
-        return None
-    found = [
-        file for file in folder.iterdir() if is_audio(file) and stem_name(file.name) == MIXTURE
-    ]
-    return min(found, key=_preference, default=None)
-
-
-def song_and_stem(file: Path) -> tuple[Path, str]:
-    """Return what song a file belongs to and which stem it holds, by its folder and its name.
-
-    SONG/drums.wav, SONG-voice.wav and SONG/SONG-violin.wav all belong to SONG.
-    """
-    song, _, stem = file.stem.rpartition("-")
-    if not song or stem.lower() not in BEHIND:
-        return file.parent, stem_name(file.name)
-    place = file.parent if file.parent.name == song else file.parent / song
-    return place, stem_name(stem)
-
-
-def stem_name(file: str) -> str:
-    """Return the stem that a file holds, by its name: "mixture_others.wav" → "other"."""
-    name = Path(file).stem.lower()
-    name = name.removeprefix("mixture_") or name
-    return ALIASES.get(name, name)
 
 
 @dataclass(frozen=True)

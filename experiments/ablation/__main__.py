@@ -98,6 +98,7 @@ def main(argv: list[str]) -> int:
     """The command; 1 when an arm failed."""
     options = parse(argv)
     plan = read_yaml(options.plan)
+    plan["folder"] = str(cli.path(plan["folder"]))
     arms = all_arms(plan)
     wanted = list(arms.values())
     if options.arms:
@@ -132,7 +133,7 @@ def parse(argv: list[str]) -> argparse.Namespace:
         formatter_class=cli.HelpFormatter,
     )
     parser.add_argument("command", choices=("prepare", "run", "table", "sweep"))
-    parser.add_argument("--plan", type=Path, default=FILE, metavar="FILE.yaml")
+    parser.add_argument("--plan", type=cli.path, default=FILE, metavar="FILE.yaml")
     parser.add_argument("--arms", type=cli.names, metavar="A,B", help="default: all")
     parser.add_argument("--seeds", type=numbers, metavar="1,2", help="default: those of the plan")
     parser.add_argument(

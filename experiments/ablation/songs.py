@@ -58,7 +58,7 @@ def drummed(song: MidiTrack, seconds: float) -> float:
 
 def prepare(material: dict[str, Any]) -> dict[str, list[str]]:
     """Render what is not there yet into one cache per role; returns what `roles` does."""
-    folder = Path(material["cache"])
+    folder = cli.path(material["cache"])
     done = folder / "material.json"
     if done.exists():
         record = read_json(done, {"material": dict, "roles": {str: [str]}}, "delete it")
@@ -99,7 +99,7 @@ def prepare(material: dict[str, Any]) -> dict[str, list[str]]:
 
 def data(material: dict[str, Any]) -> dict[str, Any]:
     """The data sections of a configuration."""
-    folder = Path(material["cache"])
+    folder = cli.path(material["cache"])
 
     def cache(role: str, **more: Any) -> dict[str, Any]:
         return {"name": "cache", "root": str(folder / role), **more}

@@ -24,7 +24,7 @@ from pathlib import Path
 import numpy as np
 import psutil
 
-from common.cli import run
+from common.cli import path, run
 from datasets.audio.writing import Writer
 from dssgan.exports import newest_export
 
@@ -54,12 +54,14 @@ def main(argv: list[str]) -> int:
     """Measure and print; 1 if a target is missed."""
     parser = argparse.ArgumentParser(prog="python -m experiments.benchmarks.memory")
     model = parser.add_mutually_exclusive_group()
-    model.add_argument("--model", help="exported separator (default: the newest)")
+    model.add_argument("--model", type=path, help="exported separator (default: the newest)")
     model.add_argument("--paper", action="store_true", help="the paper's model, random weights")
     parser.add_argument("--hours", type=float, default=3.0)
     parser.add_argument("--minutes", type=float, default=3.0)
     parser.add_argument("--calls", type=int, default=100)
-    parser.add_argument("--folder", help="where the files go (default: the temporary folder)")
+    parser.add_argument(
+        "--folder", type=path, help="where the files go (default: the temporary folder)"
+    )
     options = parser.parse_args(argv)
     with tempfile.TemporaryDirectory(dir=options.folder) as folder:
         folder = Path(folder)

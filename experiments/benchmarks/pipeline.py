@@ -79,7 +79,9 @@ def consumed(batch: int, repeat: int) -> tuple[float, str]:
 def main(argv: list[str]) -> int:
     """Measure and print; 1 if the target is missed."""
     parser = argparse.ArgumentParser(prog="python -m experiments.benchmarks.pipeline")
-    parser.add_argument("--cache", help="a prepared cache that has 32000 Hz (default: the band)")
+    parser.add_argument(
+        "--cache", type=cli.path, help="a prepared cache that has 32000 Hz (default: the band)"
+    )
     parser.add_argument("--seconds", type=float, default=20.0, help="how long to count batches")
     parser.add_argument("--workers", type=int, default=2, help="threads of the pipeline")
     parser.add_argument(

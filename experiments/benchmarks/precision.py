@@ -33,7 +33,7 @@ def parse(argv: list[str]) -> argparse.Namespace:
         description=__doc__,
         formatter_class=cli.HelpFormatter,
     )
-    parser.add_argument("separator", type=Path, metavar="DIR", help="an exported separator")
+    parser.add_argument("separator", type=cli.path, metavar="DIR", help="an exported separator")
     parser.add_argument("--precision", choices=("bfloat16", "float16"), default="bfloat16")
     parser.add_argument("--seconds", type=float, default=60.0, help="of every song; default: 60")
     options = parser.parse_args(argv)

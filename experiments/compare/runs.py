@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
+from common import cli
 from common.cli import UsageError, one_line
 from common.files import write_text
 from evaluation import protocols
@@ -27,14 +28,14 @@ MOST_HEARD = 8  # runs that a report lets one listen to
 def add_options(parser: argparse.ArgumentParser) -> None:
     """The options of `experiments.compare RUN…`."""
     add = parser.add_argument
-    add("runs", nargs="+", type=Path, metavar="RUN", help="a run folder, or a folder of runs")
-    add("--baseline", type=Path, metavar="RUN", help="gains are taken over this run")
-    add("--out", type=Path, default=OUT, metavar="DIR", help="default: %(default)s")
+    add("runs", nargs="+", type=cli.path, metavar="RUN", help="a run folder, or a folder of runs")
+    add("--baseline", type=cli.path, metavar="RUN", help="gains are taken over this run")
+    add("--out", type=cli.path, default=OUT, metavar="DIR", help="default: %(default)s")
     add("--protocol", metavar="NAME", help="default: the baseline's, or the most frequent")
     add(
         "--source", metavar="NAME", help="whose songs are played (default: those of the validation)"
     )
-    add("--sisec", type=Path, metavar="FILE.npz", help="frames of the methods of SiSEC 2018")
+    add("--sisec", type=cli.path, metavar="FILE.npz", help="frames of the methods of SiSEC 2018")
     add("--watts", type=float, metavar="W", help="what the machine draws; gives an energy estimate")
     add("--without-audio", action="store_true", help="no spectrograms and no players")
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from common.cli import UsageError
+from common.cli import UsageError, path
 from dssgan.config.mappings import merge
 from dssgan.config.schema import Config, from_dict
 from experiments.run.folder import RECORD, recorded_values
@@ -34,7 +34,7 @@ def configure(updates: Sequence[str]) -> tuple[Config, Path | None, str]:
             files.append(find_recipe(update))
             values = merge(values, read_yaml(files[-1]))
         elif key.strip() == "resume":
-            resume = Path(text)
+            resume = path(text.strip())
         else:
             values = merge(values, nested(key.strip(), literal(text.strip())))
     if resume is not None:

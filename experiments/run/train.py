@@ -10,7 +10,7 @@ from typing import Any
 
 from common.cli import UsageError
 from common.files import ROOT, locked
-from common.interrupts import Interrupted, immediate
+from common.interrupts import UPDATE, Interrupted, announced, immediate
 from common.suggest import nearest
 from dssgan.config.mappings import to_dict
 from dssgan.config.schema import Config
@@ -51,7 +51,8 @@ def main(argv: Sequence[str]) -> int:
         write_record(folder, config)
         print(f"{folder}: configured by {origin}")
         try:
-            train(experiment, config, folder, options, cluster)
+            with announced(UPDATE):
+                train(experiment, config, folder, options, cluster)
         except Interrupted as stop:
             again = f": python -m dssgan.train with {shlex.quote(f'resume={folder}')}"
             if cluster:  # the others may not see the folder

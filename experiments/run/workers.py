@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from common.cli import UsageError
-from common.interrupts import Interrupted, immediate
+from common.interrupts import UPDATE, Interrupted, announced, immediate
 from dssgan import __version__
 from dssgan.config.changes import decisive
 from dssgan.config.schema import Config
@@ -36,7 +36,8 @@ def assist(config: Config, cluster: Cluster) -> int:
     place = Path(config.tracking.folder) / (config.name or "run")
     with immediate():
         try:
-            sequence.run_phases(build_run(config, place, cluster, log=lambda line: None))
+            with announced(UPDATE):
+                sequence.run_phases(build_run(config, place, cluster, log=lambda line: None))
         except Interrupted as stop:
             print(f"worker {cluster.index}: {stop}", file=sys.stderr)
             return stop.code

@@ -8,6 +8,7 @@ from typing import Any
 
 import yaml
 
+from common import cli
 from common.cli import UsageError, one_line
 from common.files import ROOT, read_limited
 from common.suggest import nearest
@@ -91,7 +92,7 @@ def read_yaml(path: str | os.PathLike) -> dict[str, Any]:
     Raises:
       UsageError: it is not there, cannot be read, or holds no keys.
     """
-    path = Path(path)
+    path = cli.path(path)
     if path.suffix not in (".yaml", ".yml"):
         known = [file.stem for file in RECIPES.glob("*.yaml")]
         if "." in path.name:

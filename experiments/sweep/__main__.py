@@ -173,7 +173,7 @@ def parse(argv: list[str]) -> argparse.Namespace:
     )
     parser.add_argument("--jobs", type=positive, metavar="N", help="points at once (default: 1)")
     parser.add_argument("--cluster", metavar="tcp://HOST:PORT|slurm|pbs|sge")
-    parser.add_argument("--resources", type=Path, metavar="FILE.yaml", help="of a job")
+    parser.add_argument("--resources", type=cli.path, metavar="FILE.yaml", help="of a job")
     parser.add_argument(
         "--prune",
         type=positive,

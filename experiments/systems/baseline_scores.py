@@ -14,7 +14,6 @@ import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, partial
-from pathlib import Path
 
 import numpy as np
 
@@ -52,7 +51,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     add("--sources", default="drums,accompaniment", metavar="A,B", help="default: %(default)s")
     add("--methods", default=",".join(BASELINES), metavar="A,B", help="default: %(default)s")
     add("--protocol", default="musdb18", help="default: %(default)s")
-    add("--out", required=True, type=Path, metavar="DIR")
+    add("--out", required=True, type=cli.path, metavar="DIR")
     add("--workers", type=int, default=1, metavar="N", help="songs scored at once")
 
 
@@ -133,9 +132,10 @@ def find_tracks(text: str) -> list[Track]:
     if name not in datasets.DATASETS:
         known = ", ".join(datasets.DATASETS)
         raise cli.UsageError(f"--data {text}: no dataset {name!r}, only {known}")
-    root, wanted = rest or None, ()
+    root, wanted = cli.path(rest) if rest else None, ()
     if root is not None and not os.path.exists(root):
-        root, _, songs = rest.rpartition(":")
+        folder, _, songs = rest.rpartition(":")
+        root = cli.path(folder) if folder else ""
         wanted = cli.names(songs)
         if not os.path.exists(root):
             raise cli.UsageError(f"--data {text}: no such folder; expected NAME:PATH[:SONG,SONG…]")
@@ -165,7 +165,7 @@ def baseline_method(key: str) -> Method:
 def separator_method(text: str) -> Method:
     """A trained separator, loaded when the first song needs it: LABEL=DIR, or DIR."""
     label, equals, folder = text.rpartition("=")
-    path = Path(folder)
+    path = cli.path(folder)
     identity = exports.identity(path)
     if not equals:
         absolute = path.resolve()

@@ -44,16 +44,16 @@ LEGEND = (
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """The options of `experiments.compare systems`."""
-    parser.add_argument("--plan", type=Path, default=PLAN, metavar="FILE.yaml")
+    parser.add_argument("--plan", type=cli.path, default=PLAN, metavar="FILE.yaml")
     parser.add_argument("--minutes", type=float, metavar="M")
     parser.add_argument("--systems", type=cli.names, metavar="A,B")
-    parser.add_argument("--out", type=Path, metavar="DIR")
+    parser.add_argument("--out", type=cli.path, metavar="DIR")
 
 
 def compare(options: argparse.Namespace) -> int:
     """Measure, train and score what is missing, then print the table; 1 when a system failed."""
     plan = read_yaml(options.plan)
-    folder = Path(options.out or plan["folder"])
+    folder = cli.path(options.out or plan["folder"])
     minutes = options.minutes or float(plan["minutes"])
     titles = plan["titles"]
     names = options.systems or list(titles)

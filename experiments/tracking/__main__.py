@@ -31,12 +31,14 @@ def main(argv: Sequence[str]) -> int:
     )
     commands = parser.add_subparsers(dest="command", required=True, metavar="sync")
     command = commands.add_parser("sync", help="deliver what a database lacks of runs")
-    command.add_argument("folders", nargs="+", metavar="RUNS", help="a folder of runs, or a run's")
+    command.add_argument(
+        "folders", nargs="+", type=cli.path, metavar="RUNS", help="a folder of runs, or a run's"
+    )
     command.add_argument(
         "--mongo", required=True, metavar="URL", help="mongodb://host:port/database or the like"
     )
     options = parser.parse_args(list(argv))
-    return sync([Path(folder) for folder in options.folders], options.mongo)
+    return sync(options.folders, options.mongo)
 
 
 def sync(roots: Sequence[Path], url: str) -> int:

@@ -1,7 +1,16 @@
 """What every test of the library starts from."""
 
+import os
+
 import keras
 import pytest
+
+from common.cli import run
+from dssgan import models, separate
+from dssgan.separator import Separator
+from tests.dssgan.separator_stand_ins import Filter, Splitter
+
+FOUR = ("drums", "bass", "other", "vocals")
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -14,3 +23,46 @@ def repeatable_models():
 def repeatable_weights(repeatable_models):
     """Whatever a test builds begins with the same weights in every run and in any order."""
     keras.utils.set_random_seed(1)
+
+
+@pytest.fixture
+def registered(monkeypatch):
+    """The stand-ins under names that exports know."""
+    monkeypatch.setitem(models.SEPARATORS, "splitter", Splitter)
+    monkeypatch.setitem(models.SEPARATORS, "filter", Filter)
+
+
+@pytest.fixture(scope="module")
+def exports(tmp_path_factory):
+    """Exported separators: two sources, four, an incomplete set, one that amplifies."""
+    top = tmp_path_factory.mktemp("exports")
+    patch = pytest.MonkeyPatch()
+    patch.setitem(models.SEPARATORS, "splitter", Splitter)
+    patch.setitem(models.SEPARATORS, "filter", Filter)
+    free = {"unit_variance": True, "scale_free": True}
+    built = {
+        "two": Filter(gains=(30, -0.02), **free),
+        "four": Splitter(gains=(0.4, 0.3, 0.2, 0.1), sources=FOUR),
+        "some": Splitter(gains=(0.4, 0.3), sources=("drums", "vocals")),
+        "loud": Splitter(gains=(3, -2)),
+    }
+    for name, model in built.items():
+        Separator(model).save(top / name)
+    patch.undo()
+    return top
+
+
+@pytest.fixture
+def call(exports, capsys, registered):
+    """Run the command as a shell would; returns exit code, output and errors."""
+
+    def call(*arguments, model="two"):
+        arguments = [os.fspath(argument) for argument in arguments]
+        if model is not None:
+            arguments += ["--model", os.fspath(exports / model)]
+        with pytest.raises(SystemExit) as left:
+            run(separate.main, [*arguments, "--segment", "0.5"])
+        output = capsys.readouterr()
+        return left.value.code, output.out, output.err
+
+    return call

@@ -9,7 +9,7 @@ import soxr
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from common.audio_files import AUDIO_EXTENSIONS
+from common.audio_files import AUDIO_EXTENSIONS, OUTPUT_FORMATS, STEM_FORMAT
 from datasets import audio
 
 KINDS = {
@@ -233,10 +233,24 @@ class TestBadFiles:
 
 
 def test_one_list_of_formats_holds_all_that_is_written():
-    from dssgan.separate import FORMATS
-
-    assert all(audio.is_audio(f"song.{format}") for format in FORMATS)
+    extensions = [facts.extension for facts in OUTPUT_FORMATS.values()]
+    assert all(audio.is_audio(f"song.{extension}") for extension in (*extensions, STEM_FORMAT))
     assert audio.EXTENSIONS is AUDIO_EXTENSIONS
     for name in ("a.WEBM", "a.wma", "a.mka", "a.caf", "a.w64", "a.wv", "a.oga", "a.ac3", "a.m4b"):
         assert audio.is_audio(name)
     assert not any(map(audio.is_audio, (".a.wav", "wav", "a.txt", "a.wav.part")))
+
+
+@pytest.mark.parametrize("suffix", [".wav", ".flac", ".ogg", ".opus", ".mp3", ".m4a"])
+def test_blocks_of_an_excerpt_are_that_part_of_the_whole(tmp_path, make_audio, suffix):
+    path = tmp_path / f"x{suffix}"
+    audio.write(path, make_audio(300_000), 48000)
+    whole, _ = audio.read(path)
+    for start, stop in ((0, 1), (150_001, 250_003), (299_000, None), (1000, 1000), (5, 10**9)):
+        found = list(audio.blocks(path, 7001, start, stop))
+        assert all(len(block) == 7001 for block in found[:-1])
+        expected = whole[start:stop]
+        assert sum(map(len, found)) == len(expected)
+        assert not len(expected) or np.array_equal(np.concatenate(found), expected)
+    with pytest.raises(ValueError, match="not within its 300000 samples"):
+        next(audio.blocks(path, 7001, 300_001))

@@ -185,3 +185,18 @@ def test_a_recipe_has_a_bare_name_and_a_path_still_works(monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "demo").mkdir()  # as `make demo` leaves it
     assert configure(["demo"])[0].model.name == "multistage"
+
+
+def test_home_folders_are_expanded_wherever_a_path_is_given(monkeypatch, tmp_path):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    (tmp_path / "mine.yaml").write_text(
+        "name: x\ndata: {cache: ~/cache}\nunpaired: {mixtures: [{name: recordings, root: ~/m}]}\n"
+    )
+    config, _, _ = configure(["~/mine.yaml", "data.root=~/songs", "tracking.folder=~/runs"])
+    assert config.data.root == f"{tmp_path}/songs" and config.data.cache == f"{tmp_path}/cache"
+    assert config.unpaired.mixtures[0].root == f"{tmp_path}/m"
+    folder = run_folder(config, None, "x.yaml")
+    assert folder == tmp_path / "runs" / "x"
+    write_record(folder, config)
+    again, resume, _ = configure(["resume=~/runs/x"])
+    assert resume == folder and again == config
