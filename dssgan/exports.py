@@ -7,7 +7,8 @@ from pathlib import Path
 
 from common.audio_files import some
 from common.digests import file_digest
-from common.files import check_name, read_json
+from common.files import check_name
+from common.json_files import read_json
 
 CONFIG = "config.json"
 WEIGHTS = "separator.weights.h5"

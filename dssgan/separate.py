@@ -15,6 +15,7 @@ from common import interrupts, startup
 from common.audio_files import is_audio
 from common.cli import UsageError, one_line, run
 from dssgan import exports
+from dssgan.config.sizes import check_export
 from dssgan.separation.inputs import SongFile, find_songs, plan_outputs, without_existing
 from dssgan.separation.options import parse, stem_names
 from dssgan.separation.spooling import Sink, standard_output
@@ -31,6 +32,7 @@ def main(argv: list[str]) -> int:
     model = options.model or exports.newest_export()
     try:
         model = exports.find_export(model)
+        check_export(model / exports.CONFIG)
         stems = stem_names(exports.sources_of(model), options)
     except (ValueError, OSError) as error:
         where = "--model " if options.model else ""

@@ -16,7 +16,8 @@ from pathlib import Path
 from typing import Any
 
 from common import cli, dask_cluster, startup
-from common.files import read_limited, write_json
+from common.files import read_limited
+from common.json_files import write_json
 from evaluation.protocols import PROTOCOLS, find
 from evaluation.reports import page, summary
 from evaluation.reports.tables import totals

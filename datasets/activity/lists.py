@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from common.files import check_type, read_json, write_json
+from common.json_files import check_type, read_json, write_json
 from datasets.activity.stretches import Stretch
 from datasets.activity.windows import ActivityRule, activity
 from datasets.cache.tracks import CacheTrack, load

@@ -15,7 +15,8 @@ from pathlib import Path
 import numpy as np
 
 from common.audio_files import OUTPUT_FORMATS, STEM_FORMAT
-from common.files import atomic_path, check_name, parse_json
+from common.files import atomic_path, check_name
+from common.json_files import parse_json
 from datasets.audio import bit_rates, pyav
 from datasets.audio.encoders import LAYOUTS, Muxer
 from datasets.audio.reading import check_finite, fit_length

@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from common.digests import content_digest, file_digest
-from common.files import check_type, inside, parse_json, read_limited, write_text
+from common.files import inside, read_limited, write_text
+from common.json_files import check_type, parse_json
 from datasets.track import SPLITS
 
 FORMAT = 1

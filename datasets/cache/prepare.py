@@ -16,7 +16,8 @@ from pathlib import Path
 from typing import Any
 
 from common.audio_files import resampled_length
-from common.files import locked, read_json, write_text
+from common.files import locked, write_text
+from common.json_files import read_json
 from common.parallel import each
 from datasets.cache.manifest import (
     MANIFEST,

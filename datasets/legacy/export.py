@@ -17,7 +17,8 @@ from pathlib import Path
 import numpy as np
 
 from common.digests import facts_digest
-from common.files import read_json, write_text
+from common.files import write_text
+from common.json_files import read_json
 from common.parallel import each
 from datasets.audio.writing import Writer
 from datasets.legacy import lists, songs

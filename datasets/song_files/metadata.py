@@ -7,7 +7,8 @@ from typing import Any
 
 import yaml
 
-from common.files import parse_json, read_limited
+from common.files import read_limited
+from common.json_files import parse_json
 from datasets.song_files.stem_file import StemFile, StemFiles, summed
 from datasets.track import SOURCES
 

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from common.files import read_json
+from common.json_files import read_json
 
 #: What hyperparameters count at most: units, entries of a list; samples or Hz; and layers in a row,
 #: of which many double something from one to the next.

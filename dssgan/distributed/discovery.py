@@ -3,7 +3,7 @@
 import os
 from collections.abc import Mapping
 
-from common.files import parse_json
+from common.json_files import parse_json
 from dssgan.distributed.cluster import GUIDE, Cluster
 from dssgan.distributed.slurm import from_slurm
 

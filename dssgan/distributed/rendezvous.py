@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from common.files import parse_json
+from common.json_files import parse_json
 from dssgan.distributed.cluster import Cluster
 
 LONGEST = 1 << 22  # bytes of a message

@@ -6,7 +6,8 @@ from typing import Any
 
 from common.audio_files import require_file
 from common.digests import file_digest
-from common.files import atomic_path, check_name, read_json, write_json
+from common.files import atomic_path, check_name
+from common.json_files import read_json, write_json
 from dssgan import models
 from dssgan.config.sizes import check_sizes
 from dssgan.exports import CONFIG, WEIGHTS

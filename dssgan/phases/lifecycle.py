@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from common.files import read_json
+from common.json_files import read_json
 from dssgan import __version__
 from dssgan.config.mappings import to_dict
 from dssgan.exports import CONFIG, WEIGHTS

@@ -11,7 +11,7 @@ import h5py
 import numpy as np
 
 from common.audio_files import require_file
-from common.files import parse_json
+from common.json_files import parse_json
 from dssgan.models.wavenet.model import Wavenet
 from dssgan.published.layer_tables import floats
 from dssgan.published.wavenet_layers import SOURCES, KerasLayer, sizes_of

@@ -16,7 +16,8 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from common.digests import facts_digest
-from common.files import locked, read_json, write_json
+from common.files import locked
+from common.json_files import read_json, write_json
 
 RECORD = ".separation.json"
 FORMAT = 1

@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from common.files import atomic_path, check_type, parse_json
+from common.files import atomic_path
+from common.json_files import check_type, parse_json
 from dssgan.distributed.team import Team
 from dssgan.optimisers.slots import Optimiser
 from dssgan.training import npz
@@ -27,6 +28,8 @@ PROGRESS = {
     "waited": int,
     "seconds": float,
     "finished": bool,
+    "points": (int, type(None)),
+    "sums": {str: {str: [float]}},
 }
 FIRST_LOSS_SCALE = 2.0**15
 
@@ -189,4 +192,7 @@ def read_header(archive: Any, path: str | os.PathLike) -> Progress:
         check_type(value, PROGRESS[key], f"{where}: progress: {key}", ADVICE)
         if key in ("step", "epoch", "best_epoch", "waited") and value < 0:
             raise ValueError(f"{where}: progress: {key} is below 0: {ADVICE}")
+    for sums in header["progress"].get("sums", {}).values():
+        if any(len(pair) != 2 or pair[1] < 1 for pair in sums.values()):
+            raise ValueError(f"{where}: progress: sums: expected pairs of sum and number: {ADVICE}")
     return Progress(**header["progress"])

@@ -4,7 +4,8 @@ import math
 import os
 from typing import Any
 
-from common.files import check_name, check_type, read_json
+from common.files import check_name
+from common.json_files import check_type, read_json
 
 Null = type(None)
 NUMBER = (int, float, Null)

@@ -13,7 +13,7 @@ import numpy as np
 
 from common.cli import one_line, progress
 from common.digests import facts_digest
-from common.files import write_json
+from common.json_files import write_json
 from evaluation.protocols import Protocol, find, members
 from evaluation.reports.summary import SUMMARY, printable, summarise
 from evaluation.scoring.executors import Executors, local

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from common.files import write_json
+from common.json_files import write_json
 from evaluation.protocols import Protocol
 from evaluation.reports.summary import printable, read_scores
 from evaluation.scoring.executors import Executors, read_all, read_and_score

@@ -3,7 +3,8 @@
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from common.files import ROOT, locked, read_json, write_json
+from common.files import ROOT, locked
+from common.json_files import read_json, write_json
 from evaluation.reports.reading import TABLE, read_summary
 
 FILE = ROOT / "experiments" / "results" / "ablation.json"

@@ -7,7 +7,7 @@ import numpy as np
 
 import datasets
 from common import cli
-from common.files import read_json, write_json
+from common.json_files import read_json, write_json
 from datasets.cache.prepare import CacheContents, LoadedSongs
 from datasets.cache.prepare import prepare as prepare_cache
 from datasets.midi.notes import DRUMS, notes

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from common import cli
-from common.files import read_json
+from common.json_files import read_json
 from datasets.sources import read_sources
 from datasets.track import Track
 from dssgan.config.schema import Config, from_dict

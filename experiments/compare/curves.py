@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from common.cli import one_line
-from common.files import LARGEST_INT
+from common.json_files import LARGEST_INT
 from experiments.tracking import records
 
 Log = Callable[[str], None]

@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from common.files import parse_json
+from common.json_files import parse_json
 from experiments.compare.curves import Log
 from experiments.compare.run import checked
 from experiments.tracking.server import Server, reason

@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 from typing import Any
 
-from common.files import LARGEST_INT, read_json, write_json
+from common.json_files import LARGEST_INT, read_json, write_json
 from evaluation.reports.reading import read_summary
 from experiments.sweep.guard import LOG, STOP
 from experiments.tracking.records import whole_curves

@@ -9,7 +9,8 @@ import numpy as np
 
 from common.cli import UsageError
 from common.dask_cluster import needed
-from common.files import parse_json, read_limited, write_json
+from common.files import read_limited
+from common.json_files import parse_json, write_json
 from experiments.sweep.axes import MOST_POINTS, SEED, Axis
 from experiments.sweep.points import Maker, Point
 from experiments.sweep.run_state import Curve

@@ -11,7 +11,8 @@ from typing import Any, TextIO
 
 import numpy as np
 
-from common.files import write_json, write_text
+from common.files import write_text
+from common.json_files import write_json
 from dssgan.monitoring.progress import duration
 from evaluation.reports.tables import WIDTH, number, table
 from experiments.heat_map import heat_map

@@ -19,7 +19,8 @@ import numpy as np
 
 import datasets
 from common import cli, startup
-from common.files import write_json, write_text
+from common.files import write_text
+from common.json_files import write_json
 from datasets.sources import read_sources
 from datasets.track import Track
 from dssgan import exports

@@ -20,7 +20,8 @@ from typing import Any
 import yaml
 
 from common import cli
-from common.files import ROOT, read_json, write_json, write_text
+from common.files import ROOT, write_text
+from common.json_files import read_json, write_json
 from dssgan.config.mappings import merge
 from evaluation.reports.reading import read_summary
 from evaluation.reports.tables import number, table

@@ -17,7 +17,8 @@ from typing import Any
 
 import numpy as np
 
-from common.files import locked, naming, parse_json, read_limited, write_json, write_text
+from common.files import locked, naming, read_limited, write_text
+from common.json_files import parse_json, write_json
 
 RUN, CONFIG, INFO, LOG = "run.json", "config.json", "info.json", "cout.txt"
 CURVES, JOURNAL = "metrics.json", "metrics.jsonl"

@@ -18,7 +18,8 @@ from sacred.observers import FileStorageObserver
 from sacred.serializer import flatten
 from sacred.utils import apply_backspaces_and_linefeeds
 
-from common.files import atomic_path, locked, naming, write_json
+from common.files import atomic_path, locked, naming
+from common.json_files import write_json
 from common.redact import redacted
 from experiments.tracking import records
 from experiments.tracking.mongo_observer import mongo_observer

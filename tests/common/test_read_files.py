@@ -5,7 +5,8 @@ import re
 
 import pytest
 
-from common.files import check_name, check_type, inside, parse_json, read_json, read_limited
+from common.files import check_name, inside, read_limited
+from common.json_files import check_type, parse_json, read_json
 
 
 @pytest.mark.parametrize(

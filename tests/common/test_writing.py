@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from common.cli import one_line
-from common.files import atomic_path, naming, write_bytes, write_json
+from common.files import atomic_path, naming, write_bytes
+from common.json_files import write_json
 
 LIMITED = """
 import resource, sys
