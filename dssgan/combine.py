@@ -5,50 +5,10 @@ of a separator alone.
 """
 
 import argparse
-import os
 import sys
-from collections.abc import Sequence
 
-from common import cli
-from dssgan.models import export
-from dssgan.models.base import SeparatorModel
-from dssgan.models.combined import REST, Combined
-
-Member = tuple[SeparatorModel, Sequence[str] | None]
-
-
-def combine(members: Sequence[Member]) -> Combined:
-    """One separator out of several.
-
-    Args:
-      members: (separator, sources to take from it; None: the targets of a separator that has some,
-        else all but "accompaniment").
-
-    Raises:
-      ValueError: a source that a separator does not have, or that two give; separators that do not
-        fit together, such as of two sample rates.
-    """
-    members = [(model, tuple(take or trained_for(model))) for model, take in members]
-    names = {kind: name for name, kind in export.models.SEPARATORS.items()}
-    combined = Combined(
-        models=[
-            {
-                "name": names[type(model)],
-                "hyperparameters": model.hyperparameters,
-                "take": list(take),
-            }
-            for model, take in members
-        ]
-    )
-    for ours, (theirs, _) in zip(combined.members, members, strict=True):
-        ours.set_weights(theirs.get_weights())
-    return combined
-
-
-def trained_for(model: SeparatorModel) -> list[str]:
-    """The sources that a separator does not only get by subtraction."""
-    targets = getattr(model, "targets", None) or model.sources
-    return [source for source in targets if source != REST] or list(model.sources)
+from common import cli, startup
+from dssgan.exports import IN_RUN, find_export
 
 
 def main(argv: list[str]) -> int:
@@ -59,18 +19,24 @@ def main(argv: list[str]) -> int:
     )
     parser.add_argument("members", nargs="+", metavar="[SOURCE=]FOLDER", help="of a separator")
     options = parser.parse_args(argv)
-    members, folders = [], []
+    folders, taken = [], []
     for text in options.members:
         source, equals, folder = text.partition("=")
-        if not equals or os.path.isdir(text):
+        if not equals or cli.path(text).is_dir():
             source, folder = "", text
-        folder = cli.path(folder)
-        if not os.path.isdir(folder):
-            raise cli.UsageError(f"{folder}: no such folder; give those of exported separators")
-        members.append((export.load(folder), [source] if source else None))
-        folders.append(folder.name)
+        try:
+            folders.append(find_export(cli.path(folder)))
+        except (ValueError, OSError) as error:
+            raise cli.UsageError(cli.one_line(error)) from error
+        taken.append([source] if source else None)
+    with startup.stderr_hidden():
+        from dssgan.models import export
+        from dssgan.models.combined import combine
+
+    members = [(export.load(folder), take) for folder, take in zip(folders, taken)]
     model = combine(members)
-    export.save(model, options.out, {"combined_from": folders})
+    names = [(folder.parent if folder.name == IN_RUN else folder).name for folder in folders]
+    export.save(model, options.out, {"combined_from": names})
     print(f"{options.out}: {', '.join(model.sources)}, {model.count_params():,} parameters")
     return 0
 

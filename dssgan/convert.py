@@ -1,25 +1,24 @@
 """Published weights → separators of this library: `python -m dssgan.convert SYSTEM FILE OUT`."""
 
 import argparse
+import importlib
+import math
 import sys
 
-import numpy as np
+from common import cli, startup
 
-from common import cli
-from dssgan.published.bandsplit import bandsplit_file, from_bandsplit_rnn
-from dssgan.published.meta_tasnet import from_meta_tasnet, meta_tasnet_file
-from dssgan.published.wavenet import from_wavenet
-
-__all__ = ["from_bandsplit_rnn", "from_meta_tasnet", "from_wavenet"]
-
-SYSTEMS = {"bandsplit": bandsplit_file, "meta-tasnet": meta_tasnet_file, "wavenet": from_wavenet}
+#: Name on the command line → module of `dssgan.published` and its function of a file.
+SYSTEMS = {
+    "bandsplit": ("bandsplit", "bandsplit_file"),
+    "meta-tasnet": ("meta_tasnet", "meta_tasnet_file"),
+    "wavenet": ("wavenet", "from_wavenet"),
+}
 # What a file does not always hold → the system that may ask for it.
 OPTIONS = {"target": "bandsplit", "layers": "meta-tasnet", "stride": "meta-tasnet"}
 
 
 def main(argv: list[str]) -> int:
-    from dssgan.separator import Separator
-
+    """Convert a checkpoint; returns the exit code. Misuse is told before TensorFlow is loaded."""
     parser = argparse.ArgumentParser(prog="python -m dssgan.convert", description=__doc__)
     parser.add_argument("system", choices=sorted(SYSTEMS))
     parser.add_argument("file", type=cli.path, help="checkpoint of the original program")
@@ -43,10 +42,15 @@ def main(argv: list[str]) -> int:
             raise cli.UsageError(
                 f"--{name} is for {OPTIONS[name]}; leave it out for {options.system}"
             )
-    model = SYSTEMS[options.system](options.file, **given)
+    module, function = SYSTEMS[options.system]
+    with startup.stderr_hidden():
+        from dssgan.separator import Separator
+
+        convert = getattr(importlib.import_module(f"dssgan.published.{module}"), function)
+        model = convert(options.file, **given)
     provenance = {"converted_from": options.system, "file": options.file.name}
     Separator(model).save(options.out, provenance=provenance)
-    count = sum(int(np.prod(variable.shape)) for variable in model.trainable_variables)
+    count = sum(math.prod(variable.shape) for variable in model.trainable_variables)
     print(f"{options.out}: {options.system}, {count:,} parameters, {model.sample_rate} Hz")
     return 0
 

@@ -171,7 +171,8 @@ def read_resources(path: Path) -> dict[str, Any]:
 
 def score_separator(options: argparse.Namespace, protocol) -> int:
     """Separate the songs of a dataset and score the estimates."""
-    import datasets  # here alone: no module of the room needs it
+    import datasets  # here alone: no module of the room needs them
+    from dssgan import exports
 
     tracks = datasets.load(options.data, options.root)
     splits = sorted({track.split for track in tracks})
@@ -186,12 +187,12 @@ def score_separator(options: argparse.Namespace, protocol) -> int:
             raise ValueError(f"{options.root}: no song ends in {ending!r}")
     if options.songs:
         tracks = [track for track in tracks if track.name.endswith(cli.names(options.songs))]
+    folder = exports.find_export(options.separator)
     with startup.stderr_hidden():
-        from dssgan import exports
         from dssgan.separator import Separator
 
-        identity = exports.identity(options.separator)
-        separator = Separator.load(options.separator)
+        identity = exports.identity(folder)
+        separator = Separator.load(folder)
     with cluster(options, len(tracks)) as workers:
         result = runner.evaluate(
             separator.separate,

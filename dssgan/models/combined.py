@@ -5,15 +5,17 @@ all of them share out the mixture like those of one model, where they are all th
 """
 
 import math
+from collections.abc import Sequence
 
 import tensorflow as tf
 
 from dssgan.models.base import SeparatorModel
 from dssgan.models.bounds import create_variables
-from dssgan.models.registry import build
+from dssgan.models.registry import SEPARATORS, build
 
 STANDARD = ("drums", "bass", "other", "vocals")
 REST = "accompaniment"
+Member = tuple[SeparatorModel, Sequence[str] | None]
 AGREE = ("sample_rate", "scale_free", "unit_variance")
 
 
@@ -157,3 +159,37 @@ def check_sources(sources, taken) -> None:
                 f"combined: source {source!r}: expected each once, and taken from a model "
                 f"({', '.join(taken)}) or {REST!r}"
             )
+
+
+def combine(members: Sequence[Member]) -> Combined:
+    """One separator out of several.
+
+    Args:
+      members: (separator, sources to take from it; None: the targets of a separator that has some,
+        else all but "accompaniment").
+
+    Raises:
+      ValueError: a source that a separator does not have, or that two give; separators that do not
+        fit together, such as of two sample rates.
+    """
+    members = [(model, tuple(take or trained_for(model))) for model, take in members]
+    names = {kind: name for name, kind in SEPARATORS.items()}
+    combined = Combined(
+        models=[
+            {
+                "name": names[type(model)],
+                "hyperparameters": model.hyperparameters,
+                "take": list(take),
+            }
+            for model, take in members
+        ]
+    )
+    for ours, (theirs, _) in zip(combined.members, members, strict=True):
+        ours.set_weights(theirs.get_weights())
+    return combined
+
+
+def trained_for(model: SeparatorModel) -> list[str]:
+    """The sources that a separator does not only get by subtraction."""
+    targets = getattr(model, "targets", None) or model.sources
+    return [source for source in targets if source != REST] or list(model.sources)

@@ -7,8 +7,8 @@ import pytest
 
 from common import cli
 from dssgan import combine as command
-from dssgan.combine import combine
 from dssgan.models import build, export
+from dssgan.models.combined import combine
 from dssgan.separator import Separator
 from tests.dssgan.models.test_conformance import BANDSPLIT, QUICK
 
