@@ -1,26 +1,28 @@
 """Published weights → separators of this library: `python -m dssgan.convert SYSTEM FILE OUT`."""
 
 import argparse
+import importlib
 import sys
 from pathlib import Path
 
 import numpy as np
 
-from common import cli
-from dssgan.published.bandsplit import bandsplit_file, from_bandsplit_rnn
-from dssgan.published.meta_tasnet import from_meta_tasnet, meta_tasnet_file
-from dssgan.published.wavenet import from_wavenet
+from common import cli, startup
+from common.audio_files import require_file
+from dssgan.published.torch_files.bounds import check_file
 
-__all__ = ["from_bandsplit_rnn", "from_meta_tasnet", "from_wavenet"]
-
-SYSTEMS = {"bandsplit": bandsplit_file, "meta-tasnet": meta_tasnet_file, "wavenet": from_wavenet}
+#: System → the module and the function that read its files.
+SYSTEMS = {
+    "bandsplit": ("bandsplit", "bandsplit_file"),
+    "meta-tasnet": ("meta_tasnet", "meta_tasnet_file"),
+    "wavenet": ("wavenet", "from_wavenet"),
+}
 # What a file does not always hold → the system that may ask for it.
 OPTIONS = {"target": "bandsplit", "layers": "meta-tasnet", "stride": "meta-tasnet"}
 
 
 def main(argv: list[str]) -> int:
-    from dssgan.separator import Separator
-
+    """Convert a file; returns the exit code."""
     parser = argparse.ArgumentParser(prog="python -m dssgan.convert", description=__doc__)
     parser.add_argument("system", choices=sorted(SYSTEMS))
     parser.add_argument("file", type=Path, help="checkpoint of the original program")
@@ -33,7 +35,9 @@ def main(argv: list[str]) -> int:
         "--stride", type=int, help="meta-tasnet: stride in samples, where the file has no args"
     )
     options = parser.parse_args(argv)
-    if not options.file.is_file():
+    if options.file.exists():
+        require_file(options.file)
+    else:
         raise cli.UsageError(f"{options.file}: no such file; give the checkpoint to convert")
     given = {name: getattr(options, name) for name in OPTIONS}
     given = {name: value for name, value in given.items() if value is not None}
@@ -42,7 +46,14 @@ def main(argv: list[str]) -> int:
             raise cli.UsageError(
                 f"--{name} is for {OPTIONS[name]}; leave it out for {options.system}"
             )
-    model = SYSTEMS[options.system](options.file, **given)
+    if options.system != "wavenet":
+        check_file(options.file)  # before TensorFlow is loaded, which takes seconds
+    with startup.stderr_hidden():
+        from dssgan.separator import Separator
+
+        module, function = SYSTEMS[options.system]
+        read = getattr(importlib.import_module(f"dssgan.published.{module}"), function)
+        model = read(options.file, **given)
     provenance = {"converted_from": options.system, "file": options.file.name}
     Separator(model).save(options.out, provenance=provenance)
     count = sum(int(np.prod(variable.shape)) for variable in model.trainable_variables)
