@@ -6,6 +6,8 @@ import math
 import sys
 
 from common import cli, startup
+from common.audio_files import require_file
+from dssgan.published.torch_files.bounds import check_file
 
 #: Name on the command line → module of `dssgan.published` and its function of a file.
 SYSTEMS = {
@@ -33,7 +35,9 @@ def main(argv: list[str]) -> int:
         "--stride", type=int, help="meta-tasnet: stride in samples, where the file has no args"
     )
     options = parser.parse_args(argv)
-    if not options.file.is_file():
+    if options.file.exists():
+        require_file(options.file)
+    else:
         raise cli.UsageError(f"{options.file}: no such file; give the checkpoint to convert")
     given = {name: getattr(options, name) for name in OPTIONS}
     given = {name: value for name, value in given.items() if value is not None}
@@ -42,12 +46,14 @@ def main(argv: list[str]) -> int:
             raise cli.UsageError(
                 f"--{name} is for {OPTIONS[name]}; leave it out for {options.system}"
             )
-    module, function = SYSTEMS[options.system]
+    if options.system != "wavenet":
+        check_file(options.file)  # before TensorFlow is loaded, which takes seconds
     with startup.stderr_hidden():
         from dssgan.separator import Separator
 
-        convert = getattr(importlib.import_module(f"dssgan.published.{module}"), function)
-        model = convert(options.file, **given)
+        module, function = SYSTEMS[options.system]
+        read = getattr(importlib.import_module(f"dssgan.published.{module}"), function)
+        model = read(options.file, **given)
     provenance = {"converted_from": options.system, "file": options.file.name}
     Separator(model).save(options.out, provenance=provenance)
     count = sum(math.prod(variable.shape) for variable in model.trainable_variables)

@@ -362,7 +362,7 @@ def test_separator_on_a_dataset(folders, monkeypatch, capsys):
         folders / "out",
     ]
     assert run(*argv) == 1
-    assert "not an exported separator" in capsys.readouterr().err
+    assert "expected the folder of an exported separator" in capsys.readouterr().err
     (export / "config.json").write_text("{}")
     (export / "separator.weights.h5").write_bytes(b"weights")
     assert run(*argv) == 0

@@ -9,6 +9,7 @@ import zipfile
 
 import pytest
 
+from dssgan.convert import main
 from dssgan.published.torch_files.file import load
 
 BLOCK = bytes(2**24)
@@ -127,3 +128,13 @@ def test_a_sparse_file_of_any_size(tmp_path):
     with open(tmp_path / "a.pt", "wb") as file:
         file.truncate(2**40)
     assert "are more than the" in refused(tmp_path / "a.pt")
+
+
+def test_the_command_tells_before_anything_is_loaded(tmp_path):
+    path = archive(tmp_path / "a.pt", pickled(2**28), blocks=64, method=zipfile.ZIP_DEFLATED)
+    with pytest.raises(ValueError, match=r"a\.pt: would unpack to \d+ bytes; expected"):
+        main(["meta-tasnet", str(path), str(tmp_path / "out")])
+    os.mkfifo(tmp_path / "b.pt")
+    with pytest.raises(ValueError, match=r"b\.pt: is a pipe"):
+        main(["bandsplit", str(tmp_path / "b.pt"), str(tmp_path / "out")])
+    assert not (tmp_path / "out").exists()
