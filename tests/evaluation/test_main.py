@@ -364,7 +364,7 @@ def test_separator_on_a_dataset(folders, monkeypatch, capsys):
     assert run(*argv) == 1
     assert "expected the folder of an exported separator" in capsys.readouterr().err
     (export / "config.json").write_text("{}")
-    (export / "separator.weights.h5").write_bytes(b"weights")
+    (export / "separator.weights.h5").write_bytes(b"\x89HDF\r\n\x1a\n weights")
     assert run(*argv) == 0
     summary = json.loads((folders / "out/summary.json").read_text())
     assert list(summary["median"]) == ["drums", "accompaniment"]
