@@ -1,11 +1,14 @@
-# make demo | test | lint: each sets up .venv by itself; nothing is installed outside this folder.
+# make demo | demo-train | test | lint: each sets up .venv by itself; nothing is installed outside this folder.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test lint format clean
+.PHONY: demo demo-train test lint format clean
 
 demo: $(VENV)/.installed
+	$(BIN)/python -m experiments.demo_song
+
+demo-train: $(VENV)/.installed
 	$(BIN)/python -m experiments.demo
 
 test: $(VENV)/.installed-dev

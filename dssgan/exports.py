@@ -15,18 +15,22 @@ WEIGHTS = "separator.weights.h5"
 #: What identifies an export, of the keys of its configuration; and what to do about a damaged one.
 IDENTITY = {"weights_sha256?": str, "hyperparameters?": dict}
 ADVICE = "export the separator again"
+DESCRIBED = {
+    "separator": str,
+    "sources": list,
+    "sample_rate": int,
+    "provenance?": {"scores?": dict, "licence?": str},
+}
 SEGMENT_S, LARGE_SEGMENT_S = 8.0, 3.0  # of a chunk
 IN_RUN = "separator"  # the folder of a run's own export
 HDF5 = b"\x89HDF\r\n\x1a\n"  # how a file of weights begins
+PRETRAINED = Path(__file__).parent / "pretrained"  # separators that come with the library
+SHIPPED = "drums"  # the one that is taken where no other is there or named
 LARGE = 20_000_000  # weights; from there on chunks are shorter, so that 1.5 GB of memory will do
 
 
 def newest_export(tops: Sequence[str] = ("runs", "demo")) -> Path:
-    """The folder of the newest exported separator under `tops`.
-
-    Raises:
-      FileNotFoundError: there is none; the message says how to get one.
-    """
+    """The folder of the newest exported separator under `tops`, or else of the shipped one."""
     found = [
         weights
         for top in tops
@@ -34,25 +38,50 @@ def newest_export(tops: Sequence[str] = ("runs", "demo")) -> Path:
         if (weights.parent / CONFIG).is_file()
     ]
     if not found:
-        raise FileNotFoundError(
-            f"no trained separator under {'/ or '.join(tops)}/: name one with --model DIR, or make "
-            "one with 'make demo' or 'python -m dssgan.train'"
-        )
+        return PRETRAINED / SHIPPED
     return max(found, key=lambda path: path.stat().st_mtime_ns).parent
+
+
+def pretrained() -> dict[str, Path]:
+    """The separators that come with the library: {name: folder}."""
+    return {path.parent.name: path.parent for path in sorted(PRETRAINED.glob(f"*/{CONFIG}"))}
+
+
+def describe(folder: Path) -> str:
+    """What an export's configuration and files tell of it, in one line.
+
+    Raises:
+      ValueError: it is no such configuration. OSError: it cannot be read.
+    """
+    known = read_json(folder / CONFIG, DESCRIBED, ADVICE)
+    told = known.get("provenance") or {}
+    facts = [", ".join(sources_of(folder)), f"{known['separator']} at {known['sample_rate']} Hz"]
+    facts.append(f"{(folder / WEIGHTS).stat().st_size / 1e6:.0f} MB")
+    scores = told.get("scores") or {}
+    for source, values in scores.items() if scores.get("protocol") else ():
+        if isinstance(values, dict) and isinstance(values.get("SDR"), float):
+            facts.append(f"{source} {values['SDR']:.1f} dB SDR ({scores.get('songs')} songs)")
+    facts += [told["licence"]] if told.get("licence") else []
+    return "; ".join(facts)
 
 
 def find_export(place: str | os.PathLike) -> Path:
     """The folder of the exported separator that a path stands for: itself, or that of a run.
+
+    A name of `pretrained()` stands for that one, unless there is such a folder.
 
     Raises:
       ValueError: neither; names what is missing, or the runs that lie in there.
       OSError: a file cannot be read.
     """
     folder = Path(place)
+    if not folder.exists() and os.fspath(place) in pretrained():
+        return pretrained()[os.fspath(place)]
     if not folder.is_dir():
         inside = folder.name in (CONFIG, WEIGHTS) and folder.is_file()
         hint = f"; name its folder, {folder.parent}" if inside else ""
         kind = "a file, no folder" if folder.exists() else "no such folder"
+        hint = hint or f", or {' or '.join(pretrained())}, which comes with the library"
         raise ValueError(f"{folder}: {kind}; expected that of an exported separator{hint}")
     if not _is_export(folder) and _is_export(folder / IN_RUN):
         folder = folder / IN_RUN

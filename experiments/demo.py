@@ -1,4 +1,4 @@
-"""The whole way in a few minutes: `make demo`, or `python -m experiments.demo [--out demo]`.
+"""The whole way in a few minutes: `make demo-train`, or `python -m experiments.demo [--out demo]`.
 
 Trains the small separator of the recipe demo on the embedded band, scores it on songs that it
 never learnt from, separates one of them into stems, and says where everything is.

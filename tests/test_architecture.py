@@ -70,7 +70,7 @@ LAYERS = {
         ("__init__",),
     ],
     "experiments": [
-        ("demo", "curves", "leaderboard", "ablation"),
+        ("demo", "demo_song", "curves", "leaderboard", "ablation"),
         ("compare", "benchmarks"),
         ("sweep", "systems"),
         ("run",),

@@ -56,7 +56,8 @@ SIZES = {
 WORDS = {"4": "1"}  # --workers 4
 #: Commands that no test can run whole, each with the reason and what is checked in its place.
 LISTED = {
-    "make demo": ("installs packages; the program that it starts runs", "demo"),
+    "make demo": ("installs packages; the program that it starts has a test", "shipped"),
+    "make demo-train": ("installs packages; the program that it starts runs", "demo"),
     "source .venv/bin/activate": ("changes the shell that it is typed into", None),
     'pip install "tensorflow[and-cuda]>=2.21,<2.22"': ("gigabytes, for a GPU", "requirement"),
     "apt-get install fluidsynth fluid-soundfont-gm timgm6mb-soundfont": ("needs root", "packages"),
@@ -165,6 +166,11 @@ class Stage:
         words = [*task[3:], "name=cluster"]  # another run than the one before
         jobs = [self.job(task[2], words, environment) for environment in tasks]
         self.check(jobs, self.run(*jobs, seconds=LIMIT), " ".join(task))
+
+    def check_shipped(self, words):
+        dry = [*words[:1], "-n", "--no-print-directory", *words[1:]]
+        done = subprocess.run(dry, cwd=ROOT, capture_output=True, text=True, check=True)
+        assert done.stdout.splitlines()[-1].endswith("python -m experiments.demo_song")
 
     def check_demo(self, words):
         # Within a make, another one would tell its folder too.

@@ -2,11 +2,13 @@
 
 import argparse
 import math
+import textwrap
 from collections.abc import Sequence
 from pathlib import Path
 
 from common.audio_files import OUTPUT_FORMATS, STEM_FORMAT
 from common.cli import UsageError, path
+from dssgan import exports
 from dssgan.separation.inputs import STANDARD_STREAM, check_pattern
 
 FORMATS = (*OUTPUT_FORMATS, STEM_FORMAT)
@@ -44,8 +46,10 @@ def parse(argv: Sequence[str], about: str) -> argparse.Namespace:
         "--model",
         metavar="DIR",
         type=path,
-        help="exported separator or run folder (default: newest under runs/, demo/)",
+        help="exported separator, run folder, or name of a shipped one (default: newest under "
+        "runs/, demo/, else drums)",
     )
+    add("--list-models", action=ListModels, nargs=0, help="name the separators that are shipped")
     add("--sources", metavar="A,B", help="only these sources")
     add("--two-stems", metavar="SOURCE", help="this source, and 'accompaniment': all the rest")
     add("--start", type=seconds, default=0.0, metavar="T", help="from here: s or [h:]mm:ss")
@@ -63,6 +67,18 @@ def parse(argv: Sequence[str], about: str) -> argparse.Namespace:
     _check_range(options)
     _check_together(options)
     return options
+
+
+class ListModels(argparse.Action):
+    """Prints what separators come with the library, then ends the command."""
+
+    def __call__(self, parser, namespace, values, option_string=None):
+        """Print a paragraph for each."""
+        for name, folder in exports.pretrained().items():
+            text = f"{name}: {exports.describe(folder)}; more: {folder / 'MODEL_CARD.md'}"
+            options = {"break_long_words": False, "break_on_hyphens": False}
+            print(textwrap.fill(text, 80, subsequent_indent="  ", **options))
+        parser.exit()
 
 
 def _add_formats(add) -> None:
