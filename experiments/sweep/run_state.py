@@ -19,11 +19,11 @@ Curve = list[tuple[int, float]]
 
 
 def finished(folder: Path) -> bool:
-    """Whether a run is done: it has its test scores, or its record says so."""
-    if (folder / "scores" / "summary.json").exists():
-        return True
+    """Whether a run is done: its record says so, or it has test scores and no record."""
     record = _read(folder / "run.json")
-    return record.get("status") == "COMPLETED" and isinstance(record.get("result"), dict)
+    if record:  # a run that was killed with its scores written ends once more, and says so
+        return record.get("status") == "COMPLETED" and isinstance(record.get("result"), dict)
+    return (folder / "scores" / "summary.json").exists()
 
 
 def scores(folder: Path) -> dict[str, float]:

@@ -109,7 +109,7 @@ def test_curves_go_on_from_phase_to_phase_and_count_a_repetition_once(tmp_path):
     assert found == [(10, 1.0), (20, 2.0), (25, 3.0), (30, 4.0)]
 
 
-def test_a_run_is_finished_when_it_has_its_test_scores_or_says_so(tmp_path):
+def test_a_run_is_finished_when_it_says_so_or_has_test_scores_and_no_record(tmp_path):
     assert not run_state.finished(tmp_path)
     for text in ("{", "[]", '{"status": "RUNNING", "result": null}'):
         (tmp_path / "run.json").write_text(text)
@@ -118,6 +118,8 @@ def test_a_run_is_finished_when_it_has_its_test_scores_or_says_so(tmp_path):
     (tmp_path / "scores").mkdir()
     summary = {"reported": ["mean"], "mean": {"drums": {"SDR": 3.5, "SIR": None}}, "median": {}}
     (tmp_path / "scores" / "summary.json").write_text(json.dumps(summary))
+    assert not run_state.finished(tmp_path)  # killed after its test: it has not said so yet
+    (tmp_path / "run.json").unlink()
     assert run_state.finished(tmp_path)
     assert run_state.scores(tmp_path) == {"SDR/drums": 3.5, "validation/si_sdr": 5.0}
 
