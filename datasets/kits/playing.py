@@ -76,25 +76,29 @@ def render(kit: Kit, hits: Iterable[Hit], samples: int, playing: Playing) -> np.
         if name not in PIECES and name not in STEMS:
             raise ValueError(f"{name!r} is no piece and no stem: {', '.join((*STEMS, *PIECES))}")
     voices = _voices(kit, hits, playing)
-    audio = np.zeros((len(STEMS), samples, 2), np.float32)
-    fade = max(1, round(FADE * playing.sample_rate))
-    slope = np.linspace(1, 0, fade, endpoint=False, dtype=np.float32)[:, None]
+    rate = playing.sample_rate
+    audio = np.zeros((len(STEMS), 2 * samples), np.float32)  # left and right by turns
+    fade = max(1, round(FADE * rate))
+    slope = np.repeat(np.linspace(1, 0, fade, endpoint=False, dtype=np.float32), 2)
+    scratch = np.empty(0, np.float32)
     for voice, end in zip(voices, _ends(voices, samples), strict=True):
         zone = voice.zone
         semitones = zone.semitones + _of(playing.tuning, voice.piece, 0.0)
-        found = sample(zone.sample, playing.sample_rate, semitones, zone.offset)
+        found = sample(zone.sample, rate, semitones, zone.offset, zone.gains).reshape(-1)
         gain = voice.amplitude * 10.0 ** (_of(playing.levels, voice.piece, 0.0) / 20)
-        gains = np.array([gain * zone.gains[0], gain * zone.gains[1]], np.float32)
-        skipped = max(0, -voice.start)
-        stop = min(len(found), end + fade - voice.start, samples - voice.start)
+        skipped = 2 * max(0, -voice.start)
+        stop = min(len(found), 2 * (min(end + fade, samples) - voice.start))
         if stop <= skipped:
             continue
-        part = found[skipped:stop] * gains
-        ended = end - voice.start - skipped  # where the fade begins
+        if len(scratch) < stop - skipped:
+            scratch = np.empty(stop - skipped, np.float32)
+        part = scratch[: stop - skipped]
+        np.multiply(found[skipped:stop], np.float32(gain), out=part)
+        ended = max(0, 2 * (end - voice.start) - skipped)  # where the fade begins
         if ended < len(part):
             part[ended:] *= slope[: len(part) - ended]
-        audio[voice.stem, voice.start + skipped : voice.start + stop] += part
-    return audio
+        audio[voice.stem, 2 * voice.start + skipped : 2 * voice.start + stop] += part
+    return audio.reshape(len(STEMS), samples, 2)
 
 
 def _voices(kit: Kit, hits: Iterable[Hit], playing: Playing) -> list[_Voice]:
@@ -112,8 +116,8 @@ def _voices(kit: Kit, hits: Iterable[Hit], playing: Playing) -> list[_Voice]:
         draw = np.random.default_rng([playing.seed, *map(abs, facts)])
         chance, shift = draw.random(), np.clip(draw.standard_normal(), -3, 3) * playing.timing
         start = round((hit.time + shift) * playing.sample_rate)
-        place = counts[instrument]
-        counts[instrument] += 1
+        place = counts[id(instrument)]
+        counts[id(instrument)] += 1
         for zone in instrument.sounding(hit.velocity, place, chance):
             voices.append(
                 _Voice(start, STEMS.index(PIECES[piece]), zone, piece, zone.amplitude(hit.velocity))

@@ -199,7 +199,7 @@ def loudness(audio: np.ndarray, sample_rate: int) -> float:
     """
     block = max(1, round(BLOCK * sample_rate))
     starts = np.arange(0, len(audio), block)
-    power = np.square(audio, dtype=np.float64).mean(axis=1)
+    power = sum(np.square(one, dtype=np.float64) for one in audio.T) / audio.shape[1]
     blocks = np.add.reduceat(power, starts) / np.diff([*starts, len(audio)])
     loud = blocks >= blocks.max() * 10 ** (-RANGE_DB / 10)
     return float(np.sqrt(blocks[loud].mean()))
@@ -234,6 +234,6 @@ def normalise(
             stems[drums] *= np.float32(10 ** ((np.clip(difference, *balance) - difference) / 20))
     mixture = stems.sum(axis=0)
     if loud := loudness(mixture, sample_rate):
-        peak = max(float(np.abs(mixture).max()), float(np.abs(stems).max()))
+        peak = max(float(max(one.max(), -one.min())) for one in (mixture, stems))
         stems *= np.float32(min(10 ** (level / 20) / loud, PEAK / peak))
     return stems
