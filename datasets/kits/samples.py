@@ -40,7 +40,8 @@ def _decoded(key: tuple) -> np.ndarray:
     (path, _, _), rate, semitones, offset, gains = key
     info = audio.probe(path)
     offset = min(offset, info.samples)
-    stop = min(info.samples, offset + round(LONGEST * info.sample_rate))
+    seconds = LONGEST * min(1.0, 2.0 ** (semitones / 12))  # tuned down, it becomes longer
+    stop = min(info.samples, offset + round(seconds * info.sample_rate))
     found, own = audio.read(path, offset, stop)
     found = np.repeat(found, 2, axis=1) if found.shape[1] == 1 else found[:, :2]
     if semitones and len(found):

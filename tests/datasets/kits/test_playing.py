@@ -10,6 +10,7 @@ from datasets import audio
 from datasets.kits.opening import open_kit
 from datasets.kits.pieces import STEMS
 from datasets.kits.playing import FADE, Hit, Playing, render
+from datasets.midi.track import loudness
 
 RATE = 8000
 KICK, SNARE, HATS = (STEMS.index(stem) for stem in ("kick", "snare", "hats"))
@@ -170,6 +171,22 @@ def test_a_file_that_changes_is_refused(kit, tmp_path, songs, make_band):
     (songs / f"{track.name}.mid").write_bytes(make_band(bars=1))
     with pytest.raises(ValueError, match="has changed since the songs were listed"):
         track.read("drums")
+
+
+def test_songs_have_drums_of_a_kit(kit, tmp_path, songs, soundfont):
+    options = {"songs": ["one"], "soundfont": soundfont, "sample_rate": RATE, "balance": (-9, 3)}
+    font = datasets.load("midi", songs, **options)[0]
+    own = datasets.load("midi", songs, kits=[str(tmp_path / "kit.sfz")], **options)[0]
+    assert font.fingerprint() != own.fingerprint()
+    by_font, by_kit = (
+        np.stack([one.read(stem) for stem in ("drums", "bass", "other")]).astype(np.float64)
+        for one in (font, own)
+    )
+    fits = [np.vdot(a, b) / np.sqrt(np.vdot(a, a) * np.vdot(b, b))
+            for a, b in zip(by_font, by_kit, strict=True)]  # fmt: skip
+    assert fits[0] < 0.5 and min(fits[1:]) > 0.999999  # other drums, the same other stems
+    ratio = 20 * np.log10(loudness(by_kit[0], RATE) / loudness(own.read("mixture"), RATE))
+    assert -12 < ratio < 3
 
 
 def test_groove_has_its_own_splits_and_keys(shared):
