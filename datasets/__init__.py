@@ -97,6 +97,7 @@ DATASETS: dict[str, Loader] = {
     "band": Loader("datasets.band.songs"),
     "midi": Loader("datasets.midi.songs"),
     "groove": Loader("datasets.midi.groove"),
+    "kits": Loader("datasets.midi.drummers"),
 }
 
 

@@ -44,7 +44,7 @@ LAYERS = {
         ("excerpts",),
         ("activity", "legacy"),
         ("cache", "loaders", "midi"),
-        ("song_files",),
+        ("song_files", "kits"),
         ("audio", "band", "splits"),
         ("__init__",),  # the registry, which loads by name and hands on what is below
         ("sources", "render_cache"),

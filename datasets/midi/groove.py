@@ -102,7 +102,7 @@ def load(
     fluidsynth.program()
     fonts = fluidsynth.fonts(options.soundfont)
     kits = options.kits()
-    rows = {row["id"]: row for row in _table(root / TABLE)}
+    rows = {row["id"]: row for row in table(root / TABLE)}
     kept, moved = assign(rows, songs=songs, valid=valid, test=test)
     tracks = []
     for name, row in rows.items():
@@ -170,7 +170,7 @@ def _general_midi(song: MidiSong, kit: int) -> MidiSong:
     return MidiSong(song.division, events)
 
 
-def _table(path: Path) -> list[dict[str, str]]:
+def table(path: Path) -> list[dict[str, str]]:
     """The rows of the table."""
     data = read_limited(path)
     try:

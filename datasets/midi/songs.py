@@ -16,6 +16,7 @@ from pathlib import Path
 from common.cli import one_line
 from common.digests import facts_digest
 from common.files import read_limited
+from datasets.kits.opening import open_kit
 from datasets.midi import fluidsynth, notes
 from datasets.midi.file import LARGEST, read
 from datasets.midi.stems import STEMS, lead_channel, stem_of
@@ -27,6 +28,7 @@ SUFFIXES = (".mid", ".midi")
 FEWEST = 16  # notes of drums, and notes of other instruments, that make a song
 LONGEST = 900.0  # seconds; four stems in memory: about 1 MB per second at 32 kHz
 LEVELS = (-60.0, 0.0)  # dBFS
+KIT_BALANCE = (-9.0, 3.0)  # dB; kits are recorded at any level
 
 
 @dataclass(frozen=True)
@@ -44,7 +46,9 @@ class MidiOptions:
       level: loudness of each mixture in dBFS, see `datasets.midi.track.normalise`.
       balance: lowest and highest loudness of the drums relative to the rest in dB, such as
         (-9, 3); None keeps what the song has.
-      seed: of the draw of sound fonts.
+      kits: folders or files of drum kits (see `datasets.kits.opening`); each song draws one, which
+        plays its drums in place of the sound font. `balance` is (-9, 3) then, unless it is given.
+      seed: of the draws of sound fonts and kits, 0 or more.
     """
 
     soundfont: str | os.PathLike | Sequence[str | os.PathLike] = "FluidR3_GM"
@@ -53,6 +57,7 @@ class MidiOptions:
     seconds: float = LONGEST
     level: float = -18.0
     balance: tuple[float, float] | None = None
+    kits: Sequence[str | os.PathLike] = ()
     seed: int = 0
 
     def checked(self) -> "MidiOptions":
@@ -60,12 +65,15 @@ class MidiOptions:
         check(self.sample_rate, self.level)
         if not 1.0 <= self.seconds <= LONGEST:
             raise ValueError(f"seconds={self.seconds}: expected 1 to {LONGEST:.0f}")
-        if self.balance is None:
+        if self.seed < 0 and self.kits:
+            raise ValueError(f"seed={self.seed}: expected 0 or more")
+        if self.balance is None and not self.kits:
             return self
-        balance = tuple(map(float, self.balance))
+        balance = tuple(map(float, self.balance or KIT_BALANCE))
         if len(balance) != 2 or not -60.0 <= balance[0] <= balance[1] <= 60.0:
             raise ValueError(f"balance={balance}: expected lowest and highest, −60 to 60 dB")
-        return replace(self, balance=balance)
+        kits = [self.kits] if isinstance(self.kits, str | os.PathLike) else list(self.kits)
+        return replace(self, balance=balance, kits=kits)
 
 
 DEFAULTS = MidiOptions()
@@ -103,6 +111,7 @@ def load(
     options = options.checked()
     fluidsynth.program()
     fonts = fluidsynth.fonts(options.soundfont)
+    kits = [open_kit(kit) for kit in options.kits] or [None]
     shares = {"test": _share("test", test), "valid": _share("valid", valid)}
     if sum(shares.values()) > 1.0:
         raise ValueError(f"valid={valid}, test={test}: expected shares whose sum is at most 1")
@@ -124,7 +133,11 @@ def load(
                 name,
                 moved.get(name) or split_of(midi.composition, shares),
                 midi,
-                Rendering(font, options.sample_rate, options.level, options.balance),
+                Rendering(
+                    *(font, options.sample_rate, options.level, options.balance),
+                    kit=draw(kits, options.seed, f"kit of {name}"),
+                    seed=options.seed,
+                ),
                 warnings=(*(f"{stem} is missing: silence" for stem in missing), *midi.warnings),
             )
         )

@@ -8,10 +8,13 @@ import numpy as np
 
 from common.digests import content_digest, facts_digest
 from common.files import read_limited
+from datasets.kits.kit import Kit
+from datasets.kits.playing import Hit, Playing
+from datasets.kits.playing import render as play
 from datasets.midi import fluidsynth
 from datasets.midi.file import LARGEST, Event, MidiSong, read, write
 from datasets.midi.fluidsynth import Font
-from datasets.midi.notes import Note, TempoMap
+from datasets.midi.notes import DRUMS, Note, TempoMap, notes
 from datasets.midi.stems import split
 from datasets.render_cache import RenderCache
 from datasets.track import NOT_AUDIO, SOURCES, AudioShape, Track
@@ -61,12 +64,16 @@ class Rendering:
       sample_rate: in Hz.
       level: loudness of the mixture in dBFS, see `normalise`.
       balance: lowest and highest loudness of the drums relative to the rest in dB, or None.
+      kit: what plays the drums in place of the sound font, or None.
+      seed: of the kit's draws.
     """
 
     font: Font
     sample_rate: int
     level: float
     balance: tuple[float, float] | None = None
+    kit: Kit | None = None
+    seed: int = 0
 
 
 class MidiTrack(Track):
@@ -104,10 +111,13 @@ class MidiTrack(Track):
         self.level, self.balance = rendering.level, rendering.balance
         self.lead, self.stop = midi.lead, midi.stop
         self._font_path = font.path
+        self._kit = rendering.kit
+        if rendering.kit is not None:
+            self.kit_digest, self.seed = rendering.kit.digest, rendering.seed
 
     def fingerprint(self) -> str:
         """By the bytes of the MIDI file and the sound font, wherever they lie."""
-        places = (*NOT_AUDIO, "path", "_font_path")
+        places = (*NOT_AUDIO, "path", "_font_path", "_kit")
         facts = {key: value for key, value in vars(self).items() if key not in places}
         return facts_digest(type(self).__name__, sorted(facts.items()))
 
@@ -129,6 +139,9 @@ class MidiTrack(Track):
         events = split(song, self.lead)
         audio = np.empty((len(self.stems), self.samples, 2), np.float32)
         for place, stem in enumerate(self.stems):
+            if stem == "drums" and self._kit is not None:
+                audio[place] = self._played(song)
+                continue
             midi = ended(song, events[stem], self.stop)
             try:
                 audio[place] = fluidsynth.render(
@@ -140,6 +153,16 @@ class MidiTrack(Track):
         audio[:, self.samples - fade :] *= np.linspace(1, 0, fade, dtype=np.float32)[:, None]
         drums = self.stems.index("drums") if "drums" in self.stems else None
         return normalise(audio, self.sample_rate, self.level, drums, self.balance)
+
+    def _played(self, song: MidiSong) -> np.ndarray:
+        """The drums on the kit → float32 (samples, 2)."""
+        hits = [
+            Hit(note.start, note.key, note.velocity)
+            for note in notes(song)
+            if note.channel == DRUMS and note.start < self.stop
+        ]
+        playing = Playing(self.sample_rate, self.seed, vary=True)
+        return play(self._kit, hits, self.samples, playing).sum(axis=0)
 
     def _read(self, stem: str, start: int, stop: int) -> np.ndarray:
         key = _Key(self)
@@ -199,7 +222,7 @@ def loudness(audio: np.ndarray, sample_rate: int) -> float:
     """
     block = max(1, round(BLOCK * sample_rate))
     starts = np.arange(0, len(audio), block)
-    power = np.square(audio, dtype=np.float64).mean(axis=1)
+    power = sum(np.square(one, dtype=np.float64) for one in audio.T) / audio.shape[1]
     blocks = np.add.reduceat(power, starts) / np.diff([*starts, len(audio)])
     loud = blocks >= blocks.max() * 10 ** (-RANGE_DB / 10)
     return float(np.sqrt(blocks[loud].mean()))
@@ -234,6 +257,6 @@ def normalise(
             stems[drums] *= np.float32(10 ** ((np.clip(difference, *balance) - difference) / 20))
     mixture = stems.sum(axis=0)
     if loud := loudness(mixture, sample_rate):
-        peak = max(float(np.abs(mixture).max()), float(np.abs(stems).max()))
+        peak = max(float(max(one.max(), -one.min())) for one in (mixture, stems))
         stems *= np.float32(min(10 ** (level / 20) / loud, PEAK / peak))
     return stems

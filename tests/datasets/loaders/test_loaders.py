@@ -283,7 +283,7 @@ def test_registry_says_what_it_knows():
         load("folders", ".", "vaild")
     assert set(datasets.DATASETS) >= {
         "musdb18", "musdb18hq", "dsd100", "folders", "stems", "cache", "band",
-        "recordings", "legacy",
+        "recordings", "legacy", "kits",
     }  # fmt: skip
 
 

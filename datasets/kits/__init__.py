@@ -1,0 +1,1 @@
+"""Drum kits of recorded hits, and performances played on them."""
