@@ -34,7 +34,7 @@ def saturated(audio: np.ndarray, drive: float) -> np.ndarray:
     peak = float(np.max(np.abs(audio), initial=0.0))
     if not peak > 0.0:
         return audio
-    return with_energy(np.tanh(audio * np.float32(drive / peak)), rms(audio))
+    return with_energy(np.tanh(audio / np.float32(peak) * np.float32(drive)), rms(audio))
 
 
 def level_factor(sources: np.ndarray, number: int, decibels: float) -> float:

@@ -215,17 +215,17 @@ class PairedExcerpts:
     def _add_parts(
         self, remixed: list[list[list[Segment]]], items: list[list[list[Segment]]], index: int
     ) -> None:
-        """Add what further items of the portion have of a source to that of remixed ones."""
+        """Add to sources of remixed items what items with other songs have of them, in place."""
         parts = self.augmentation.effects.parts
         for item in range(len(remixed) if parts.chances else 0):
             rng = self._chain.draws(index, item)("parts")
             for source, name in enumerate(self.sources):
                 own = remixed[item][source]
-                others = [other[source] for other in items if not _shares(other[source], own)]
-                rng.shuffle(others)
-                for chance, other in zip(parts.of(name), others):
-                    if rng.random() < chance:
-                        own += other
+                others = [items[place][source] for place in rng.permutation(len(items))]
+                for chance in parts.of(name):
+                    fresh = [other for other in others if not _share_a_song(other, own)]
+                    if rng.random() < chance and fresh:
+                        own += fresh[0]
 
     def _stems(self, track: Track, source: str) -> tuple[str, ...]:
         return stems_of(track, source, self.sources)
@@ -257,8 +257,8 @@ def _read(sources: list[list[Segment]], into: np.ndarray) -> None:
             segment.read(into[source])
 
 
-def _shares(segments: list[Segment], others: list[Segment]) -> bool:
-    return any(one is other for one in segments for other in others)
+def _share_a_song(segments: list[Segment], others: list[Segment]) -> bool:
+    return any(one.track is other.track for one in segments for other in others)
 
 
 def _remix(items: list[list[list[Segment]]], item: int, portion: int) -> list[list[Segment]]:
