@@ -1,8 +1,10 @@
 """How excerpts are varied: gains, channels, polarity and remixes, drawn for every excerpt."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
+
+from datasets.excerpts.effects import Effects
 
 NORMALISATIONS = ("track", "none")
 RULES = ("audible", "runs", "activity")
@@ -34,6 +36,7 @@ class Augmentation:
       mixes: mixes of the same moment, each with its own gains and channels, side by side on the
         channel axis. The original Meta-TasNet mixes anew for each of its three rates, so that its
         stages receive different mixes; 3 with the separator's `rates_apart` repeats that.
+      effects: tone, rooms, speed and more, each off by default; see `Effects`.
     """
 
     gain: tuple[float, float] = (0.75, 1.25)
@@ -48,6 +51,7 @@ class Augmentation:
     active_rule: str = "audible"
     split_accompaniment: bool = False
     mixes: int = 1
+    effects: Effects = field(default_factory=Effects)
 
     def __post_init__(self):
         """Check the ranges (ValueError)."""
@@ -63,6 +67,11 @@ class Augmentation:
             raise ValueError(f"gain_db={decibels}: expected lowest and highest, −120 to 120 dB")
         if self.mixes < 1:
             raise ValueError(f"mixes={self.mixes}: expected 1 or more")
+        if self.mixes > 1 and self.effects.on:
+            raise ValueError(
+                f"mixes={self.mixes}: effects on excerpts expect one mix; set mixes=1, or the "
+                "shares of all effects to 0"
+            )
         if self.normalise not in NORMALISATIONS:
             raise ValueError(f"normalise={self.normalise!r}: expected track or none")
         if self.active_rule not in RULES:

@@ -13,6 +13,7 @@ from datasets.activity.lists import listed
 from datasets.activity.runs import draw_start, voiced_runs
 from datasets.activity.stretches import Stretch, Stretches
 from datasets.excerpts.augmentation import Augmentation
+from datasets.excerpts.effect_chain import EffectChain
 from datasets.excerpts.levels import mono_level
 from datasets.excerpts.plan import Plan, Segment, files_of
 from datasets.excerpts.shape import ExcerptShape
@@ -64,6 +65,10 @@ class PairedExcerpts:
         self._check()
         self._check_weights(weights)
         self.sample_rate = self.tracks[0].sample_rate
+        self._chain = EffectChain(
+            self.augmentation.effects, self.sources, self.sample_rate, self.seed, self.stream
+        )
+        self._reach = self._chain.longest(self.samples)
         chances = [track.samples for track in self.tracks] if weights is None else weights
         self._chances = np.cumsum(np.asarray(chances, np.float64))
         self._levels: dict[int, float] = {}
@@ -131,14 +136,19 @@ class PairedExcerpts:
         shape = (self.batch_size, len(self.sources), self.samples, channels)
         stems = np.zeros(shape, np.float32)
         for item, sources in enumerate(plan.segments):
-            for source, segments in enumerate(sources):
-                for segment in segments:
-                    segment.read(stems[item, source])
+            if not self._chain.on:
+                _read(sources, stems[item])
+                continue
+            draws = self._chain.draws(index, item)
+            length = self._chain.length(self.samples, draws)
+            audio = np.zeros((len(sources), length, self.channels), np.float32)
+            _read(sources, audio)
+            stems[item] = self._chain.apply(audio, self.samples, draws)
         return {"stems": stems, "names": plan.names}
 
     def paths(self) -> list[str] | None:
         """Return all files that are read; None unless every stem is a file of its own."""
-        if self.augmentation.mixes > 1:
+        if self.augmentation.mixes > 1 or self._chain.on:
             return None
         return files_of(self.tracks)
 
@@ -163,6 +173,7 @@ class PairedExcerpts:
         items = [self._draw(rng, item < portion) for item in range(self.batch_size)]
         titles = [[sources[0][0].title] for sources in items]
         remixed = [_remix(items, item, portion) for item in range(portion)]
+        self._add_parts(remixed, items[:portion], index)
         items[:portion] = remixed
         titles[:portion] = [[one.title for source in item for one in source] for item in remixed]
         order = rng.permutation(self.batch_size)
@@ -177,7 +188,7 @@ class PairedExcerpts:
             number = int(np.searchsorted(self._chances, target, side="right"))
             number = min(number, len(self.tracks) - 1)  # where the product was rounded up
             track = self.tracks[number]
-            start = int(rng.integers(max(track.samples - self.samples, 0) + 1))
+            start = int(rng.integers(max(track.samples - self._reach, 0) + 1))
             place = self._playing(rng, number, start) if must_play else start
             if place is not None:
                 start = place
@@ -195,11 +206,26 @@ class PairedExcerpts:
                 for _ in range(augmentation.mixes):
                     channels += augmentation.draw_channels(rng, track.channels, self.channels)
                     gains += (augmentation.draw_gain(rng) / level,) * self.channels
-                own = self._stretches.draw(rng, track, stems, self.samples) if apart else None
+                own = self._stretches.draw(rng, track, stems, self._reach) if apart else None
                 begin = start if own is None else own
                 segments.append(Segment(track, stems, begin, channels, gains[0], gains))
             sources.append(segments)
         return sources
+
+    def _add_parts(
+        self, remixed: list[list[list[Segment]]], items: list[list[list[Segment]]], index: int
+    ) -> None:
+        """Add to sources of remixed items what items with other songs have of them, in place."""
+        parts = self.augmentation.effects.parts
+        for item in range(len(remixed) if parts.chances else 0):
+            rng = self._chain.draws(index, item)("parts")
+            for source, name in enumerate(self.sources):
+                own = remixed[item][source]
+                others = [items[place][source] for place in rng.permutation(len(items))]
+                for chance in parts.of(name):
+                    fresh = [other for other in others if not _share_a_song(other, own)]
+                    if rng.random() < chance and fresh:
+                        own += fresh[0]
 
     def _stems(self, track: Track, source: str) -> tuple[str, ...]:
         return stems_of(track, source, self.sources)
@@ -211,9 +237,9 @@ class PairedExcerpts:
         if self.augmentation.active_rule == "runs":
             if number not in self._runs:
                 self._runs[number] = voiced_runs(track, stems)
-            return draw_start(rng, self._runs[number], self.samples)
+            return draw_start(rng, self._runs[number], self._reach)
         if self.augmentation.active_rule == "activity":
-            return self._stretches.draw(rng, track, stems, self.samples)
+            return self._stretches.draw(rng, track, stems, self._reach)
         audio = read_sum(track, stems, start, min(start + self.samples, track.samples))
         return start if float(np.square(audio).sum()) > _SILENT**2 * audio.size else None
 
@@ -222,6 +248,17 @@ class PairedExcerpts:
         if number not in self._levels:
             self._levels[number] = mono_level(self.tracks[number])
         return self._levels[number]
+
+
+def _read(sources: list[list[Segment]], into: np.ndarray) -> None:
+    """Add the segments of an excerpt to zeros (sources, samples, channels)."""
+    for source, segments in enumerate(sources):
+        for segment in segments:
+            segment.read(into[source])
+
+
+def _share_a_song(segments: list[Segment], others: list[Segment]) -> bool:
+    return any(one.track is other.track for one in segments for other in others)
 
 
 def _remix(items: list[list[list[Segment]]], item: int, portion: int) -> list[list[Segment]]:

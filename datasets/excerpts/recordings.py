@@ -148,7 +148,9 @@ class RecordingList:
         for _ in range(_TRIES):
             number = self._pick(rng)
             track, stretches = self.tracks[number], self._active(number)
-            start, offset, audio = self._cut(rng, number, stretches or [(0, track.samples)])
+            start, offset, audio = self._cut(
+                rng, number, stretches or [(0, track.samples)], len(into)
+            )
             if stretches and (not must_play or _plays(audio)):
                 break
         channels = augmentation.draw_channels(rng, track.channels, self._drawing.shape.channels)
@@ -165,11 +167,10 @@ class RecordingList:
         return min(number, len(self.tracks) - 1)  # where the product was rounded up
 
     def _cut(
-        self, rng: np.random.Generator, number: int, stretches: Sequence[Stretch]
+        self, rng: np.random.Generator, number: int, stretches: Sequence[Stretch], wanted: int
     ) -> tuple[int, int, np.ndarray]:
         """Read an excerpt: its first sample in the song, its place in the excerpt, its audio."""
         track, stems, shape = self.tracks[number], self._stems[number], self._drawing.shape
-        wanted = shape.samples
         if track.samples >= wanted:
             start = start_within(rng, stretches, wanted, track.samples)
             return start, 0, read_sum(track, stems, start, start + wanted)

@@ -12,6 +12,7 @@ import numpy as np
 
 from datasets.activity.stretches import Intervals
 from datasets.excerpts.augmentation import Augmentation
+from datasets.excerpts.effect_chain import EffectChain
 from datasets.excerpts.recordings import ExcerptDrawing, RecordingList
 from datasets.excerpts.shape import ExcerptShape
 from datasets.track import Track
@@ -39,6 +40,7 @@ class UnpairedExcerpts:
         divides a mixture by its level, the standard deviation of its mono sum, and a solo recording
         by its own, multiplying it by `levels[source]`) and `active_share` (share of the excerpts
         that are drawn again, up to eight times, while they are silent, below −60 dB of full scale).
+        Of its effects those that `Effects.linear` names.
       seed: everything random follows from it, from `stream` and from the number of the batch.
       stream: another stream of the same seed has other excerpts.
       levels: source → its usual level relative to its song's, as of `usual_levels`; None: all 1.
@@ -85,6 +87,9 @@ class UnpairedExcerpts:
         }
         lists = [self._mixtures, *self._solos.values()]
         self.sample_rate = lists[0].tracks[0].sample_rate
+        self._chain = EffectChain(
+            augmentation.effects.linear(), ("recording",), self.sample_rate, self.seed, self.stream
+        )
         for one in lists:
             one.agree(lists[0].tracks[0])
         for one in lists:  # reads audio: after all that can be checked without
@@ -130,4 +135,12 @@ class UnpairedExcerpts:
         sequence = np.random.SeedSequence(self.seed, spawn_key=(self.stream, int(index), key))
         rng = np.random.default_rng(sequence)
         audio = np.zeros((count, self.samples, self.channels), np.float32)
-        return audio, [recordings.draw(rng, into) for into in audio]
+        if not self._chain.on:
+            return audio, [recordings.draw(rng, into) for into in audio]
+        names = []
+        for place in range(count):
+            draws = self._chain.draws(index, place, key)
+            into = np.zeros((self._chain.length(self.samples, draws), self.channels), np.float32)
+            names.append(recordings.draw(rng, into))
+            audio[place] = self._chain.apply(into[None], self.samples, draws)[0]
+        return audio, names

@@ -3,7 +3,10 @@
 from dataclasses import dataclass, field
 from typing import Any
 
+from dssgan.config.augmentation import AugmentationSettings
 from dssgan.config.reading import within
+
+AUGMENTATION = AugmentationSettings()  # its defaults
 
 
 @dataclass(frozen=True)
@@ -27,26 +30,6 @@ class Dataset:
 
 
 @dataclass(frozen=True)
-class AugmentationSettings:
-    """How excerpts are varied; shares are from 0 to 1. See datasets.excerpts.augmentation."""
-
-    gain: tuple[float, float] = within((0.75, 1.25), low=0)  # lowest and highest factor of a stem
-    gain_db: tuple[float, float] | None = None  # the same in dB, in place of it
-    swap: float = within(0.5, low=0, high=1)  # chance that left and right change places (stereo)
-    polarity: float = within(0.0, low=0, high=1)  # chance that a stem is inverted
-    drop: float = within(0.0, low=0, high=1)  # chance that a stem is silent
-    remix: float = within(0.5, low=0, high=1)  # share of the batch whose stems come from all over
-    normalise: str = within("track", choices=("track", "none"))  # songs to unit level
-    active: str = "drums"  # a source that plays …
-    active_share: float = within(0.0, low=0, high=1)  # … in at least this share of the excerpts
-    # When it plays: somewhere ("audible"), all the way ("runs"), in an active stretch ("activity").
-    active_rule: str = within("audible", choices=("audible", "runs", "activity"))
-    split_accompaniment: bool = False  # vary each stem within it
-    # Mixes of a moment on the channel axis; 3 with model.rates_apart is the original's quirk.
-    mixes: int = within(1, low=1, high=64)
-
-
-@dataclass(frozen=True)
 class Data(Dataset):
     """Training, validation and test songs, and how excerpts are cut from them."""
 
@@ -56,7 +39,7 @@ class Data(Dataset):
     batch: int = within(12, low=1, high=65536)  # excerpts per update, over all devices
     channels: int = within(1, low=1, high=2)  # 1 takes left or right of each stem
     workers: int = within(2, low=1, high=1024)  # threads that prepare excerpts
-    augmentation: AugmentationSettings = AugmentationSettings()
+    augmentation: AugmentationSettings = AUGMENTATION
 
 
 @dataclass(frozen=True)

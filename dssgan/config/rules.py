@@ -3,6 +3,7 @@
 from typing import Any
 
 from common.files import check_name
+from dssgan.config.augmentation import check_augmentation
 from dssgan.config.sizes import check_sizes
 
 REFINEMENTS = ("self_training", "adversarial")
@@ -28,11 +29,7 @@ def check_rules(config: Any) -> None:
             raise ValueError(
                 f"validation.sources: {source!r} is none of the sources {', '.join(config.sources)}"
             )
-    low, high = config.data.augmentation.gain
-    if high < low:
-        raise ValueError(
-            f"data.augmentation.gain=[{low:g}, {high:g}]: the lower factor comes first"
-        )
+    check_augmentation(config.data.augmentation, config.sources)
     if config.data.batch % config.optimiser.accumulate:
         raise ValueError(
             f"data.batch={config.data.batch} is not a multiple of "

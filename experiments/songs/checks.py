@@ -41,6 +41,12 @@ def check_data(config: Config) -> None:
         if not Path(entry.root).expanduser().exists():
             raise ValueError(f"{where}.root={entry.root!r}: there is no such folder")
     augmentation(config)
+    room = config.data.augmentation.room
+    if room.share and room.folder is not None and not Path(room.folder).is_dir():
+        raise ValueError(
+            f"data.augmentation.room.folder={room.folder!r}: there is no such folder; name one "
+            "with WAV files of impulse responses"
+        )
     try:
         find(config.evaluation.protocol)
     except ValueError as error:

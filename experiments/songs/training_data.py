@@ -2,10 +2,12 @@
 
 import functools
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
 from datasets.excerpts.augmentation import Augmentation
+from datasets.excerpts.effects import FAMILIES, Effects
 from datasets.excerpts.joined import PairedAndUnpaired
 from datasets.excerpts.paired import PairedExcerpts
 from datasets.sources import read_sources
@@ -25,14 +27,20 @@ STREAMS = {"self_training": (2, 3), "adversarial": (4, 5)}  # paired and unpaire
 
 def augmentation(config: Config) -> Augmentation:
     """How excerpts are varied."""
-    values = {
-        key: tuple(value) if isinstance(value, list) else value
-        for key, value in to_dict(config.data.augmentation).items()
-    }
+    values = _tuples(to_dict(config.data.augmentation))
+    families = {name: _tuples(values.pop(name)) for name in FAMILIES}
+    silence = values.pop("silence")
     try:
-        return Augmentation(**values)
+        chosen = {name: kind(**families[name]) for name, kind in FAMILIES.items()}
+        return Augmentation(**values, effects=Effects(**chosen, silence=silence))
     except ValueError as error:
         raise ValueError(f"data.augmentation: {error}") from error
+
+
+def _tuples(values: dict[str, Any]) -> dict[str, Any]:
+    return {
+        key: tuple(value) if isinstance(value, list) else value for key, value in values.items()
+    }
 
 
 def load_training_data(
@@ -78,7 +86,10 @@ def load_training_data(
     def refinement(phase: str) -> PairedAndUnpaired:
         paired, free = STREAMS[phase]
         return PairedAndUnpaired(
-            excerpts(paired), unpaired_excerpts(config, samples, training, lists(), free)
+            excerpts(paired),
+            unpaired_excerpts(
+                config, samples, training, lists(), free, augmentation(config).effects
+            ),
         )
 
     metric = METRICS.get(config.validation.metric)

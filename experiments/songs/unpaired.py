@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 
 from datasets.activity.lists import listed
 from datasets.excerpts.augmentation import Augmentation
+from datasets.excerpts.effects import Effects
 from datasets.excerpts.levels import usual_levels
 from datasets.excerpts.recordings import check_recordings
 from datasets.excerpts.shape import ExcerptShape
@@ -90,8 +91,9 @@ def unpaired_excerpts(
     paired: Sequence[Track],
     lists: Mapping[str, Sequence[Track]],
     stream: int,
+    effects: Effects,
 ) -> UnpairedExcerpts:
-    """Excerpts of the recordings that `unpaired_lists` found."""
+    """Excerpts of the recordings that `unpaired_lists` found; effects as of `UnpairedExcerpts`."""
     unpaired, normalise = config.unpaired, config.data.augmentation.normalise
     return UnpairedExcerpts(
         lists["mixtures"],
@@ -104,6 +106,7 @@ def unpaired_excerpts(
             remix=0.0,
             normalise=normalise,
             active_share=unpaired.active_share,
+            effects=effects,
         ),
         seed=config.seed,
         stream=stream,
