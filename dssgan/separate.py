@@ -32,8 +32,9 @@ def main(argv: list[str]) -> int:
     model = options.model or exports.newest_export()
     try:
         model = exports.find_export(model)
+        sources = exports.sources_of(model)
         check_export(model / exports.CONFIG)
-        stems = stem_names(exports.sources_of(model), options)
+        stems = stem_names(sources, options)
     except (ValueError, OSError) as error:
         where = "--model " if options.model else ""
         text = one_line(error)

@@ -66,7 +66,8 @@ LAYERS = {
         ("monitoring",),
         ("separator", "published"),
         ("models", "critics"),
-        ("losses", "optimisers", "separation", "distributed", "config", "signal", "exports"),
+        ("losses", "optimisers", "separation", "distributed", "config", "signal"),
+        ("exports",),
         ("__init__",),
     ],
     "experiments": [

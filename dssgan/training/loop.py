@@ -114,11 +114,12 @@ class Loop:
     def _end_epoch(self, request: Request) -> None:
         progress, phase = self.state.progress, self.phase
         self._collect(0)
-        means, scores, better = self._epoch.take(), None, self.validator is None
+        scores, better = None, self.validator is None
         last = progress.epoch + 1 >= phase.epochs
         if self.validator and (last or (progress.epoch + 1) % self.settings.every == 0):
             scores = self._validate(request)
             better = progress.best is None or scores.mean > progress.best
+        means = self._epoch.take()  # a validation that is broken off is saved with its epoch's sums
         progress.epoch += 1
         if scores:
             progress.waited = 0 if better else progress.waited + 1

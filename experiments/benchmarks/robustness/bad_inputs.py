@@ -72,7 +72,7 @@ def attempt(root: Path, trial: Trial, counts: Counts, report: Callable[[str], No
     where = f"{trial.kind}, {trial.what}: {' '.join(trial.words)}"
     faults = {
         "outside": before != after,
-        "hangs": outcome.seconds > SLOW,
+        "hangs": outcome.processor > SLOW or outcome.seconds > 3 * SLOW,
         "large": outcome.megabytes > LARGE,
         "failed": outcome.code not in (0, 1, 2),
         "left": any(case.rglob(".partial-*")),

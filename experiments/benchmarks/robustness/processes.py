@@ -32,6 +32,7 @@ IMPORTED = (
 )
 MARK = "DSSGAN_ROBUSTNESS"  # in the environment of a command and of all that it starts
 LONGEST = 300.0  # seconds until a command is given up
+LEFT = 60.0  # seconds that runs of a sweep may take to save when it was killed
 PAUSE = 0.01
 
 
@@ -42,9 +43,9 @@ class Outcome:
     Attributes:
       code: its exit code; minus the number of the signal that ended it.
       text: what it printed, both streams.
-      seconds: that it took.
+      seconds: that it took. processor: seconds of processor time.
       megabytes: its largest resident memory.
-      orphans: processes that it left, ten seconds after its end.
+      orphans: processes that it left, a minute after its end.
     """
 
     code: int
@@ -52,6 +53,7 @@ class Outcome:
     seconds: float
     megabytes: float
     orphans: int = 0
+    processor: float = 0.0
 
     @property
     def has_traceback(self) -> bool:
@@ -150,7 +152,8 @@ def watch(
     text = process.log.read_text("utf-8", "replace") if process.log.exists() else ""
     process.log.unlink(missing_ok=True)
     code = os.waitstatus_to_exitcode(status)
-    return Outcome(code, text, now - process.started, usage.ru_maxrss / 1024, orphans)
+    used = usage.ru_utime + usage.ru_stime
+    return Outcome(code, text, now - process.started, usage.ru_maxrss / 1024, orphans, used)
 
 
 def descendants(mark: str) -> list[int]:
@@ -166,7 +169,7 @@ def descendants(mark: str) -> list[int]:
 
 
 def _orphans(mark: str) -> int:
-    end = time.monotonic() + 10.0
+    end = time.monotonic() + LEFT
     while (left := descendants(mark)) and time.monotonic() < end:
         time.sleep(PAUSE)
     for number in left:

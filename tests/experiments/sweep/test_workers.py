@@ -111,7 +111,7 @@ def test_a_sweep_that_is_stopped_lets_the_runs_of_its_cluster_save(tmp_path, rec
         wait_for(lambda: list(folder.glob("*/metrics.json")))
         driver.send_signal(signal.SIGTERM)
         out, err = driver.communicate()
-    assert (driver.returncode, err.strip().splitlines()[-1]) == (130, "interrupted")
+    assert (driver.returncode, err.strip().splitlines()[-1]) == (143, "terminated")
     assert "saving 1 points; the same command goes on later" in out
     [(name, told)] = starts(folder).items()
     assert (folder / name / "saved").read_text().split()[0] == str(told[0][1])
