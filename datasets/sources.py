@@ -1,7 +1,7 @@
 """What a source is the sum of: the stems of a song that add up to it.
 
-"accompaniment" is the sum of all stems that the other sources do not name: beside "drums" it is all
-but the drums, beside "vocals" all but the vocals. Every other name is read as `Track.read` has it.
+"accompaniment" is the sum of all stems that the other sources do not name, nor add up: beside "drums"
+it is all but the drums and their parts, beside "vocals" all but the vocals. Every other name is read as `Track.read` has it.
 """
 
 from collections.abc import Sequence
@@ -25,7 +25,7 @@ def stems_of(track: Track, source: str, sources: Sequence[str]) -> tuple[str, ..
       ValueError: a source that the song does not know.
     """
     if source == ACCOMPANIMENT:
-        return _others(track.stems, sources)
+        return _others(track, track.stems, sources)
     return track.stems_of(source)
 
 
@@ -38,12 +38,15 @@ def promised(track: Track, source: str, sources: Sequence[str]) -> bool:
     """Whether a song has a source, or lacks it as a stem that its dataset promises (silence)."""
     known = (*track.stems, *track.missing)
     if source == ACCOMPANIMENT:
-        return bool(_others(known, sources))
+        return bool(_others(track, known, sources))
     return source in (*known, *track.sums)
 
 
-def _others(stems: Sequence[str], sources: Sequence[str]) -> tuple[str, ...]:
-    return tuple(stem for stem in stems if stem not in sources or stem == ACCOMPANIMENT)
+def _others(track: Track, stems: Sequence[str], sources: Sequence[str]) -> tuple[str, ...]:
+    """Of stems, those that no source names, neither itself nor as a part of its sum."""
+    named = {source for source in sources if source != ACCOMPANIMENT}
+    named |= {stem for source in named for stem in track.sums.get(source, ())}
+    return tuple(stem for stem in stems if stem not in named)
 
 
 def read_sum(track: Track, stems: Sequence[str], start: int, stop: int) -> np.ndarray:

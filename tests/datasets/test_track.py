@@ -69,6 +69,15 @@ def test_accompaniment_in_any_place_beside_several(stems):
     assert np.array_equal(audio[2], stems["drums"])
 
 
+def test_parts_of_a_source_that_is_a_sum_are_no_accompaniment(make_audio):
+    stems = {name: make_audio(99, 1, seed) for seed, name in enumerate(("kick", "hats", "bass"))}
+    sums = {"drums": ("kick", "hats"), "accompaniment": ("kick", "hats", "bass")}
+    track = Made(stems, standard=("kick", "hats", "bass"), sums=sums)
+    for sources in (("drums", "accompaniment"), ("accompaniment", "kick", "hats")):
+        audio = dict(zip(sources, read_sources(track, sources)))
+        assert np.array_equal(audio["accompaniment"], stems["bass"])
+
+
 def test_accompaniment_that_was_recorded(make_audio):
     stems = {"drums": make_audio(99, 1), "accompaniment": make_audio(99, 1, 5)}
     track = Made(stems, standard=("drums", "accompaniment"))
