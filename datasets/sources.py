@@ -1,7 +1,8 @@
 """What a source is the sum of: the stems of a song that add up to it.
 
-"accompaniment" is the sum of all stems that the other sources do not name, nor add up: beside "drums"
-it is all but the drums and their parts, beside "vocals" all but the vocals. Every other name is read as `Track.read` has it.
+"accompaniment" is the sum of all stems that the other sources do not name, nor add up: beside
+"drums" it is all but the drums and their parts, beside "vocals" all but the vocals. Every other
+name is read as `Track.read` has it.
 """
 
 from collections.abc import Sequence

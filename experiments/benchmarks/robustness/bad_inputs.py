@@ -66,13 +66,13 @@ def attempt(root: Path, trial: Trial, counts: Counts, report: Callable[[str], No
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(data)
     before = _state(case, trial.writes)
-    outcome = processes.run(trial.words, work, longest=3 * SLOW)
+    outcome = processes.run(trial.words, work, longest=7 * SLOW)
     after = _state(case, trial.writes)
     counts.add(outcome)
     where = f"{trial.kind}, {trial.what}: {' '.join(trial.words)}"
     faults = {
         "outside": before != after,
-        "hangs": outcome.processor > SLOW or outcome.seconds > 3 * SLOW,
+        "hangs": outcome.code != 0 and max(outcome.processor, outcome.seconds / 6) > SLOW,
         "large": outcome.megabytes > LARGE,
         "failed": outcome.code not in (0, 1, 2),
         "left": any(case.rglob(".partial-*")),

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from experiments.benchmarks.robustness.processes import Outcome
 
-SLOW = 10.0  # seconds of a processor after which an answer to bad input counts as a hang
+SLOW = 10.0  # seconds of a processor after which a refusal counts as a hang
 LARGE = 1500.0  # megabytes of resident memory that an answer to bad input may take
 
 
