@@ -70,7 +70,7 @@ def check_file(path: str | os.PathLike) -> None:
             check_directory(file, size)
             with zipfile.ZipFile(file) as archive:
                 total = sum(entry.file_size for entry in archive.infolist())
-        except (ValueError, zipfile.BadZipFile) as error:
+        except (ValueError, NotImplementedError, zipfile.BadZipFile) as error:
             raise ValueError(f"{path}: not a whole PyTorch file ({error})") from None
     most = INFLATED * size + 2**20 + PICKLE
     if total > most:
