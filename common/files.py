@@ -24,26 +24,51 @@ _swept = set[str]()
 
 
 @contextlib.contextmanager
-def atomic_path(path: str | os.PathLike, suffix: str | None = None) -> Iterator[Path]:
+def temporary_path(folder: str | os.PathLike, suffix: str = "") -> Iterator[Path]:
+    """Yield an empty file of this process in a folder, which its owner alone can read.
+
+    It is gone after the block. What a killed process left there is removed by the next one that
+    makes such a file in the folder.
+
+    Args:
+      suffix: the end of its name.
+    """
+    remove_abandoned(folder)
+    handle, name = tempfile.mkstemp(prefix=PARTIAL, suffix=suffix, dir=folder)
+    try:
+        _claimed(handle)
+        yield Path(name)
+    finally:
+        Path(name).unlink(missing_ok=True)
+        os.close(handle)
+
+
+@contextlib.contextmanager
+def atomic_path(
+    path: str | os.PathLike, suffix: str | None = None, mode: int = 0o666
+) -> Iterator[Path]:
     """Yield a temporary path in the folder of `path`; rename it to `path` when the block succeeds.
 
     The temporary name keeps the final extension (or `suffix`), so that encoders which look at it
     still work. When the block raises (or is interrupted) the temporary file is removed and an
-    older file under the final name stays as it was. What a killed process left under such a name
-    is removed by the next one that writes into the folder. An error of a full disk names `path`.
+    older file under the final name stays as it was. An error of a full disk names `path`.
+
+    Args:
+      mode: permissions of the file, less those that the process takes away (umask).
     """
     path = Path(path)
     extension = path.suffix if suffix is None else suffix
     with naming(path):
         path.parent.mkdir(parents=True, exist_ok=True)
-        remove_abandoned(path.parent)
-        handle, name = tempfile.mkstemp(prefix=PARTIAL, suffix=extension, dir=path.parent)
-        _claimed(handle)
-        try:
-            with _renamed(Path(name), path) as temporary:
-                yield temporary
-        finally:
-            os.close(handle)
+        with temporary_path(path.parent, extension) as temporary:
+            yield temporary
+            with open(temporary, "rb") as file:
+                os.fsync(file.fileno())
+            umask = os.umask(0)
+            os.umask(umask)
+            os.chmod(temporary, mode & ~umask)
+            os.replace(temporary, path)
+            sync_folder(path.parent)
 
 
 @contextlib.contextmanager
@@ -59,23 +84,6 @@ def naming(path: str | os.PathLike) -> Iterator[None]:
         unknown = not isinstance(name, str | os.PathLike) or error.filename2 is not None
         if error.errno in FULL and (unknown or Path(name).name.startswith(PARTIAL)):
             error.filename, error.filename2 = os.fspath(path), None
-        raise
-
-
-@contextlib.contextmanager
-def _renamed(temporary: Path, path: Path) -> Iterator[Path]:
-    """Rename `temporary` to `path` after the block, or remove it."""
-    try:
-        yield temporary
-        with open(temporary, "rb") as file:
-            os.fsync(file.fileno())
-        umask = os.umask(0)
-        os.umask(umask)
-        os.chmod(temporary, 0o666 & ~umask)
-        os.replace(temporary, path)
-        sync_folder(path.parent)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
         raise
 
 
@@ -149,15 +157,15 @@ def locked(
         os.close(handle)
 
 
-def write_bytes(path: str | os.PathLike, data: bytes) -> None:
-    """Write `data` to `path` atomically."""
-    with atomic_path(path) as temporary:
+def write_bytes(path: str | os.PathLike, data: bytes, mode: int = 0o666) -> None:
+    """Write `data` to `path` atomically, with permissions as of `atomic_path`."""
+    with atomic_path(path, mode=mode) as temporary:
         temporary.write_bytes(data)
 
 
-def write_text(path: str | os.PathLike, text: str) -> None:
-    """Write UTF-8 `text` to `path` atomically."""
-    write_bytes(path, text.encode("utf-8", "surrogateescape"))
+def write_text(path: str | os.PathLike, text: str, mode: int = 0o666) -> None:
+    """Write UTF-8 `text` to `path` atomically, with permissions as of `atomic_path`."""
+    write_bytes(path, text.encode("utf-8", "surrogateescape"), mode)
 
 
 def read_limited(path: str | os.PathLike, largest: int = LARGEST) -> bytes:

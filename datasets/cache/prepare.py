@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from common.audio_files import resampled_length
-from common.files import locked, write_text
+from common.files import PARTIAL, locked, write_text
 from common.json_files import read_json
 from common.parallel import each
 from datasets.cache.manifest import (
@@ -254,7 +254,7 @@ def _need_space(out: Path, jobs: Sequence[tuple]) -> None:
 
 def _remove_partial(out: Path) -> None:
     """Remove what a killed run left half-written."""
-    for path in (*out.glob(".partial-*"), *out.glob("*/.partial-*")):
+    for path in (*out.glob(f"{PARTIAL}*"), *out.glob(f"*/{PARTIAL}*")):
         path.unlink(missing_ok=True)
 
 

@@ -8,6 +8,7 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+from common.files import temporary_path
 from dssgan.separation.inputs import SongFile
 
 BLOCK = 2**20  # bytes
@@ -35,20 +36,18 @@ def readable(song: SongFile, folder: Path) -> Iterator[Path]:
         raise ValueError(
             f"standard input is {kind}: expected an audio file, as of 'cat song.mp3 |'"
         )
-    handle, name = tempfile.mkstemp(prefix=".partial-", suffix=song.path.suffix, dir=folder)
-    try:
-        with open(handle, "wb") as file:
-            _copy(song, file, folder)
-        yield Path(name)
-    except ValueError as error:
-        raise ValueError(str(error).replace(name, song.shown)) from error
-    except OSError as error:
-        if error.filename is not None and os.fspath(error.filename) == name:
-            raise OSError(error.errno, error.strerror, song.shown) from error
-        raise
-    finally:
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(name)
+    with temporary_path(folder, song.path.suffix) as path:
+        name = os.fspath(path)
+        try:
+            with open(path, "wb") as file:
+                _copy(song, file, folder)
+            yield path
+        except ValueError as error:
+            raise ValueError(str(error).replace(name, song.shown)) from error
+        except OSError as error:
+            if error.filename is not None and os.fspath(error.filename) == name:
+                raise OSError(error.errno, error.strerror, song.shown) from error
+            raise
 
 
 def _copy(song: SongFile, file, folder: Path) -> None:

@@ -2,13 +2,13 @@
 ones."""
 
 import dataclasses
-import os
 import sys
 import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
 from common.cli import one_line
+from common.files import write_text
 from common.interrupts import immediate
 from experiments.run.yaml_files import dump
 from experiments.sweep import run_state
@@ -19,6 +19,7 @@ from experiments.sweep.search import Search
 from experiments.sweep.workers import Future, LostWorker
 
 TRAIN = (sys.executable, "-m", "dssgan.train")
+PRIVATE = 0o600  # of a file that may hold the password of a database
 TRIES = 4  # of a point whose workers are lost
 SAVING = 120.0  # seconds that runs have to save when the sweep is stopped
 STOPPED = (130, 143)  # exit codes of a run that was asked to end and has saved
@@ -139,7 +140,7 @@ class SweepScheduler:
     def _start(self, point: Point, tries: int = 1) -> None:
         folder = point.folder
         file = folder.parent / "configurations" / f"{point.name}.yaml"
-        _write_private(file, dump(point.config))
+        write_text(file, dump(point.config), PRIVATE)
         folder.mkdir(parents=True, exist_ok=True)
         run_state.let_run(folder)
         future = self.workers.submit(folder, [*self.train, "with", str(file)])
@@ -221,16 +222,3 @@ class SweepScheduler:
         end = self.clock() + SAVING
         while self.clock() < end and not all(run.future.done() for run in self.running.values()):
             time.sleep(self.poll)
-
-
-def _write_private(path: Any, text: str) -> None:
-    """Write a file that its owner alone can read: it may hold the password of a database."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".partial-{path.name}")
-    temporary.unlink(missing_ok=True)
-    handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with open(handle, "w", encoding="utf-8") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(handle)
-    os.replace(temporary, path)
