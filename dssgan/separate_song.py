@@ -26,7 +26,7 @@ from dssgan.separation.outputs import (
     write_as_is,
     write_without_clipping,
 )
-from dssgan.separation.records import record_stems
+from dssgan.separation.records import recorded
 from dssgan.separation.resampling import StreamResampler
 from dssgan.separation.spooling import readable
 from dssgan.separation.stream import Report
@@ -93,32 +93,26 @@ def _separate_part(
     require_space(options.out, size, part.song.shown)
     report, begun = Report(), time.monotonic()
     duration = part.samples / info.sample_rate
-    with all_or_none(plan.values()):
-        with contextlib.ExitStack() as stack:
-            write = stack.enter_context(_writer(plan, part, options))
-            bar = progress(
-                total=round(duration, 1), unit="s", leave=False, desc=part.song.name[:24]
-            )
-            stack.enter_context(bar)
-            blocks = separator.stream(
-                part.blocks(),
-                info.sample_rate,
-                None if remainder and separator.complete else asked,
-                name=part.song.shown,
-                report=report,
-                progress=bar.update,
-            )
-            if container or (remainder and not separator.complete):
-                blocks = with_mixture(blocks, part.blocks())
-            if remainder:
-                blocks = with_accompaniment(blocks, asked[0], separator.complete)
-            if floats:
-                peak, gain = write_as_is(blocks, names, write), 1.0
-            else:
-                peak, gain = write_without_clipping(
-                    blocks, names, write, info.channels, options.out
-                )
-        record_stems(plan.values())
+    with all_or_none(plan.values()), recorded(plan.values()), contextlib.ExitStack() as stack:
+        write = stack.enter_context(_writer(plan, part, options))
+        bar = progress(total=round(duration, 1), unit="s", leave=False, desc=part.song.name[:24])
+        stack.enter_context(bar)
+        blocks = separator.stream(
+            part.blocks(),
+            info.sample_rate,
+            None if remainder and separator.complete else asked,
+            name=part.song.shown,
+            report=report,
+            progress=bar.update,
+        )
+        if container or (remainder and not separator.complete):
+            blocks = with_mixture(blocks, part.blocks())
+        if remainder:
+            blocks = with_accompaniment(blocks, asked[0], separator.complete)
+        if floats:
+            peak, gain = write_as_is(blocks, names, write), 1.0
+        else:
+            peak, gain = write_without_clipping(blocks, names, write, info.channels, options.out)
     place = "standard output" if options.to_stdout else _place(plan)
     _say(part, place, time.monotonic() - begun, separator, (report, peak, gain))
 

@@ -167,6 +167,12 @@ def plan_outputs(
     return plans, complaints
 
 
+def _finished(paths: Iterable[Path]) -> set[Path]:
+    """Those of some files that a separation has written and finished."""
+    folders = {path.parent for path in paths}
+    return set().union(*(recorded_stems(folder, unfinished=False) for folder in folders))
+
+
 def without_existing(
     plans: Mapping[SongFile, dict[str, Path]], skip: bool, overwrite: bool
 ) -> tuple[dict[SongFile, dict[str, Path]], int, list[str]]:
@@ -196,7 +202,7 @@ def without_existing(
                 f"{song.shown}: would overwrite {names}, not written by this command or changed "
                 "since; choose another -o, or --overwrite"
             )
-        elif skip and len(there) == len(set(plan.values())):
+        elif skip and there == set(plan.values()) and there <= _finished(there):
             skipped += 1
         else:
             left[song] = plan

@@ -1,5 +1,6 @@
 """The command `python -m dssgan.separate`: files in, stems out, one line for what cannot be."""
 
+import json
 import os
 import resource
 import shutil
@@ -13,7 +14,7 @@ import soundfile
 from datasets import audio
 from datasets.audio import stem_mp4
 from dssgan.exports import PRETRAINED, SHIPPED, WEIGHTS
-from dssgan.separation.records import RECORD, record_stems, recorded_stems
+from dssgan.separation.records import RECORD, record_stems, recorded, recorded_stems
 from tests.dssgan.conftest import FOUR
 
 
@@ -225,6 +226,40 @@ def test_a_record_adds_up_and_a_damaged_one_is_none(tmp_path):
         assert recorded_stems(tmp_path) == set()
     record_stems(files[:1])
     assert recorded_stems(tmp_path) == {files[0]}
+
+
+def test_what_a_killed_run_was_writing_is_known_and_not_finished(tmp_path):
+    old, new = tmp_path / "stems" / "a.wav", tmp_path / "stems" / "b.wav"
+    old.parent.mkdir()
+    old.write_bytes(b"old")
+    record_stems([old])
+    before = (old.parent / RECORD).read_bytes()
+    with pytest.raises(ValueError, match="broken"), recorded([old, new]):
+        raise ValueError("broken")
+    assert (old.parent / RECORD).read_bytes() == before
+    with recorded([old, new]):
+        old.write_bytes(b"newer")
+        new.write_bytes(b"new")
+        assert recorded_stems(old.parent) == {old, new}  # as a kill would leave it
+        assert recorded_stems(old.parent, unfinished=False) == set()
+    assert recorded_stems(old.parent, unfinished=False) == {old, new}
+    with pytest.raises(ValueError, match="broken"), recorded([tmp_path / "alone" / "c.wav"]):
+        raise ValueError("broken")
+    assert not list((tmp_path / "alone").iterdir())
+
+
+def test_a_killed_run_is_gone_on_with_and_not_skipped(call, tmp_path):
+    song(tmp_path / "take.wav", 900)
+    out = tmp_path / "out" / "take"
+    words = (tmp_path / "take.wav", "-o", tmp_path / "out")
+    assert call(*words)[0] == 0
+    whole = {path: path.read_bytes() for path in out.glob("*.wav")}
+    record = json.loads((out / RECORD).read_text())
+    record["stems"] = {name: {"writing": True} for name in record["stems"]}
+    (out / RECORD).write_text(json.dumps(record))
+    next(iter(whole)).write_bytes(b"of another run")
+    assert call(*words, "--skip-existing")[0] == 0
+    assert {path: path.read_bytes() for path in out.glob("*.wav")} == whole
 
 
 def test_what_is_skipped_in_a_folder_is_counted(call, tmp_path):
