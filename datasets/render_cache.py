@@ -6,6 +6,8 @@ from collections.abc import Callable, Hashable
 
 import numpy as np
 
+from datasets.track import Track
+
 
 class RenderCache:
     """The songs last read, up to a number of bytes (one at least); safe for threads.
@@ -42,3 +44,31 @@ class RenderCache:
                 while total > self.limit and len(self._songs) > 1:
                     total -= self._songs.popitem(last=False)[1].nbytes
         return song
+
+
+class TrackCache(RenderCache):
+    """The tracks last read; those of one fingerprint sound the same and are one song.
+
+    Args:
+      limit: bytes.
+    """
+
+    def __init__(self, limit: int = 512 * 1024 * 1024):
+        super().__init__(lambda key: key.track.render(), limit)
+
+    def read(self, track: Track, stem: str, start: int, stop: int) -> np.ndarray:
+        """A part of a stem of a track whose `render` gives (stems, samples, channels); a copy."""
+        return self.song(_Key(track))[track.stems.index(stem), start:stop].copy()
+
+
+class _Key:
+    """A track, equal to every track that sounds the same."""
+
+    def __init__(self, track: Track):
+        self.track, self._fingerprint = track, track.fingerprint()
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Key) and self._fingerprint == other._fingerprint
+
+    def __hash__(self) -> int:
+        return hash(self._fingerprint)

@@ -21,7 +21,7 @@ from datasets.midi import groove, notes
 from datasets.midi.file import LARGEST, read
 from datasets.midi.songs import LONGEST, check, draw, midi_files, refuse, split_of
 from datasets.midi.track import FADE, TAIL, length, normalise
-from datasets.render_cache import RenderCache
+from datasets.render_cache import TrackCache
 from datasets.song_files.opening import assign, root_folder
 from datasets.track import NOT_AUDIO, SPLITS, AudioShape, Track
 
@@ -79,6 +79,7 @@ class KitOptions:
 
 
 DEFAULTS = KitOptions()
+_RECENT = TrackCache()
 
 
 def load(
@@ -228,7 +229,7 @@ class DrummerTrack(Track):
         return normalise(audio, self.sample_rate, self.level)
 
     def _read(self, stem: str, start: int, stop: int) -> np.ndarray:
-        return _RECENT.song(_Key(self))[self.stems.index(stem), start:stop].copy()
+        return _RECENT.read(self, stem, start, stop)
 
 
 def drawn(kits: Sequence[Kit], options: KitOptions, name: str) -> tuple[Kit, Playing]:
@@ -248,19 +249,3 @@ def drawn(kits: Sequence[Kit], options: KitOptions, name: str) -> tuple[Kit, Pla
             levels[stem] = float(level * options.levels)
     playing = Playing(options.sample_rate, seed, tuning, levels, options.timing, parts, vary=True)
     return kit, playing
-
-
-class _Key:
-    """A track, equal to every track that sounds the same."""
-
-    def __init__(self, track: DrummerTrack):
-        self.track, self._fingerprint = track, track.fingerprint()
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, _Key) and self._fingerprint == other._fingerprint
-
-    def __hash__(self) -> int:
-        return hash(self._fingerprint)
-
-
-_RECENT = RenderCache(lambda key: key.track.render(), limit=512 * 1024 * 1024)

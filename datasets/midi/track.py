@@ -16,7 +16,7 @@ from datasets.midi.file import LARGEST, Event, MidiSong, read, write
 from datasets.midi.fluidsynth import Font
 from datasets.midi.notes import DRUMS, Note, TempoMap, notes
 from datasets.midi.stems import split
-from datasets.render_cache import RenderCache
+from datasets.render_cache import TrackCache
 from datasets.track import NOT_AUDIO, SOURCES, AudioShape, Track
 
 # Part of a track's fingerprint: raise it when songs come to sound different, and prepared caches
@@ -165,24 +165,10 @@ class MidiTrack(Track):
         return play(self._kit, hits, self.samples, playing).sum(axis=0)
 
     def _read(self, stem: str, start: int, stop: int) -> np.ndarray:
-        key = _Key(self)
-        return _RECENT.song(key)[self.stems.index(stem), start:stop].copy()
+        return _RECENT.read(self, stem, start, stop)
 
 
-class _Key:
-    """A track, equal to every track that sounds the same."""
-
-    def __init__(self, track: MidiTrack):
-        self.track, self._fingerprint = track, track.fingerprint()
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, _Key) and self._fingerprint == other._fingerprint
-
-    def __hash__(self) -> int:
-        return hash(self._fingerprint)
-
-
-_RECENT = RenderCache(lambda key: key.track.render(), limit=512 * 1024 * 1024)
+_RECENT = TrackCache()
 
 
 def length(played: Sequence[Note], longest: float) -> tuple[float, tuple[str, ...]]:
