@@ -26,6 +26,8 @@ import sys
 import time
 from pathlib import Path
 
+from experiments.benchmarks.robustness.processes import command_of
+
 ROOT = Path(__file__).parents[2]
 PAUSE = 0.02
 IMPORTED = (
@@ -39,7 +41,6 @@ IMPORTED = (
     "experiments.tracking.run_folder",
     "experiments.tracking.mongo_observer",
 )
-COMMANDS = {"experiments.tracking": "experiments.tracking.__main__"}  # whose main is elsewhere
 
 
 def free_ports(count):
@@ -128,15 +129,9 @@ def start(job):
         demo = importlib.import_module("experiments.demo")  # it starts commands of its own
         demo.call = lambda module, *words: command_of(module).main(list(words))
     name = job.get("module", "dssgan.train")
-    command = command_of(COMMANDS.get(name, name)).main
+    command = command_of(name).main
     cli.run(lambda argv: command(argv, **job.get("options", {})), job["argv"])
     return None
-
-
-def command_of(name):
-    """The module that `python -m NAME` runs."""
-    module = importlib.import_module(name)
-    return importlib.import_module(f"{name}.__main__") if hasattr(module, "__path__") else module
 
 
 def machine(count):

@@ -15,6 +15,7 @@ import soundfile
 import yaml
 
 from common.digests import content_digest
+from common.files import PARTIAL
 from datasets.cache.manifest import serialise
 from experiments.benchmarks.robustness import mutations, processes
 from experiments.benchmarks.robustness.counts import LARGE, SLOW, Counts
@@ -75,7 +76,7 @@ def attempt(root: Path, trial: Trial, counts: Counts, report: Callable[[str], No
         "hangs": outcome.code != 0 and max(outcome.processor, outcome.seconds / 6) > SLOW,
         "large": outcome.megabytes > LARGE,
         "failed": outcome.code not in (0, 1, 2),
-        "left": any(case.rglob(".partial-*")),
+        "left": any(case.rglob(f"{PARTIAL}*")),
     }
     for name, wrong in faults.items():
         if wrong:

@@ -1,6 +1,7 @@
 """Commands killed at random moments and started again, held against ones that were left alone."""
 
 import dataclasses
+import functools
 import hashlib
 import json
 import os
@@ -12,12 +13,13 @@ from pathlib import Path
 import numpy as np
 import soundfile
 
-from experiments.benchmarks.robustness import processes
+from common.files import PARTIAL
+from experiments.benchmarks.robustness import processes, world
 from experiments.benchmarks.robustness.counts import Counts
 from experiments.tracking.records import whole_curves
 
 CHAIN = 4  # kills of one command until it is let run to its end
-SCORE = ("evaluation", "score", "--references", "songs", "--estimates", "estimates")
+Report = Callable[[str], None]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -75,7 +77,7 @@ SCENARIOS = {
     "separate": Scenario(
         ("dssgan.separate", "mixes", "songs", "-o", "{out}", "--model", "separator"), tree
     ),
-    "score": Scenario((*SCORE, "--out", "{out}", "--workers", "2"), tree),
+    "score": Scenario((*world.SCORE, "--out", "{out}", "--workers", "2"), tree),
     "sweep": Scenario(
         ("experiments.sweep", "small.yaml", "seed=1,2", "tracking.folder={out}", "--jobs", "2"),
         training_result,
@@ -84,46 +86,105 @@ SCENARIOS = {
 }
 
 
-def kill(root: Path, name: str, count: int, seed: int, report: Callable[[str], None]) -> Counts:
-    """Kill a command `count` times at random moments, in chains that end undisturbed.
+def kill(root: Path, name: str, count: int, seed: int, report: Report) -> Counts:
+    """Kill a command `count` times at random moments, in chains that end undisturbed."""
+    command = DisturbedCommand(root, name, "killed", report)
+    chance, done = random.Random(f"{name} {seed}"), 0
+    while done < count:
+        for _ in range(min(CHAIN, count - done)):
+            moment = chance.uniform(0.0, 1.1 * command.seconds)
+            whole_group = chance.random() < 0.5
+            outcome = processes.run(command.words, root, kill_after=moment, whole_group=whole_group)
+            command.disturbed(outcome, f"after {moment:.2f} s")
+            done += 1
+        command.ended()
+    return command.counts
+
+
+def together(root: Path, name: str, report: Report) -> Counts:
+    """Start a command twice at once: each must do it, or say that the other one does."""
+    command = DisturbedCommand(root, name, "two at once", report)
+    both = [processes.begin(command.words, root) for _ in range(2)]
+    outcomes = [processes.watch(process) for process in both]
+    for outcome in outcomes:
+        command.counts.add(outcome)
+    command.compare(min(outcomes, key=lambda outcome: outcome.code != 0))
+    return command.counts
+
+
+def full_disk(root: Path, name: str, limits: list[int], report: Report) -> Counts:
+    """Let a command find files limited to so many bytes, then let it go on without a limit."""
+    command = DisturbedCommand(root, name, "full disk", report)
+    for limit in limits:
+        outcome = processes.run(command.words, root, file_limit=limit)
+        command.disturbed(outcome, f"{limit} bytes")
+        if outcome.code not in (0, 1):
+            command.counts.failed += 1
+            command.say(f"{limit} bytes: exit code {outcome.code}: {outcome.text[-300:]}")
+    command.ended()
+    return command.counts
+
+
+@functools.cache
+def undisturbed(root: Path, name: str) -> tuple[float, dict]:
+    """Seconds that a command takes when it is left alone, and what it makes, in NAME-whole."""
+    scenario, whole = SCENARIOS[name], root / f"{name}-whole"
+    outcome = processes.run(_words(scenario, whole), root)
+    if outcome.code:
+        raise RuntimeError(f"{name}: {outcome.text.strip()[-300:]}")
+    return outcome.seconds, scenario.result(whole)
+
+
+class DisturbedCommand:
+    """A command that is disturbed, beside what it does when it is left alone.
 
     Args:
       root: a world.
+      name: of `SCENARIOS`. how: it is disturbed, for the table.
       report: takes a line on whatever is not as it should be.
+
+    Attributes:
+      words: the command that is disturbed. seconds: that it takes when it is left alone.
+      counts: of everything that went wrong.
     """
-    scenario, chance = SCENARIOS[name], random.Random(f"{name} {seed}")
-    counts = Counts(name)
-    whole = root / f"{name}-whole"
-    first = processes.run(_words(scenario, whole), root)
-    if first.code:
-        report(f"{name}: {first.text.strip()[-300:]}")
-        counts.add(first, failed=True)
-        return counts
-    expected, done = scenario.result(whole), 0
-    while done < count:
-        out = root / f"{name}-cut"
-        for _ in range(min(CHAIN, count - done)):
-            moment = chance.uniform(0.0, 1.1 * first.seconds)
-            whole_group = chance.random() < 0.5
-            words = _words(scenario, out)
-            outcome = processes.run(words, root, kill_after=moment, whole_group=whole_group)
-            broken = list(_broken(out, whole if scenario.repeatable else None))
-            for line in broken:
-                report(f"{name}, killed after {moment:.2f} s: {line}")
-            counts.add(outcome, half_written=len(broken))
-            done += 1
-        last = processes.run(_words(scenario, out), root)
-        counts.add(last, failed=bool(last.code))
+
+    def __init__(self, root: Path, name: str, how: str, report: Report):
+        self.counts = Counts(name if how == "killed" else f"{name}, {how}")
+        self.root, self.report, self.scenario = root, report, SCENARIOS[name]
+        self.whole, self.out = root / f"{name}-whole", root / f"{name}-cut"
+        self.words = _words(self.scenario, self.out)
+        self.seconds, self.expected = undisturbed(root, name)
+
+    def say(self, line: str) -> None:
+        """Report what is not as it should be."""
+        self.report(f"{self.counts.name}: {line}")
+
+    def disturbed(self, outcome: processes.Outcome, when: str) -> None:
+        """Count a command that was disturbed, and the files that it has torn."""
+        broken = list(_broken(self.out, self.whole if self.scenario.repeatable else None))
+        for line in broken:
+            self.say(f"{when}: {line}")
+        self.counts.add(outcome, half_written=len(broken))
+
+    def ended(self) -> None:
+        """Let the command go on undisturbed to its end, and compare."""
+        last = processes.run(self.words, self.root)
+        self.counts.add(last)
+        self.compare(last)
+
+    def compare(self, last: processes.Outcome) -> None:
+        """Hold what a command has made against that of one left alone; remove it."""
         if last.code:
-            report(f"{name}: goes on with exit code {last.code}: {last.text.strip()[-300:]}")
-        different = _differences(expected, scenario.result(out)) if not last.code else []
-        left = [path for path in out.rglob("*") if path.name.startswith(".partial-")]
-        for line in (*different, *(f"{path} is left" for path in left)):
-            report(f"{name}: {line}")
-        counts.differing += len(different)
-        counts.left += len(left)
-        shutil.rmtree(out)
-    return counts
+            self.counts.failed += 1
+            self.say(f"ends with exit code {last.code}: {last.text.strip()[-300:]}")
+        else:
+            different = _differences(self.expected, self.scenario.result(self.out))
+            left = [path for path in self.out.rglob("*") if path.name.startswith(PARTIAL)]
+            for line in (*different, *(f"{path} is left" for path in left)):
+                self.say(line)
+            self.counts.differing += len(different)
+            self.counts.left += len(left)
+        shutil.rmtree(self.out, ignore_errors=True)
 
 
 def visible(folder: Path) -> list[Path]:
@@ -173,53 +234,3 @@ def _read(path: Path) -> None:
         h5py.File(path).close()
     elif path.suffix == ".wav":
         soundfile.read(path)
-
-
-def together(root: Path, name: str, report: Callable[[str], None]) -> Counts:
-    """Start a command twice at once: each must do it, or say that the other one does."""
-    scenario, counts = SCENARIOS[name], Counts(f"{name}, two at once")
-    whole, out = root / f"{name}-whole", root / f"{name}-cut"
-    if not whole.exists():
-        counts.add(processes.run(_words(scenario, whole), root))
-    both = [processes.begin(_words(scenario, out), root) for _ in range(2)]
-    outcomes = [processes.watch(process) for process in both]
-    for outcome in outcomes:
-        counts.add(outcome)
-    if all(outcome.code for outcome in outcomes):
-        report(f"{name}, two at once: both failed: {outcomes[0].text.strip()[-300:]}")
-        counts.failed += 1
-    else:
-        different = _differences(scenario.result(whole), scenario.result(out))
-        for line in different:
-            report(f"{name}, two at once: {line}")
-        counts.differing += len(different)
-    shutil.rmtree(out, ignore_errors=True)
-    return counts
-
-
-def full_disk(root: Path, name: str, limits: list[int], report: Callable[[str], None]) -> Counts:
-    """Let a command find files limited to so many bytes, then let it go on without a limit."""
-    scenario, counts = SCENARIOS[name], Counts(f"{name}, full disk")
-    whole, out = root / f"{name}-whole", root / f"{name}-cut"
-    if not whole.exists():
-        counts.add(processes.run(_words(scenario, whole), root))
-    for limit in limits:
-        outcome = processes.run(_words(scenario, out), root, file_limit=limit)
-        broken = list(_broken(out, whole if scenario.repeatable else None))
-        for line in broken:
-            report(f"{name}, {limit} bytes: {line}")
-        counts.add(outcome, half_written=len(broken))
-        if outcome.code not in (0, 1):
-            report(f"{name}, {limit} bytes: exit code {outcome.code}: {outcome.text[-300:]}")
-            counts.failed += 1
-    last = processes.run(_words(scenario, out), root)
-    counts.add(last, failed=bool(last.code))
-    if last.code:
-        report(f"{name}, after a full disk: {last.text.strip()[-300:]}")
-    else:
-        different = _differences(scenario.result(whole), scenario.result(out))
-        for line in different:
-            report(f"{name}, after a full disk: {line}")
-        counts.differing += len(different)
-    shutil.rmtree(out, ignore_errors=True)
-    return counts

@@ -12,6 +12,7 @@ import traceback
 import uuid
 from collections.abc import Sequence
 from pathlib import Path
+from types import ModuleType
 
 from common.files import ROOT
 
@@ -194,7 +195,10 @@ def _become(words: Sequence[str], folder: Path, log: Path, mark: str, limit: int
         resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
     name, *rest = words
     sys.argv = [name, *rest]
+    cli.run(command_of(name).main)
+
+
+def command_of(name: str) -> ModuleType:
+    """The module that `python -m NAME` runs."""
     module = importlib.import_module(name)
-    if hasattr(module, "__path__"):
-        module = importlib.import_module(f"{name}.__main__")
-    cli.run(module.main)
+    return importlib.import_module(f"{name}.__main__") if hasattr(module, "__path__") else module

@@ -48,7 +48,6 @@ separation: {segment: 1.0}
 """
 PREPARE = ("datasets", "prepare", "folders", "songs", "--out", "cache", "--rates", "8000")
 SCORE = ("evaluation", "score", "--references", "songs", "--estimates", "estimates")
-SCORE += ("--out", "scores")
 TRAIN = ("dssgan.train", "with", "small.yaml", "name=run")
 
 
@@ -67,7 +66,7 @@ def make(root: Path) -> None:
         for number in range(3):
             write(root / place / f"{number}.wav", noise(rng, 3.0))
     (root / "small.yaml").write_text(RECIPE)
-    for words in (TRAIN, PREPARE, SCORE):
+    for words in (TRAIN, PREPARE, (*SCORE, "--out", "scores")):
         done = processes.run(words, root)
         if done.code:
             raise RuntimeError(f"{' '.join(words)}: {one_line(RuntimeError(done.text))}")
