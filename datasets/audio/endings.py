@@ -31,15 +31,14 @@ def cut_short(path: str | os.PathLike, kind: str = "") -> str:
     size = os.stat(path).st_size
     with open(path, "rb") as file:
         head = file.read(HEAD)
-        file.seek(max(0, size - HEAD))
-        tail = file.read(HEAD)
+        if head.startswith(b"OggS"):
+            file.seek(max(0, size - HEAD))
+            return "" if _ends_ogg(file.read(HEAD)) else "has no last page: truncated"
     for magic, promised in PROMISES:
         if head.startswith(magic):
             wanted = promised(head)
             if size < wanted:
                 return f"holds {size} of the {wanted} bytes that its header says: truncated"
-    if head.startswith(b"OggS") and not _ends_ogg(tail):
-        return "has no last page: truncated"
     if kind == "mpegts" and head[:1] == b"G" and size % TS_PACKET:
         return "ends within a packet: truncated"
     if kind in SELF_FRAMED:

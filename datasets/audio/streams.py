@@ -63,7 +63,8 @@ def _describe(path: str, size: int, changed: int) -> tuple[AudioStream, ...]:
     counted = [track for track, stream in enumerate(found) if not stream.seekable]
     for track, stream in zip(counted, _counted(path, found, counted, header_seconds)):
         found[track] = stream
-    cut = cut_short(path, kind)
+    gapless = kind == "mp3" and found[0].origin  # its header says how long it is
+    cut = cut_short(path, "" if gapless else kind)
     if cut:
         found = [
             stream if stream.warnings else replace(stream, warnings=(cut,)) for stream in found
