@@ -115,7 +115,7 @@ def sources_of(folder: Path) -> tuple[str, ...]:
       OSError: it cannot be read.
     """
     path = folder / CONFIG
-    config = read_json(path, {"separator": str, "sources": list}, "export the separator again")
+    config = read_json(path, {"separator": str, "sources": list}, ADVICE)
     return tuple(check_name(source, f"{path}: sources") for source in config["sources"])
 
 

@@ -6,14 +6,13 @@ never learnt from, separates one of them into stems, and says where everything i
 
 import argparse
 import shlex
-import subprocess
-import sys
 import time
 from pathlib import Path
 
 from common import cli
 from datasets import load
 from datasets.audio.writing import write
+from experiments.demo_song import run_command
 
 SONG_SECONDS = 20.0
 
@@ -62,12 +61,10 @@ def free_name(out: Path) -> Path:
 
 
 def call(module: str, *arguments: str) -> None:
-    """Run a command of the project in its own process, its output shown as it comes."""
-    done = subprocess.run([sys.executable, "-m", module, *arguments], check=False)
-    if done.returncode in (130, -2):
-        raise KeyboardInterrupt
-    if done.returncode:
-        raise RuntimeError(f"python -m {module} ended with exit code {done.returncode}")
+    """Run a command of the project; RuntimeError where it fails."""
+    code = run_command(module, *arguments)
+    if code:
+        raise RuntimeError(f"python -m {module} ended with exit code {code}")
 
 
 def log(line: str) -> None:

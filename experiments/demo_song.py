@@ -41,12 +41,12 @@ def main(argv: list[str]) -> int:
     options = parser.parse_args(argv)
     start = time.monotonic()
     stems = options.out / "stems"
-    code = call("dssgan.separate", str(options.song), "-o", str(stems), "--model", SHIPPED)
+    code = run_command("dssgan.separate", str(options.song), "-o", str(stems), "--model", SHIPPED)
     if code:
         return code
-    files = sorted((stems / options.song.stem).glob("*.wav"), reverse=True)  # the rest comes last
+    files = sorted((stems / options.song.stem).glob("*.wav"), key=lambda path: path.stem != "drums")
     page = options.out / "index.html"
-    write_text(page, page_of(options.song, sorted(files, key=lambda path: path.stem != "drums")))
+    write_text(page, page_of(options.song, files))
     print(f"done in {time.monotonic() - start:.0f} s")
     for what, place in (("stems", stems / options.song.stem), ("listen", page)):
         print(f"  {what:8} {place}")
@@ -54,8 +54,12 @@ def main(argv: list[str]) -> int:
     return 0
 
 
-def call(module: str, *words: str) -> int:
-    """Run a command of the project in its own process; returns its exit code."""
+def run_command(module: str, *words: str) -> int:
+    """Run a command of the project in a process of its own, its output shown as it comes.
+
+    Returns:
+      its exit code; after Ctrl-C it raises KeyboardInterrupt.
+    """
     done = subprocess.run([sys.executable, "-m", module, *words], check=False)
     if done.returncode in (130, -2):
         raise KeyboardInterrupt

@@ -71,7 +71,8 @@ LAYERS = {
         ("__init__",),
     ],
     "experiments": [
-        ("demo", "demo_song", "curves", "leaderboard", "ablation"),
+        ("demo", "curves", "leaderboard", "ablation"),
+        ("demo_song",),
         ("compare", "benchmarks"),
         ("sweep", "systems"),
         ("run",),
