@@ -7,7 +7,7 @@ import sys
 
 from common import cli, startup
 from common.audio_files import require_file
-from dssgan.published.torch_files.bounds import check_file
+from dssgan.published.torch_files import file
 
 #: Name on the command line → module of `dssgan.published` and its function of a file.
 SYSTEMS = {
@@ -46,14 +46,14 @@ def main(argv: list[str]) -> int:
             raise cli.UsageError(
                 f"--{name} is for {OPTIONS[name]}; leave it out for {options.system}"
             )
-    if options.system != "wavenet":
-        check_file(options.file)  # before TensorFlow is loaded, which takes seconds
+    # Before TensorFlow is loaded, which takes seconds: a file that cannot be read is told at once.
+    content = () if options.system == "wavenet" else (file.load(options.file),)
     with startup.stderr_hidden():
         from dssgan.separator import Separator
 
         module, function = SYSTEMS[options.system]
         read = getattr(importlib.import_module(f"dssgan.published.{module}"), function)
-        model = read(options.file, **given)
+        model = read(options.file, *content, **given)
     provenance = {"converted_from": options.system, "file": options.file.name}
     Separator(model).save(options.out, provenance=provenance)
     count = sum(math.prod(variable.shape) for variable in model.trainable_variables)

@@ -16,7 +16,6 @@ import numpy as np
 from dssgan.models.bandsplit.bands import SPLITS, band_widths
 from dssgan.models.bandsplit.model import BandSplit
 from dssgan.published import layer_tables
-from dssgan.published.torch_files import file
 
 TARGETS = {"v7": "vocals", "bass": "bass", "drums": "drums"}
 PARTS = 4  # real and imaginary parts of two channels
@@ -25,9 +24,14 @@ FORM = r"(bandsplit|bandsequence|maskest)\..*"
 State = dict[str, np.ndarray]
 
 
-def bandsplit_file(path: Path, target: str | None = None) -> BandSplit:
-    """Read a `.pt` or `.ckpt` file of the public program; see `from_bandsplit_rnn`."""
-    content = file.load(path)
+def bandsplit_file(path: Path, content: Any, target: str | None = None) -> BandSplit:
+    """Build from a `.pt` or `.ckpt` file of the public program; see `from_bandsplit_rnn`.
+
+    Args:
+      path: the file, for messages.
+      content: of the file, as `torch_files.file.load` reads it.
+      target: as of `from_bandsplit_rnn`.
+    """
     try:
         model = from_bandsplit_rnn(content, target)
     except ValueError as error:

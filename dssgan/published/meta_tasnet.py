@@ -13,7 +13,6 @@ from dssgan.models.meta_tasnet.model import MultiStage
 from dssgan.published import layer_tables
 from dssgan.published.meta_tasnet_layers import FORM, counts, table
 from dssgan.published.meta_tasnet_weights import load_stage
-from dssgan.published.torch_files import file
 
 SOURCES = ("drums", "bass", "other", "vocals")
 SYSTEM = "Meta-TasNet file"
@@ -37,17 +36,17 @@ ARGUMENTS = {
 }
 
 
-def meta_tasnet_file(path: Path, **given: int) -> MultiStage:
-    """Read a checkpoint of the original program.
+def meta_tasnet_file(path: Path, content: Any, **given: int) -> MultiStage:
+    """Build from a checkpoint of the original program.
 
     Args:
-      path: the file.
+      path: the file, for messages.
+      content: of the file, as `torch_files.file.load` reads it.
       **given: of `MultiStage`, over those in the file: "layers" and "stride", where it has no args.
 
     Raises:
       ValueError: as of `from_meta_tasnet`, and args that do not fit; the message names the file.
     """
-    content = file.load(path)
     try:
         arguments = content.get("args") if isinstance(content, dict) else None
         if not isinstance(arguments, dict | None):

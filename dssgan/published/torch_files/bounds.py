@@ -53,33 +53,6 @@ class Room:
             )
 
 
-def check_file(path: str | os.PathLike) -> None:
-    """Check what a PyTorch file announces, if it is a zip archive; nothing is unpacked.
-
-    Raises:
-      ValueError: it is larger, or would unpack to more, than files of weights do.
-      OSError: it cannot be read.
-    """
-    size = os.stat(path).st_size
-    if size > LARGEST:
-        raise ValueError(f"{path}: its {size} bytes are more than the {LARGEST} that are read")
-    with open(path, "rb") as file:
-        if not zipfile.is_zipfile(file):
-            return
-        try:
-            check_directory(file, size)
-            with zipfile.ZipFile(file) as archive:
-                total = sum(entry.file_size for entry in archive.infolist())
-        except (ValueError, NotImplementedError, zipfile.BadZipFile) as error:
-            raise ValueError(f"{path}: not a whole PyTorch file ({error})") from None
-    most = INFLATED * size + 2**20 + PICKLE
-    if total > most:
-        raise ValueError(
-            f"{path}: would unpack to {total} bytes; expected {most} at most of a file of {size} "
-            "bytes of weights; download it again from a source you trust"
-        )
-
-
 def check_directory(file: BinaryIO, size: int) -> None:
     """Refuse an archive whose list of files is too long (ValueError).
 

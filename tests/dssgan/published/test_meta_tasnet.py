@@ -10,6 +10,7 @@ from dssgan.convert import main
 from dssgan.published import layer_tables
 from dssgan.published.meta_tasnet import from_meta_tasnet, meta_tasnet_file
 from dssgan.published.meta_tasnet_layers import table
+from dssgan.published.torch_files import file
 from tests.dssgan.published.test_convert import save_zip
 
 KINDS = {"stages": 2, "banks": 2, "blocks": 2, "spectrogram": True, "residual_bias": True}
@@ -202,6 +203,6 @@ def test_arguments_of_the_original_are_kept(tmp_path, monkeypatch):
     arguments = {**ARGUMENTS, "E_1": None, "W": 2, "sampling_rate": 16000}
     content = {"args": argparse.Namespace(**arguments), "state_dict": state}
     save_zip(path, content, monkeypatch)
-    model = meta_tasnet_file(path)
+    model = meta_tasnet_file(path, file.load(path))
     assert model.sample_rate == 32000
     assert model.hyperparameters["stride"] == 2 and model.hyperparameters["residual_bias"]

@@ -2,8 +2,10 @@
 
 import contextlib
 import os
+import pickle
 import resource
 import struct
+import sys
 import time
 import zipfile
 
@@ -130,11 +132,16 @@ def test_a_sparse_file_of_any_size(tmp_path):
     assert "are more than the" in refused(tmp_path / "a.pt")
 
 
-def test_the_command_tells_before_anything_is_loaded(tmp_path):
+def test_the_command_tells_before_anything_is_loaded(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "dssgan.separator", None)  # importing it would fail
     path = archive(tmp_path / "a.pt", pickled(2**28), blocks=64, method=zipfile.ZIP_DEFLATED)
-    with pytest.raises(ValueError, match=r"a\.pt: would unpack to \d+ bytes; expected"):
+    with pytest.raises(ValueError, match=r"a\.pt: .*would unpack to \d+ bytes; expected"):
         main(["meta-tasnet", str(path), str(tmp_path / "out")])
     os.mkfifo(tmp_path / "b.pt")
     with pytest.raises(ValueError, match=r"b\.pt: is a pipe"):
         main(["bandsplit", str(tmp_path / "b.pt"), str(tmp_path / "out")])
+    (tmp_path / "c.pt").write_bytes(pickle.dumps(list(range(2**18, 2**18 + 2**22))))
+    for system in ("bandsplit", "meta-tasnet"):
+        with pytest.raises(ValueError, match=r"c\.pt: .*neither a zip archive nor PyTorch's older"):
+            main([system, str(tmp_path / "c.pt"), str(tmp_path / "out")])
     assert not (tmp_path / "out").exists()
