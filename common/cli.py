@@ -12,7 +12,8 @@ import sys
 import textwrap
 import threading
 import time
-from collections.abc import Callable, Sequence
+import warnings
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from common.interrupts import immediate
@@ -73,7 +74,7 @@ def run(main: Callable[[list[str]], int | None], argv: Sequence[str] | None = No
     debug = "--debug" in argv
     argv = [argument for argument in argv if argument != "--debug"]
     try:
-        with immediate():
+        with immediate(), contextlib.nullcontext() if debug else warnings_on_one_line():
             code = main(argv) or 0
     except KeyboardInterrupt as stop:
         code = getattr(stop, "code", 130)
@@ -92,6 +93,27 @@ def run(main: Callable[[list[str]], int | None], argv: Sequence[str] | None = No
         print(f"{prefix}: {one_line(error)}{hint}", file=sys.stderr)
         code = 2 if isinstance(error, UsageError) else 1
     raise SystemExit(code)
+
+
+@contextlib.contextmanager
+def warnings_on_one_line() -> Iterator[None]:
+    """Show what `warnings.warn` says to users (UserWarning) without the line of code it is said in.
+
+    Others are shown as Python shows them.
+    """
+    usual = warnings.showwarning
+
+    def show(message, category, filename, lineno, file=None, line=None):
+        if category is UserWarning and file is None:
+            print(f"warning: {one_line(message)}", file=sys.stderr)
+        else:
+            usual(message, category, filename, lineno, file, line)
+
+    warnings.showwarning = show
+    try:
+        yield
+    finally:
+        warnings.showwarning = usual
 
 
 def leave(code: int, seconds: float = 1.0) -> None:

@@ -18,7 +18,9 @@ def main(argv: list[str]) -> int:
         prog="python -m datasets.kits",
         description="show what the instruments of drum kits are taken for",
     )
-    parser.add_argument("kits", nargs="+", type=cli.path, metavar="KIT", help="folder or file")
+    parser.add_argument(
+        "kits", nargs="+", type=cli.path, metavar="KIT", help="folder, file or name"
+    )
     parser.add_argument(
         "--mapping", nargs="+", default=[], metavar="NAME=PIECE", help="pieces of your own"
     )

@@ -14,11 +14,18 @@ from pathlib import Path
 
 from common.digests import facts_digest, file_digest
 from common.files import inside
+from common.suggest import nearest
 from datasets.kits import hits, hydrogen, sfz
 from datasets.kits.kit import Kit, with_hats
 
 ARCHIVE = ".h2drumkit"
 MOST_BYTES, MOST_MEMBERS = 2**30, 20_000  # of an unpacked archive
+#: Where Hydrogen and Debian's packages hydrogen-data and hydrogen-drumkits keep kits.
+INSTALLED = (
+    Path("~/.hydrogen/data/drumkits"),
+    Path("/usr/local/share/hydrogen/data/drumkits"),
+    Path("/usr/share/hydrogen/data/drumkits"),
+)
 _UNPACKED: list[tempfile.TemporaryDirectory] = []  # removed when the process ends
 
 
@@ -27,15 +34,31 @@ def open_kit(path: str | os.PathLike, mapping: Mapping[str, str] | None = None) 
 
     Args:
       path: a folder with drumkit.xml, an .h2drumkit archive, an .sfz file, a folder with one .sfz
-        file, or a folder of hits.
+        file, a folder of hits, or the name of a kit that is installed in one of `INSTALLED`.
       mapping: instrument's name or key → piece, or "none"; it overrides what names mean.
 
     Raises:
       ValueError: no kit, damaged, or one that names files outside its folder.
       OSError: it cannot be read.
     """
-    path = Path(path).expanduser().absolute()
-    return _opened(path, tuple(sorted((mapping or {}).items())))
+    path = Path(path).expanduser()
+    if path.name == str(path) and not path.exists():
+        path = _installed(path.name)
+    return _opened(path.absolute(), tuple(sorted((mapping or {}).items())))
+
+
+def _installed(name: str) -> Path:
+    """The folder of an installed kit; FileNotFoundError where none has this name."""
+    folders = [folder.expanduser() for folder in INSTALLED]
+    for folder in folders:
+        if (folder / name / hydrogen.FILE).is_file():
+            return folder / name
+    known = {path.parent.name for folder in folders for path in folder.glob(f"*/{hydrogen.FILE}")}
+    some = ", ".join(sorted(known)[:20]) or "none: apt-get install hydrogen-data hydrogen-drumkits"
+    raise FileNotFoundError(
+        f"{name}: no such file or folder, nor one of the installed kits ({some})"
+        + nearest(name, known)
+    )
 
 
 @functools.lru_cache(maxsize=256)

@@ -1,6 +1,8 @@
-"""Paths of the command line."""
+"""Paths of the command line, and how warnings are shown."""
 
 import os
+import subprocess
+import sys
 
 import pytest
 
@@ -17,3 +19,18 @@ def test_a_tilde_is_the_home_folder_where_a_shell_would_say_so(
     monkeypatch.setenv("HOME", os.fspath(tmp_path))
     expected = text if expected is None else expected.replace("HOME", os.fspath(tmp_path))
     assert os.fspath(cli.path(text)) == expected
+
+
+def test_warnings_of_a_command_are_one_line():
+    program = (
+        "import warnings; from common import cli\n"
+        "def main(argv):\n"
+        "    warnings.warn('songs/a\\nb: left out')\n"
+        "    warnings.warn('old', FutureWarning)\n"
+        "cli.run(main, {})"
+    )
+    for words, expected in (([], "warning: songs/a b: left out\n"), (["--debug"], "UserWarning: ")):
+        command = [sys.executable, "-c", program.format(words)]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        assert done.returncode == 0 and expected in done.stderr, done.stderr
+        assert "FutureWarning: old" in done.stderr

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from datasets import audio
+from datasets.kits import opening
 from datasets.kits.kit import HATS
 from datasets.kits.opening import open_kit
 from datasets.kits.pieces import PIECES, piece_of
@@ -208,6 +209,34 @@ def test_bad_hydrogen_kits_are_refused(folder, instruments, head, message):
     with pytest.raises(ValueError) as error:
         hydrogen(folder, instruments, head)
     assert message in str(error.value) and "\n" not in str(error.value)
+
+
+def test_a_kit_may_lack_one_instrument_of_many(folder):
+    """One of Debian's has no cowbell."""
+    whole = "<instrument><name>Snare</name><filename>a.wav</filename></instrument>"
+    gone = "<instrument><name>Cowbell</name><filename>gone.wav</filename></instrument>"
+    with pytest.warns(UserWarning, match=r"Cowbell: no sample 'gone\.wav', which is not played"):
+        kit = hydrogen(folder, 9 * whole + gone)
+    assert kit.left_out == ("Cowbell",) and len(kit.instruments) == 9
+    layer = "<layer><filename>{}.wav</filename></layer>"
+    some = f"<instrument><name>Cowbell</name>{layer.format('a')}{layer.format('gone')}</instrument>"
+    for instruments in (8 * whole + gone, 9 * whole + some):
+        (folder / "drumkit.xml").unlink()
+        opening._opened.cache_clear()
+        with pytest.raises(ValueError, match=r"Cowbell: no sample 'gone\.wav'; get the whole kit"):
+            hydrogen(folder, instruments)
+
+
+def test_installed_kits_have_names(folder, monkeypatch):
+    monkeypatch.setattr(opening, "INSTALLED", (folder.parent,))
+    hydrogen(folder, f"<instrument><name>Kick</name>{LAYERS}</instrument>")
+    assert open_kit(folder.name).name == folder.name
+    wrong = folder.name[:-1]
+    with pytest.raises(FileNotFoundError, match=f"no such .* mean {folder.name}"):
+        open_kit(wrong)
+    monkeypatch.setattr(opening, "INSTALLED", ())
+    with pytest.raises(FileNotFoundError, match="apt-get install hydrogen-data"):
+        open_kit(wrong)
 
 
 def packed(path, members, compress=True):
