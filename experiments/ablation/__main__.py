@@ -1,12 +1,15 @@
-"""What each idea of semi-supervised refinement is worth: python -m experiments.ablation COMMAND
+"""What each of several ideas is worth, one by one: python -m experiments.ablation COMMAND
 
-  prepare   render the songs and the drumming (experiments/plans/ablation.yaml says which)
+  prepare   render the songs and the drumming, where the plan says which
   run       train and test every arm with every seed, then print the table
-  table     the table of what is there already; experiments/results/ablation.{md,png}
+  table     the table of what is there already; experiments/results/PLAN.{md,png}
   sweep     alpha × beta on one arm, then the heat map
 
+Plans lie in experiments/plans: `ablation` (what each idea of semi-supervised refinement is worth)
+unless --plan names another, such as `effects` (what each family of effects on excerpts is worth).
+
 Every command can be stopped and started again: what is done is not done again, and a training run
-goes on where it stopped. Scores stay in experiments/results/ablation.json when the runs are gone;
+goes on where it stopped. Scores stay in experiments/results/PLAN.json when the runs are gone;
 an arm whose scores are there is trained again only where another one starts from its separator.
 """
 
@@ -33,7 +36,7 @@ from experiments.ablation.songs import data, prepare
 from experiments.run.process import train
 from experiments.run.yaml_files import read_yaml
 
-FILE = ROOT / "experiments" / "plans" / "ablation.yaml"
+PLANS = ROOT / "experiments" / "plans"
 
 
 class Arm:
@@ -76,14 +79,15 @@ class Arm:
         values = self.configuration(seed)
         facts = {key: values[key] for key in values.keys() - {"tracking", "checkpoint"}}
         start = all_arms(self.plan)[self.start].fingerprint(seed) if self.start else None
-        facts = json.dumps([facts, self.plan["material"], start], sort_keys=True)
+        facts = json.dumps([facts, self.plan.get("material"), start], sort_keys=True)
         return content_digest(facts)[:16]
 
     def configuration(self, seed: int) -> dict[str, Any]:
         """The whole configuration of `python -m dssgan.train`."""
         values = merge(self.plan["base"], self.keys)
         values = merge(values, {"tracking": {"folder": self.plan["folder"]}})
-        values = merge(data(self.plan["material"]), values)
+        if "material" in self.plan:
+            values = merge(data(self.plan["material"]), values)
         values = {"name": f"{self.name}-{seed}", "seed": seed} | values
         if self.start:
             phase = next(phase for phase in self.keys["phases"] if phase != "test")
@@ -97,8 +101,7 @@ Task = tuple[Arm, int]  # an arm and a seed
 def main(argv: list[str]) -> int:
     """The command; 1 when an arm failed."""
     options = parse(argv)
-    plan = read_yaml(options.plan)
-    plan["folder"] = str(cli.path(plan["folder"]))
+    plan = read_plan(options.plan)
     arms = all_arms(plan)
     wanted = list(arms.values())
     if options.arms:
@@ -108,13 +111,15 @@ def main(argv: list[str]) -> int:
         wanted = [arms[name] for name in options.arms]
     if options.command == "table":
         return show(plan)
-    songs = prepare(plan["material"])
+    songs = prepare(plan["material"]) if "material" in plan else None
     if options.command == "prepare":
         return 0
     if options.command == "sweep":
+        if "sweep" not in plan:
+            raise cli.UsageError(f"sweep: the plan {options.plan} has none; give another --plan")
         points = list(grid(plan))
         failed = run_all(unscored(points, arms, "sweep"), options.jobs)
-        table.heat_map(plan, gather(*swept(points), "sweep", songs))
+        table.heat_map(plan, gather(plan, *swept(points), "sweep", songs))
     else:
         # Seed by seed: after the first round the table has every arm.
         tasks = [(arm, seed) for seed in options.seeds or plan["seeds"] for arm in wanted]
@@ -133,7 +138,9 @@ def parse(argv: list[str]) -> argparse.Namespace:
         formatter_class=cli.HelpFormatter,
     )
     parser.add_argument("command", choices=("prepare", "run", "table", "sweep"))
-    parser.add_argument("--plan", type=cli.path, default=FILE, metavar="FILE.yaml")
+    parser.add_argument(
+        "--plan", default="ablation", metavar="NAME", help="or FILE.yaml; default: ablation"
+    )
     parser.add_argument("--arms", type=cli.names, metavar="A,B", help="default: all")
     parser.add_argument("--seeds", type=numbers, metavar="1,2", help="default: those of the plan")
     parser.add_argument(
@@ -151,6 +158,18 @@ def numbers(text: str) -> list[int]:
         return [int(number) for number in cli.names(text)]
     except ValueError as error:
         raise argparse.ArgumentTypeError(f"{text!r}: expected numbers such as 1,2,3") from error
+
+
+def read_plan(name: str) -> dict[str, Any]:
+    """Read a plan by its name or path; its `base` is put over the recipe that it names."""
+    file = PLANS / f"{name}.yaml" if Path(name).name == name and "." not in name else cli.path(name)
+    plan = {"results": file.stem} | read_yaml(file)
+    plan["folder"] = str(cli.path(plan["folder"]))
+    if "recipe" in plan:
+        recipe = read_yaml(ROOT / "experiments" / "recipes" / f"{plan['recipe']}.yaml")
+        whole = merge(recipe, plan.get("base", {}))
+        plan["base"] = {key: whole[key] for key in whole if key not in ("name", "seed")}
+    return plan
 
 
 def all_arms(plan: dict[str, Any]) -> dict[str, Arm]:
@@ -229,10 +248,10 @@ def run(arm: Arm, seed: int) -> bool:
 
 def show(plan: dict[str, Any], songs: dict[str, list[str]] | None = None) -> int:
     """Gather the scores, print the table and write it down."""
-    scores = gather(all_arms(plan).values(), plan["seeds"], songs=songs)
+    scores = gather(plan, all_arms(plan).values(), plan["seeds"], songs=songs)
     if not scores["arms"]:
         raise ValueError(f"{plan['folder']}: nothing is finished yet")
-    print(table.report(scores))
+    print(table.report(plan, scores))
     return 0
 
 

@@ -1,13 +1,14 @@
-"""Scores of the ablation that outlive its runs: experiments/results/ablation.json."""
+"""Scores of a plan's arms that outlive its runs: experiments/results/NAME.json."""
 
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 from typing import Any
 
 from common.files import ROOT, locked
 from common.json_files import read_json, write_json
 from evaluation.reports.reading import TABLE, read_summary
 
-FILE = ROOT / "experiments" / "results" / "ablation.json"
+FOLDER = ROOT / "experiments" / "results"
 ADVICE = "restore it from the repository"
 ARM = {
     "title": str,
@@ -19,8 +20,13 @@ RECORD = {"protocol?": str, "songs?": {str: [str]}, "arms?": {str: ARM}, "sweep?
 PROTOCOL = "BSS Eval v4, median over frames of 1 s"
 
 
-def read() -> dict[str, Any]:
-    """What is on record.
+def results(plan: dict[str, Any], suffix: str) -> Path:
+    """The file of a plan's results: NAME.json, NAME.md, NAME.png."""
+    return FOLDER / f"{plan.get('results', 'ablation')}{suffix}"
+
+
+def read(plan: dict[str, Any]) -> dict[str, Any]:
+    """What is on record of a plan.
 
     Returns:
       {"protocol", "arms": {name: {"title", "weights": {"alpha", "beta"}, "seeds": {seed: {song:
@@ -28,15 +34,17 @@ def read() -> dict[str, Any]:
       for its points, "songs": {role: names}}.
     """
     empty = {"protocol": PROTOCOL, "songs": {}, "arms": {}, "sweep": {}}
-    return empty | read_json(FILE, RECORD, ADVICE) if FILE.exists() else empty
+    file = results(plan, ".json")
+    return empty | read_json(file, RECORD, ADVICE) if file.exists() else empty
 
 
 def scored(arm: Any, seed: int, group: str = "arms") -> bool:
     """Whether an arm has scores with a seed, in its run or on record with this configuration."""
-    return _songs(read()[group], arm, seed) is not None
+    return _songs(read(arm.plan)[group], arm, seed) is not None
 
 
 def gather(
+    plan: dict[str, Any],
     arms: Iterable[Any],
     seeds: Sequence[int],
     group: str = "arms",
@@ -52,9 +60,9 @@ def gather(
     Returns:
       What `read` returns.
     """
-    FILE.parent.mkdir(parents=True, exist_ok=True)
-    with locked(FILE.parent):
-        record = read()
+    FOLDER.mkdir(parents=True, exist_ok=True)
+    with locked(FOLDER):
+        record = read(plan)
         found = {}
         for arm in arms:
             scores = {seed: _songs(record[group], arm, seed) for seed in seeds}
@@ -68,7 +76,7 @@ def gather(
                 }
         new = record | {group: found} | ({"songs": songs} if songs else {})
         if new != record:
-            write_json(FILE, new)
+            write_json(results(plan, ".json"), new)
     return new
 
 

@@ -1,21 +1,19 @@
 """From the ablation's scores to its table and its figures."""
 
 import math
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from common.files import ROOT, write_text
+from common.files import write_text
 from evaluation.reports.tables import number, table
+from experiments.ablation.scores import results
 from experiments.compare.bootstrap import gain
 from experiments.heat_map import axes
 from experiments.heat_map import heat_map as draw
 
 METRICS = ("SDR", "SIR", "SAR")
-HERE = ROOT / "experiments"
-FIGURE = HERE / "results" / "ablation.png"
-RESULTS = HERE / "results" / "ablation.md"
-HEAT = HERE / "results" / "alpha_beta"
 
 
 def values(arm: dict[str, Any], source: str, metric: str) -> dict[str, np.ndarray]:
@@ -42,10 +40,13 @@ def mean_and_spread(by_seed: dict[str, np.ndarray]) -> tuple[float, float]:
     return float(np.mean(means)), float(np.std(means, ddof=1)) if len(means) > 1 else math.nan
 
 
-def report(scores: dict[str, Any]) -> str:
-    """The table as text; as Markdown and as a figure in experiments/results."""
-    arms = scores["arms"]
-    first = arms.get("supervised")
+def report(plan: dict[str, Any], scores: dict[str, Any]) -> str:
+    """The table as text; as Markdown and as a figure in experiments/results.
+
+    Gains are those over the plan's first arm.
+    """
+    arms, base = scores["arms"], next(iter(plan["arms"]))
+    first = arms.get(base)
     head = ["arm", "seeds", "drums SDR", "SIR", "SAR", "acc. SDR", "gain [95 %]"]
     rows, gains = [], {}
     for name, arm in arms.items():
@@ -54,7 +55,7 @@ def report(scores: dict[str, Any]) -> str:
             mean, spread = mean_and_spread(values(arm, source, metric))
             wide = "" if math.isnan(spread) else f" ±{spread:.2f}"
             cells.append(number(mean) + (wide if metric == "SDR" else ""))
-        if first is None or name == "supervised":
+        if first is None or name == base:
             cells.append("")
         else:
             gains[name] = gain(values(arm, "drums", "SDR"), values(first, "drums", "SDR"))
@@ -63,14 +64,16 @@ def report(scores: dict[str, Any]) -> str:
         rows.append(cells)
     songs = max(len(songs) for arm in arms.values() for songs in arm["seeds"].values())
     head_line = f"{songs} test songs; dB, mean over songs, ± deviation over seeds"
-    write_text(RESULTS, f"{head_line}\n\n{table(head, rows, markdown=True, width=None)}\n")
+    markdown = table(head, rows, markdown=True, width=None)
+    write_text(results(plan, ".md"), f"{head_line}\n\n{markdown}\n")
     if gains:
-        figure({arms[name]["title"]: interval for name, interval in gains.items()})
+        titled = {arms[name]["title"]: interval for name, interval in gains.items()}
+        figure(titled, results(plan, ".png"))
     return f"{head_line}\n\n{table(head, rows)}"
 
 
-def figure(gains: dict[str, tuple[float, float, float]]) -> None:
-    """Draw the gains with their intervals."""
+def figure(gains: dict[str, tuple[float, float, float]], file: Path) -> None:
+    """Draw the gains with their intervals into a PNG."""
     drawn, save = axes(7.2, 0.6 + 0.42 * len(gains))
     for place, (mean, low, high) in enumerate(gains.values()):
         drawn.plot([low, high], [place, place], color="black", linewidth=1.2)
@@ -80,7 +83,7 @@ def figure(gains: dict[str, tuple[float, float, float]]) -> None:
     drawn.axvline(0.0, color="black", linewidth=0.6)
     drawn.set_xlabel("gain in drums SDR, dB")
     drawn.grid(axis="x", alpha=0.3)
-    save(FIGURE)
+    save(file)
 
 
 def heat_map(plan: dict[str, Any], scores: dict[str, Any]) -> None:
@@ -92,8 +95,9 @@ def heat_map(plan: dict[str, Any], scores: dict[str, Any]) -> None:
         means[place], _ = mean_and_spread(values(point, "drums", "SDR"))
     rows = [[f"{a:g}", *(number(v) for v in line)] for a, line in zip(alphas, means)]
     text = table(["alpha \\ beta", *(f"{beta:g}" for beta in betas)], rows, markdown=True)
-    write_text(HEAT.with_suffix(".md"), text + "\n")
+    file = results({"results": "alpha_beta"}, ".md")
+    write_text(file, text + "\n")
     print(text)
     labels = [[f"{value:g}" for value in keys] for keys in (alphas, betas)]
     rows, columns = ("alpha (adversarial)", labels[0]), ("beta (additivity)", labels[1])
-    draw(HEAT.with_suffix(".png"), means, rows, columns, "drums SDR, dB")
+    draw(file.with_suffix(".png"), means, rows, columns, "drums SDR, dB")

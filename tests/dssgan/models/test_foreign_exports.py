@@ -27,12 +27,12 @@ def foreign(folder, **changes):
 
 
 def refused(folder):
-    started, before = time.monotonic(), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    started, before = time.process_time(), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     with pytest.raises(ValueError) as caught:
         export.load(folder)
     text = str(caught.value)
     assert text.startswith(f"{folder / 'config.json'}: ") and "\n" not in text
-    assert time.monotonic() - started < 5.0
+    assert time.process_time() - started < 5.0
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 500_000  # kB
     return text
 

@@ -42,12 +42,12 @@ def archive(path, pickle, data=b"", blocks=0, method=zipfile.ZIP_STORED):
 
 
 def refused(path):
-    started, before = time.monotonic(), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    started, before = time.process_time(), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     with pytest.raises(ValueError) as caught:
         load(path)
     assert str(caught.value).startswith(f"{path}: ") and "\n" not in str(caught.value)
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 500_000  # kB
-    assert time.monotonic() - started < 20.0  # a machine at leisure takes less than 3
+    assert time.process_time() - started < 20.0  # a machine at leisure takes less than 3
     return str(caught.value)
 
 
@@ -108,10 +108,10 @@ def test_tensors_that_share_their_numbers_too_often(tmp_path):
 def test_pickles_that_promise_too_much(tmp_path, text):
     (tmp_path / "a.pt").write_bytes(text)
     refused(tmp_path / "a.pt")
-    started = time.monotonic()
+    started = time.process_time()
     with contextlib.suppress(ValueError):
         load(archive(tmp_path / "b.pt", text[: 2**20] + b"."))
-    assert time.monotonic() - started < 20.0
+    assert time.process_time() - started < 20.0
 
 
 def test_keys_of_one_hash(tmp_path):

@@ -4,11 +4,13 @@ import json
 import shutil
 import threading
 import time
+from dataclasses import fields
 
 import numpy as np
 import pytest
 
 from common.files import ROOT
+from datasets.excerpts.effects import Effects
 from dssgan.config.mappings import merge
 from dssgan.config.schema import from_dict
 from dssgan.training.options import check_choices
@@ -24,12 +26,37 @@ from experiments.ablation import (
 from experiments.compare import bootstrap
 from experiments.run.yaml_files import read_yaml
 
-PLAN = read_yaml(ablation.FILE)
+PLAN = ablation.read_plan("ablation")
+
+
+EFFECTS = ablation.read_plan("effects")
 
 
 def configurations():
-    arms = [(name, arm.configuration(1)) for name, arm in ablation.all_arms(PLAN).items()]
+    arms = [
+        (name, arm.configuration(1))
+        for plan in (PLAN, EFFECTS)
+        for name, arm in ablation.all_arms(plan).items()
+    ]
     return arms + [(arm.name, arm.configuration(seed)) for arm, seed in ablation.grid(PLAN)]
+
+
+def test_each_effect_has_an_arm_of_its_own():
+    """Width aside, which mono excerpts do not have; the last arm is the recipe."""
+    arms = ablation.all_arms(EFFECTS)
+    settings = {
+        name: from_dict(arm.configuration(1)).data.augmentation for name, arm in arms.items()
+    }
+    families = [family.name for family in fields(Effects) if family.name != "width"]
+    assert list(arms) == ["none", *families, "all"]
+    for name in families:
+        changed = [
+            f for f in families if getattr(settings[name], f) != getattr(settings["none"], f)
+        ]
+        assert changed == [name]
+        assert getattr(settings[name], name) == getattr(settings["all"], name)
+    recipe = from_dict(read_yaml(ROOT / "experiments" / "recipes" / "drums_kits_small.yaml"))
+    assert settings["all"] == recipe.data.augmentation
 
 
 @pytest.mark.parametrize(("name", "values"), configurations(), ids=lambda value: str(value)[:30])
@@ -95,9 +122,7 @@ def test_songs_without_a_score_and_seeds_of_one_arm_alone_are_left_out():
 @pytest.fixture
 def results(tmp_path, monkeypatch):
     """Where the ablation writes to during a test."""
-    monkeypatch.setattr(scores_module, "FILE", tmp_path / "ablation.json")
-    for name in ("FIGURE", "RESULTS", "HEAT"):
-        monkeypatch.setattr(table_module, name, tmp_path / getattr(table_module, name).name)
+    monkeypatch.setattr(scores_module, "FOLDER", tmp_path)
     return tmp_path
 
 
@@ -127,7 +152,7 @@ def test_the_table_follows_from_the_scores_of_finished_runs(results, plan):
     for name, sdr in (("supervised", 2.0), ("self_training", 3.0)):
         for seed in (1, 2):
             finish(arms[name], seed, sdr)
-    text = table_module.report(scores_module.gather(arms.values(), plan["seeds"]))
+    text = table_module.report(plan, scores_module.gather(plan, arms.values(), plan["seeds"]))
     assert "3 test songs" in text
     line = next(line for line in text.splitlines() if line.startswith("self-training"))
     cells = "self-training 2 4.00 ±0.00 – 1.00 5.00 ±0.00 +1.00 [+1.00, +1.00]"
@@ -142,16 +167,16 @@ def test_scores_outlive_their_runs_but_not_their_configuration(results, plan):
     arms = ablation.all_arms(plan)
     finish(arms["supervised"], 1)
     finish(arms["additivity"], 1)
-    first = scores_module.gather(arms.values(), plan["seeds"])
+    first = scores_module.gather(plan, arms.values(), plan["seeds"])
     shutil.rmtree(plan["folder"])
-    assert scores_module.gather(arms.values(), plan["seeds"]) == first
+    assert scores_module.gather(plan, arms.values(), plan["seeds"]) == first
     assert scores_module.scored(arms["additivity"], 1)
     assert not scores_module.scored(arms["additivity"], 2)
     # What an arm starts from belongs to it.
     other = merge(plan, {"arms": {"supervised": {"keys": {"supervised": {"epochs": 7}}}}})
     arms = ablation.all_arms(other)
     assert not scores_module.scored(arms["additivity"], 1)
-    assert scores_module.gather(arms.values(), plan["seeds"])["arms"] == {}
+    assert scores_module.gather(plan, arms.values(), plan["seeds"])["arms"] == {}
 
 
 def test_a_run_of_an_older_plan_is_not_taken_for_one_of_today(results, plan, capsys):
@@ -159,7 +184,7 @@ def test_a_run_of_an_older_plan_is_not_taken_for_one_of_today(results, plan, cap
     other = merge(plan, {"arms": {"additivity": {"keys": {"beta": 99.0}}}})
     arms = ablation.all_arms(other)
     assert not scores_module.scored(arms["additivity"], 1)
-    assert scores_module.gather(arms.values(), plan["seeds"])["arms"] == {}
+    assert scores_module.gather(plan, arms.values(), plan["seeds"])["arms"] == {}
     assert not ablation.run(arms["additivity"], 1)
     assert "additivity-1: begun with another plan" in capsys.readouterr().out
     assert not scores_module.scored(arms["additivity"], 1)
@@ -177,7 +202,7 @@ def test_only_what_has_no_scores_is_run_and_what_it_starts_from(results, plan):
     assert left() == [f"{name}-{seed}" for seed in (1, 2) for name in trained]
     finish(arms["supervised"], 1)
     finish(arms["additivity"], 1)
-    scores_module.gather(arms.values(), plan["seeds"])
+    scores_module.gather(plan, arms.values(), plan["seeds"])
     assert left()[:2] == ["self_training-1", "self_training_critics-1"]
     shutil.rmtree(plan["folder"])  # the scores are on record, the separator is gone
     assert left()[:3] == ["supervised-1", "self_training-1", "self_training_critics-1"]
@@ -211,7 +236,7 @@ def test_the_heat_map_follows_from_the_scores_of_the_sweep(results, plan, capsys
     points = list(ablation.grid(plan))
     for arm, seed in points[:-1]:
         finish(arm, seed, sdr=arm.keys["alpha"] + 10 * arm.keys["beta"])
-    scores = scores_module.gather(*ablation.swept(points), "sweep")
+    scores = scores_module.gather(plan, *ablation.swept(points), "sweep")
     table_module.heat_map(plan, scores)
     lines = capsys.readouterr().out.splitlines()
     assert [cell.strip() for cell in lines[-1].strip("|").split("|")] == [
@@ -237,7 +262,7 @@ def test_a_failing_arm_is_reported_and_left_for_the_next_time(tmp_path, capsys):
 @pytest.fixture
 def recorded():
     """What the ablation found, as it is on record."""
-    return scores_module.read()
+    return scores_module.read(PLAN)
 
 
 def test_no_song_of_the_record_plays_two_roles(recorded):
@@ -253,7 +278,7 @@ def test_no_song_of_the_record_plays_two_roles(recorded):
 
 
 def test_the_documents_say_what_is_on_record(recorded, results):
-    table_module.report(recorded)
+    table_module.report(PLAN, recorded)
     table_module.heat_map(PLAN, recorded)
     told = ((ROOT / "experiments") / "RESULTS.md").read_text("utf-8")
     folder = (ROOT / "experiments") / "results"

@@ -26,10 +26,10 @@ BOMBS = {
 def test_yaml_that_grows(tmp_path, read, bomb):
     path = tmp_path / "a.yaml"
     path.write_text(BOMBS[bomb])
-    started = time.monotonic()
+    started = time.process_time()
     with pytest.raises(ValueError) as caught:
         read(path)
-    assert time.monotonic() - started < 20.0  # a machine at leisure takes less than 2
+    assert time.process_time() - started < 20.0  # a machine at leisure takes less than 2
     assert str(caught.value).startswith(f"{path}: ") and "\n" not in str(caught.value)
 
 
@@ -64,11 +64,11 @@ def test_values_on_the_command_line(word):
 
 
 def test_long_messages_are_cut_and_searched_for_passwords_at_once():
-    started = time.monotonic()
+    started = time.process_time()
     for text in ("9" * 300_000, "?password" * 30_000, "http" * 100_000, "a:/" * 100_000):
         assert len(one_line(ValueError(text))) <= 4001
         redacted(text[:20_000])
-    assert time.monotonic() - started < 5.0
+    assert time.process_time() - started < 5.0
     assert (
         redacted("mongodb://me:pw@host/db?x_password=3") == "mongodb://***@host/db?x_password=***"
     )

@@ -11,12 +11,12 @@ from experiments.run.yaml_files import read_yaml
 
 
 def refused(path):
-    started = time.monotonic()
+    started = time.process_time()
     with pytest.raises(UsageError) as caught:
         read_yaml(path)
     text = str(caught.value)
     assert text.startswith(f"{path}: ") and "\n" not in text
-    assert time.monotonic() - started < 5.0
+    assert time.process_time() - started < 5.0
     return text
 
 

@@ -21,10 +21,10 @@ from experiments.sweep.axes import drawn, grid, parse
     ],
 )
 def test_ranges_without_end(words):
-    started = time.monotonic()
+    started = time.process_time()
     with pytest.raises(UsageError, match=r"at most|few digits") as caught:
         list(itertools.islice(grid(parse(words, False)[1]), 3))
-    assert time.monotonic() - started < 5.0 and len(str(caught.value)) < 300
+    assert time.process_time() - started < 5.0 and len(str(caught.value)) < 300
 
 
 def test_draws_without_end():
