@@ -99,13 +99,16 @@ def run(main: Callable[[list[str]], int | None], argv: Sequence[str] | None = No
 def warnings_on_one_line() -> Iterator[None]:
     """Show what `warnings.warn` says to users (UserWarning) without the line of code it is said in.
 
-    Others are shown as Python shows them.
+    Each text is shown once. Others are shown as Python shows them.
     """
     usual = warnings.showwarning
+    shown: set[str] = set()
 
     def show(message, category, filename, lineno, file=None, line=None):
         if category is UserWarning and file is None:
-            print(f"warning: {one_line(message)}", file=sys.stderr)
+            if (text := one_line(message)) not in shown:
+                print(f"warning: {text}", file=sys.stderr)
+            shown.add(text)
         else:
             usual(message, category, filename, lineno, file, line)
 

@@ -25,7 +25,9 @@ def test_warnings_of_a_command_are_one_line():
     program = (
         "import warnings; from common import cli\n"
         "def main(argv):\n"
-        "    warnings.warn('songs/a\\nb: left out')\n"
+        "    for line in range(2):\n"
+        "        with warnings.catch_warnings():\n"
+        "            warnings.warn('songs/a\\nb: left out')\n"
         "    warnings.warn('old', FutureWarning)\n"
         "cli.run(main, {})"
     )
@@ -34,3 +36,4 @@ def test_warnings_of_a_command_are_one_line():
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         assert done.returncode == 0 and expected in done.stderr, done.stderr
         assert "FutureWarning: old" in done.stderr
+        assert words or done.stderr.count("left out") == 1
