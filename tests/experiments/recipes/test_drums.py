@@ -54,7 +54,7 @@ def small(recipe, music):
             entry["root"] = str(music / Path(entry["root"]).name)
             entry["options"] = entry["options"] | {"kits": OURS, "seconds": 10.0, "shortest": 1.0}
     del datasets[0]["options"]["shortest"]
-    first = datasets[0] | {"train": ["freedoom/d_dm16"], "valid": ["freedoom/d_e1m2"], "test": []}
+    first = datasets[0] | {"train": ["freedoom/d_dm16"], "valid": ["freedoom/d_e1m2"]}
     return merge(recipe, {"data": first | {"also": datasets[1:]}})
 
 
