@@ -122,7 +122,8 @@ class Bleed:
     The share of one stem's energy that the least-squares filter of FRAME samples explains from
     the other: |S₁₂|² / S₂₂ of spectra averaged over frames, less what it is by chance where phases
     are independent, Σ|X₁|²|X₂|² / S₂₂. Frequencies at which the filter would amplify are not bleed.
-    Stems that play the same notes in the same phases, as machines do, look like it.
+    Stems that play the same notes in the same phases, as machines do, look like it; which of two
+    stems is in the other is told by their levels alone.
     """
 
     def __init__(self, names: Sequence[str]):

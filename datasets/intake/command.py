@@ -132,10 +132,11 @@ def _show_names(sources: list[Path], mapping: dict[str, str]) -> int:
     songs, refused = contributions(sources)
     for song in songs:
         _print(f"{song.name}:")
-        found, problems = naming.assign(song.files, song.name, mapping)
+        own = naming.check_mapping(song.said().get("stems") or {}, song.label)
+        found, problems = naming.assign(song.files, song.name, {**own, **mapping})
         for meaning, paths in found.items():
             for path in paths:
-                _print(f"  {meaning:8} {path}")
+                _print(f"  {meaning}: {path}")
         for problem in problems:
             _print(f"{song.name}: {problem}", sys.stderr)
     for one in refused:

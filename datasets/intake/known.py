@@ -71,8 +71,8 @@ def fingerprints(
     folder: Path,
     workers: int,
     watch: Callable[..., Iterable] = lambda results, total: results,
-) -> dict[str, Known]:
-    """Name → fingerprint of songs; what was computed before is read from a folder.
+) -> list[tuple[str, Known]]:
+    """Names and fingerprints of songs; what was computed before is read from a folder.
 
     Args:
       tracks: the songs.
@@ -88,7 +88,7 @@ def fingerprints(
     jobs = [(track, str(path)) for track, path in zip(tracks, paths) if read(path) is None]
     for _ in watch(each(_compute, jobs, workers), total=len(jobs)):
         pass
-    return {track.name: Known(read(path)) for track, path in zip(tracks, paths)}
+    return [(track.name, Known(read(path))) for track, path in zip(tracks, paths)]
 
 
 def taken(folder: Path, files: Mapping[str, int], path: Path) -> Known:
@@ -117,16 +117,16 @@ def taken(folder: Path, files: Mapping[str, int], path: Path) -> Known:
     return Known(found)
 
 
-def same_as(heard: Known, others: Mapping[str, Known], limit: float, what: str) -> str:
+def same_as(heard: Known, others: Iterable[tuple[str, Known]], limit: float, what: str) -> str:
     """Say which of other songs a song is the same as; "" where it is none.
 
     Args:
       heard: the song.
-      others: name → song.
+      others: names and songs.
       limit: share of bits that differ, as of `Limits`.
       what: what the others are called in the message.
     """
-    for name, other in others.items():
+    for name, other in others:
         found = other.agreement(heard)
         if found.errors < limit:
             return (

@@ -106,8 +106,16 @@ def wrong_shapes(files: Sequence[Shape], limits: Limits, checked: bool) -> list[
     return reasons
 
 
-def judged_files(meters: Mapping[str, Meter], limits: Limits) -> tuple[list[str], list[str]]:
-    """Reasons and notes on silent and clipped files, given their meters."""
+def judged_files(
+    meters: Mapping[str, Meter], limits: Limits, mixture: str = ""
+) -> tuple[list[str], list[str]]:
+    """Reasons and notes on silent and clipped files.
+
+    Args:
+      meters: of all files.
+      limits: what they are held against.
+      mixture: which of them is the mixture: it is not written, and masters are clipped on purpose.
+    """
     reasons, notes = [], []
     for path, meter in meters.items():
         peak = meter.levels()["peak_dbfs"]
@@ -116,17 +124,18 @@ def judged_files(meters: Mapping[str, Meter], limits: Limits) -> tuple[list[str]
             notes.append(f"{path}: is {level}")
         runs = meter.clipped()
         share = sum(runs) / max(meter.count, 1)
-        if share > limits.clipped:
+        if share > limits.clipped and path != mixture:
             reasons.append(
                 f"{path}: {100 * share:.2f} % of its samples are clipped ({len(runs)} runs); "
                 f"expected {100 * limits.clipped:g} % at most; export it at a lower level"
             )
         elif runs:
             notes.append(f"{path}: {meter.found()[0]}")
-    if meters and all(meter.levels()["peak_dbfs"] is None for meter in meters.values()):
-        reasons.append("all of its files are silent")
-    elif all((meter.levels()["peak_dbfs"] or -999) < limits.silence for meter in meters.values()):
-        reasons.append(f"none of its files is louder than {limits.silence:g} dBFS")
+    peaks = [meter.levels()["peak_dbfs"] for path, meter in meters.items() if path != mixture]
+    if all(peak is None for peak in peaks):
+        reasons.append("all of its stems are silent")
+    elif all(peak is None or peak < limits.silence for peak in peaks):
+        reasons.append(f"none of its stems is louder than {limits.silence:g} dBFS")
     return reasons, notes
 
 
@@ -176,7 +185,7 @@ def judged_bleed(
 
 
 def judged(
-    heard: Measurements, meters: Mapping[str, Meter], limits: Limits
+    heard: Measurements, meters: Mapping[str, Meter], limits: Limits, mixture: str = ""
 ) -> tuple[list[str], list[str], dict]:
     """Return reasons against a song, notes, and the figures that they rest on.
 
@@ -184,8 +193,9 @@ def judged(
       heard: what was measured of its stems and its mixture.
       meters: of each contributed file.
       limits: what it is held against.
+      mixture: which file is the mixture, "" where there is none.
     """
-    reasons, notes = judged_files(meters, limits)
+    reasons, notes = judged_files(meters, limits, mixture)
     shares = heard.bleed.shares()
     measured: dict = {
         "levels": {path: meter.levels() for path, meter in meters.items()},

@@ -11,7 +11,7 @@ is not there is heard again. So a run that was killed goes on and ends with the 
 
 import os
 import shutil
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -116,8 +116,8 @@ class _Run:
                 self.heard[name] = known.taken(out / name, files, self._print(name))
             else:
                 self._remove(name)  # killed before its rename, or deleted
-        self.tests: dict[str, Known] = {}
-        self.others: dict[str, Known] = {}
+        self.tests: list[tuple[str, Known]] = []
+        self.others: list[tuple[str, Known]] = []
 
     def compare_with(self, tests: Sequence, watch: Callable[..., Iterable]) -> None:
         """Fingerprint the test songs, and what others have put into the folder."""
@@ -212,7 +212,7 @@ class _Run:
         name = verdict.record["name"]
         reason = (
             self._same_as(heard, self.tests, "the test song")
-            or self._same_as(heard, self.heard, "the song")
+            or self._same_as(heard, self.heard.items(), "the song")
             or self._same_as(heard, self.others, "the song")
         )
         if reason:
@@ -221,7 +221,7 @@ class _Run:
             return
         self._accept(verdict, heard)
 
-    def _same_as(self, heard: Known, others: Mapping[str, Known], what: str) -> str:
+    def _same_as(self, heard: Known, others: Iterable[tuple[str, Known]], what: str) -> str:
         return known.same_as(heard, others, self.options.limits.same, what)
 
     def _accept(self, verdict: Taken, heard: Known) -> None:

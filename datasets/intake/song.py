@@ -124,7 +124,9 @@ def _heard(job: Job, folder: Path) -> tuple[list[str], Taken | None]:
     target = folder / "song"
     peaks = _write(sources, heard, target, rate, channels)
     meters = {one.given: one.meter for one in files}
-    reasons, notes, measured = judge.judged(heard, meters, job.limits)
+    reasons, notes, measured = judge.judged(
+        heard, meters, job.limits, next(iter(job.files.get(MIXTURE, ())), "")
+    )
     if reasons:
         return reasons, None
     for stem, peak in peaks.items():
@@ -187,6 +189,8 @@ def _sources(job: Job, unpacked: Path) -> dict[str, list[_Source]]:
                 path = job.song.store.on_disk(job.song.prefix + given, unpacked, number)
             with _named(given, str(path)):
                 file = StemFile(str(path)).probed()
+                for warning in file.warnings:
+                    raise ValueError(f"{path}: {warning}; export it again")
                 if not file.samples:
                     raise ValueError(f"{path}: holds no samples; export it again")
             found.setdefault(meaning, []).append(_Source(given, file, Meter()))
