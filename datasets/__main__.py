@@ -1,4 +1,4 @@
-"""`python -m datasets prepare | check | activity | list | export`: songs on disk, decoded once."""
+"""`python -m datasets prepare | check | activity | list | export | intake`: songs on disk."""
 
 import argparse
 import json
@@ -11,6 +11,7 @@ from datasets.activity.lists import list_path, write_list
 from datasets.activity.windows import VARIANTS
 from datasets.cache.manifest import faults, read_manifest
 from datasets.cache.prepare import RATES, CacheContents, LoadedSongs, Unreadable, prepare
+from datasets.intake import command as intake
 from datasets.legacy.export import LIST, SOURCES, export
 
 
@@ -193,6 +194,7 @@ def _parser() -> argparse.ArgumentParser:
             help="write songs as WAV files whose mixture is the sum of its parts, and dataset.pkl",
         )
     )
+    intake.add_parser(commands)
     return parser
 
 

@@ -42,7 +42,7 @@ LAYERS = {
     "datasets": [
         ("__main__",),
         ("excerpts",),
-        ("activity", "legacy"),
+        ("activity", "legacy", "intake"),
         ("cache", "loaders", "midi"),
         ("song_files", "kits"),
         ("audio", "band", "splits"),

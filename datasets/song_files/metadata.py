@@ -41,8 +41,21 @@ def read(path: str | os.PathLike) -> dict[str, Any]:
       OSError: the file cannot be opened.
       ValueError: it holds something else; names the file and, where there is one, the line.
     """
-    data = read_limited(path, LARGEST)
-    if Path(path).suffix.lower() == ".json":
+    return parse(read_limited(path, LARGEST), path, Path(path).suffix)
+
+
+def parse(data: bytes, path: str | os.PathLike, suffix: str) -> dict[str, Any]:
+    """Read the mapping in the content of a file.
+
+    Args:
+      data: its content.
+      path: where it is from, for messages.
+      suffix: ".json", or any other for YAML.
+
+    Raises:
+      ValueError: as of `read`.
+    """
+    if suffix.lower() == ".json":
         try:
             found = parse_json(data, path, "fetch it again", object)
         except ValueError as error:

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from datasets import audio, load
 from datasets.cache import tracks as cache_tracks
 from datasets.cache.manifest import faults
-from datasets.cache.song import _Meter
+from datasets.song_files.levels import Meter
 from datasets.sources import read_sources
 from tests.datasets.caches import prepare
 
@@ -119,7 +119,7 @@ def test_manifest_tells_levels_and_oddities(prepared, make_audio):
 
 def metered(samples, block=4):
     """What a meter finds in samples of one channel that come in blocks."""
-    meter, samples = _Meter(), np.array(samples, np.float32)[:, None]
+    meter, samples = Meter(), np.array(samples, np.float32)[:, None]
     for start in range(0, len(samples), block):
         meter.add(samples[start : start + block])
     return meter.found()
@@ -144,7 +144,7 @@ def test_beyond_full_scale_nothing_is_clipped(block):
 
 
 def test_a_meter_keeps_channels_apart():
-    meter = _Meter()
+    meter = Meter()
     meter.add(np.array([[1, 0], [1, 1], [0, 1], [0, 0]], np.float32))
     assert meter.found() == []
 

@@ -1,0 +1,1 @@
+"""Contributed multitracks: named, checked, and written as folders of songs."""
