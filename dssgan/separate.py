@@ -18,7 +18,7 @@ from dssgan import exports
 from dssgan.config.sizes import check_export
 from dssgan.separation.inputs import SongFile, find_songs, plan_outputs, without_existing
 from dssgan.separation.options import parse, stem_names
-from dssgan.separation.spooling import Sink, standard_output
+from dssgan.separation.spooling import Sink, check_stdin, standard_output
 
 Plans = dict[SongFile, dict[str, Path]]
 
@@ -57,7 +57,8 @@ def main(argv: list[str]) -> int:
 def planned(options: argparse.Namespace, stems: Sequence[str]) -> tuple[Plans, int]:
     """The songs to separate and where their stems go; how many inputs cannot be separated.
 
-    All that need not be heard for it is told here: files that are not there, names that collide.
+    All that need not be decoded for it is told here: files that are not there, names that collide,
+    standard input that is empty.
     """
     songs, complaints, notes = find_songs(options.inputs, is_audio)
     plans, collisions = plan_outputs(songs, options.out, options.pattern, options.format, stems)
@@ -67,6 +68,12 @@ def planned(options: argparse.Namespace, stems: Sequence[str]) -> tuple[Plans, i
     for note in notes:
         print(one_line(ValueError(note)))
     complaints += collisions + others
+    for song in [song for song in plans if song.is_stdin]:
+        try:
+            check_stdin()
+        except ValueError as error:
+            complaints.append(str(error))
+            del plans[song]
     for complaint in complaints:
         print(f"error: {one_line(ValueError(complaint))}", file=sys.stderr)
     return plans, len(complaints)

@@ -15,6 +15,21 @@ BLOCK = 2**20  # bytes
 RESERVE = 2**26  # bytes that a pipe leaves free on the disk
 
 
+def check_stdin() -> None:
+    """Wait until standard input gives something.
+
+    Raises:
+      ValueError: it is closed, a terminal, or ends at once.
+    """
+    if sys.stdin is None or sys.stdin.isatty():
+        kind = "closed" if sys.stdin is None else "a terminal"
+        raise ValueError(
+            f"standard input is {kind}: expected an audio file, as of 'cat song.mp3 |'"
+        )
+    if not sys.stdin.buffer.peek(1):
+        raise ValueError("standard input: is empty (0 bytes); expected an audio file")
+
+
 @contextlib.contextmanager
 def readable(song: SongFile, folder: Path) -> Iterator[Path]:
     """Yield a file that can be read from anywhere: the song's own, or what its pipe gave.
@@ -25,17 +40,12 @@ def readable(song: SongFile, folder: Path) -> Iterator[Path]:
       folder: where the temporary file lies as long as the block runs.
 
     Raises:
-      ValueError: nothing came out of the pipe, or it is a terminal.
+      ValueError: nothing came out of the pipe.
       OSError: it cannot be read, or fills the disk.
     """
     if not song.is_pipe:
         yield song.path
         return
-    if song.is_stdin and (sys.stdin is None or sys.stdin.isatty()):
-        kind = "closed" if sys.stdin is None else "a terminal"
-        raise ValueError(
-            f"standard input is {kind}: expected an audio file, as of 'cat song.mp3 |'"
-        )
     with temporary_path(folder, song.path.suffix) as path:
         name = os.fspath(path)
         try:

@@ -175,7 +175,7 @@ class Stdin:
     """Standard input that holds some bytes."""
 
     def __init__(self, data, terminal=False):
-        self.buffer, self.terminal = io.BytesIO(data), terminal
+        self.buffer, self.terminal = io.BufferedReader(io.BytesIO(data)), terminal
 
     def isatty(self):
         return self.terminal
@@ -209,7 +209,14 @@ def test_standard_input_that_is_no_song_is_one_line(call, tmp_path, monkeypatch,
     monkeypatch.setattr(sys, "stdin", stdin)
     code, _, err = call("-", "-o", tmp_path / "out")
     assert code == 1 and err.count("\n") == 1 and err.startswith(f"error: {words}")
-    assert ".partial" not in err and not list((tmp_path / "out").iterdir())
+    assert ".partial" not in err and not list(tmp_path.glob("out/*"))
+
+
+def test_empty_standard_input_is_told_before_tensorflow_is_loaded(call, tmp_path, monkeypatch):
+    monkeypatch.setattr(separate, "load", None)
+    monkeypatch.setattr(sys, "stdin", Stdin(b""))
+    code, _, err = call("-", "-o", tmp_path / "out")
+    assert code == 1 and err.startswith("error: standard input: is empty")
 
 
 def test_standard_input_stops_before_the_disk_is_full(call, tmp_path, monkeypatch):
