@@ -42,6 +42,11 @@ def newest_export(tops: Sequence[str] = ("runs", "demo")) -> Path:
     return max(found, key=lambda path: path.stat().st_mtime_ns).parent
 
 
+def is_large(folder: str | os.PathLike) -> bool:
+    """Whether the weights of an export, in single precision, are `LARGE` or more."""
+    return (Path(folder) / WEIGHTS).stat().st_size >= 4 * LARGE
+
+
 def pretrained() -> dict[str, Path]:
     """The separators that come with the library: {name: folder}."""
     return {path.parent.name: path.parent for path in sorted(PRETRAINED.glob(f"*/{CONFIG}"))}
@@ -149,8 +154,7 @@ def identity(
     weights = config.get("weights_sha256") or file_digest(folder / WEIGHTS)
     known = json.dumps([weights, config.get("hyperparameters")], sort_keys=True)
     if segment is None:
-        large = (folder / WEIGHTS).stat().st_size >= 4 * LARGE
-        segment = LARGE_SEGMENT_S if large else SEGMENT_S
+        segment = LARGE_SEGMENT_S if is_large(folder) else SEGMENT_S
     options = {"segment": float(segment), "overlap": float(overlap), "shifts": int(shifts)}
     # How many chunks run at once changes no estimate; the number stands for scores on record.
     return f"{known} {options | {'batch_size': 4}}"

@@ -112,8 +112,9 @@ def separate_all(
 
 def load(folder: str | os.PathLike, options: argparse.Namespace):
     """Load the separator that the options ask for; TensorFlow is first imported here."""
-    # One operation at a time, each on all cores: as fast, and fewer results lie about at once.
-    os.environ.setdefault("TF_NUM_INTEROP_THREADS", "1")
+    # One operation at a time, each on all cores: of a large model, fewer results lie about at once.
+    if exports.is_large(folder):
+        os.environ.setdefault("TF_NUM_INTEROP_THREADS", "1")
     with startup.without("matplotlib", "pandas", "sklearn"):
         import tensorflow as tf
 

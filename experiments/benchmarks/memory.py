@@ -32,8 +32,9 @@ RATE = 44100
 WARM_UP_S = 20
 PAPER = """
 import sys
-from dssgan import exported, models
-exported.save(models.build("multistage"), sys.argv[1])
+from dssgan import models
+from dssgan.models import export
+export.save(models.build("multistage"), sys.argv[1])
 """
 CALLS = """
 import gc, sys
