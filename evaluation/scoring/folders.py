@@ -71,9 +71,9 @@ def pair_songs(
     """Find the songs that have estimates, and their references.
 
     Both folders hold song folders (at any depth, such as test/SONG) or are one song themselves; or
-    files that are named after song and stem, such as SONG-voice.wav. Estimates may be named as
-    other programs name them (`names.RULES`), or lie in a .stem.mp4. Songs are matched by their path
-    below the folder, or else by their name.
+    files that are named after song and stem, such as SONG-voice.wav, or stems in SONG.stem.mp4.
+    Estimates may be named as other programs name them (`names.RULES`). Songs are matched by their
+    path below the folder, or else by their name.
 
     Args:
       references, estimates: the two folders.
@@ -82,7 +82,7 @@ def pair_songs(
       split: folder name of the scores of songs that are not in a split folder.
       read: reads files of those formats of `AUDIO_EXTENSIONS` that libsndfile does not know:
         (samples, channels) and the rate in Hz; can be pickled.
-      containers: reads the stems in a .stem.mp4; None: estimates in such files are not used.
+      containers: reads the stems in a .stem.mp4; None: such files are not used.
       report: called with a line on files that are not used, and on the rule of their names.
 
     Returns:
@@ -91,7 +91,7 @@ def pair_songs(
     Raises:
       ValueError: no such folder, no audio in it, or two estimates of one stem.
     """
-    stems = song_folders(references, report)
+    stems = song_folders(references, report, (), containers)
     known = {path.name or Path(os.path.abspath(references)).name for path in stems}
     found = song_folders(estimates, report, known, containers)
     if targets is None:

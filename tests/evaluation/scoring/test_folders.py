@@ -3,6 +3,7 @@
 import json
 import os
 import pickle
+import shutil
 
 import numpy as np
 import pytest
@@ -290,3 +291,13 @@ def test_estimates_in_a_stem_file(tmp_path, rng):
     for stem in STEMS:
         match = np.sum(given.estimates[stem] * given.stems[stem]) / np.sum(given.stems[stem] ** 2)
         assert match == pytest.approx(1, abs=0.3)
+    (tmp_path / "packed").mkdir()
+    shutil.copy(tmp_path / "est" / "Song.stem.mp4", tmp_path / "packed")
+    (task,), without = pair_songs(
+        tmp_path / "packed", tmp_path / "est", PROTOCOLS["musdb18"],
+        containers=Containers(stem_mp4.stem_names, stem_mp4.read),
+    )  # fmt: skip
+    same = task.read()
+    assert not without and set(same.stems) == set(STEMS)
+    for stem in STEMS:
+        np.testing.assert_array_equal(same.stems[stem], same.estimates[stem])
