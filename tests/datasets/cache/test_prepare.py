@@ -4,10 +4,7 @@ import functools
 import os
 import resource
 import signal
-import subprocess
-import sys
 import time
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -15,20 +12,10 @@ import soundfile
 
 from common.parallel import each
 from datasets import audio, load
+from tests.commands import begin
 from tests.datasets.caches import prepare
 
-ROOT = Path(__file__).resolve().parents[3]
-
-
-def command(*arguments, **options):
-    return subprocess.Popen(
-        [sys.executable, "-m", "datasets", *map(str, arguments)],
-        cwd=ROOT,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        **options,
-    )
+command = functools.partial(begin, "datasets")
 
 
 def finish(process):

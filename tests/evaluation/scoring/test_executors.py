@@ -1,14 +1,12 @@
 """Songs scored by threads, processes and the workers of a Dask cluster."""
 
+import functools
 import json
 import os
 import signal
-import subprocess
-import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -17,8 +15,8 @@ import soundfile
 from common import cli, dask_cluster
 from evaluation import __main__ as command
 from evaluation.scoring import executors
+from tests import commands
 
-ROOT = Path(__file__).resolve().parents[3]
 STEMS = ("drums", "bass")
 
 
@@ -117,14 +115,7 @@ def test_errors_can_be_sent_between_processes():
     assert executors.portable(full) is full
 
 
-def begin(*argv):
-    return subprocess.Popen(
-        [sys.executable, "-m", "evaluation", *map(str, argv)],
-        cwd=ROOT,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
+begin = functools.partial(commands.begin, "evaluation")
 
 
 def test_a_cluster_scores_on_when_a_worker_is_killed(tmp_path, rng, dask):
