@@ -34,7 +34,7 @@ from experiments.ablation import table
 from experiments.ablation.scores import gather, scored
 from experiments.ablation.songs import data, prepare
 from experiments.run.process import train
-from experiments.run.yaml_files import read_yaml
+from experiments.run.yaml_files import find_recipe, read_yaml
 
 PLANS = ROOT / "experiments" / "plans"
 
@@ -166,8 +166,7 @@ def read_plan(name: str) -> dict[str, Any]:
     plan = {"results": file.stem} | read_yaml(file)
     plan["folder"] = str(cli.path(plan["folder"]))
     if "recipe" in plan:
-        recipe = read_yaml(ROOT / "experiments" / "recipes" / f"{plan['recipe']}.yaml")
-        whole = merge(recipe, plan.get("base", {}))
+        whole = merge(read_yaml(find_recipe(plan["recipe"])), plan.get("base", {}))
         plan["base"] = {key: whole[key] for key in whole if key not in ("name", "seed")}
     return plan
 

@@ -20,9 +20,9 @@ RECORD = {"protocol?": str, "songs?": {str: [str]}, "arms?": {str: ARM}, "sweep?
 PROTOCOL = "BSS Eval v4, median over frames of 1 s"
 
 
-def results(plan: dict[str, Any], suffix: str) -> Path:
-    """The file of a plan's results: NAME.json, NAME.md, NAME.png."""
-    return FOLDER / f"{plan.get('results', 'ablation')}{suffix}"
+def results(name: str, suffix: str) -> Path:
+    """The file of results: of a plan its `results` and ".json", ".md" or ".png"."""
+    return FOLDER / f"{name}{suffix}"
 
 
 def read(plan: dict[str, Any]) -> dict[str, Any]:
@@ -34,7 +34,7 @@ def read(plan: dict[str, Any]) -> dict[str, Any]:
       for its points, "songs": {role: names}}.
     """
     empty = {"protocol": PROTOCOL, "songs": {}, "arms": {}, "sweep": {}}
-    file = results(plan, ".json")
+    file = results(plan["results"], ".json")
     return empty | read_json(file, RECORD, ADVICE) if file.exists() else empty
 
 
@@ -76,7 +76,7 @@ def gather(
                 }
         new = record | {group: found} | ({"songs": songs} if songs else {})
         if new != record:
-            write_json(results(plan, ".json"), new)
+            write_json(results(plan["results"], ".json"), new)
     return new
 
 

@@ -65,10 +65,10 @@ def report(plan: dict[str, Any], scores: dict[str, Any]) -> str:
     songs = max(len(songs) for arm in arms.values() for songs in arm["seeds"].values())
     head_line = f"{songs} test songs; dB, mean over songs, ± deviation over seeds"
     markdown = table(head, rows, markdown=True, width=None)
-    write_text(results(plan, ".md"), f"{head_line}\n\n{markdown}\n")
+    write_text(results(plan["results"], ".md"), f"{head_line}\n\n{markdown}\n")
     if gains:
         titled = {arms[name]["title"]: interval for name, interval in gains.items()}
-        figure(titled, results(plan, ".png"))
+        figure(titled, results(plan["results"], ".png"))
     return f"{head_line}\n\n{table(head, rows)}"
 
 
@@ -95,7 +95,7 @@ def heat_map(plan: dict[str, Any], scores: dict[str, Any]) -> None:
         means[place], _ = mean_and_spread(values(point, "drums", "SDR"))
     rows = [[f"{a:g}", *(number(v) for v in line)] for a, line in zip(alphas, means)]
     text = table(["alpha \\ beta", *(f"{beta:g}" for beta in betas)], rows, markdown=True)
-    file = results({"results": "alpha_beta"}, ".md")
+    file = results("alpha_beta", ".md")
     write_text(file, text + "\n")
     print(text)
     labels = [[f"{value:g}" for value in keys] for keys in (alphas, betas)]
