@@ -15,6 +15,7 @@ import time
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import TextIO
 
 from common.interrupts import immediate
 from common.redact import redacted
@@ -57,8 +58,17 @@ def one_line(error: BaseException) -> str:
         text = str(error) or type(error).__name__
     text = " ".join(text.split())
     text = redacted(text if len(text) <= LONGEST else f"{text[:LONGEST]}…")
-    text = "".join(sign if sign.isprintable() else repr(sign)[1:-1] for sign in text)
-    return text.encode("utf-8", "backslashreplace").decode()
+    return printable(text)
+
+
+def printable(text: str) -> str:
+    """Return a text with what no terminal or file can show, or would act upon, escaped."""
+    return "".join(sign if sign.isprintable() else repr(sign)[1:-1] for sign in text)
+
+
+def say(text: str, file: TextIO | None = None) -> None:
+    """Print one line, to standard output where no file is given, with names of others escaped."""
+    print(printable(text), file=file or sys.stdout)
 
 
 def run(main: Callable[[list[str]], int | None], argv: Sequence[str] | None = None) -> None:

@@ -45,11 +45,11 @@ def _prepare(arguments: argparse.Namespace) -> int:
         raise ValueError(f"{error}; repair them, or leave them out with --skip-broken") from error
     for song in manifest["songs"]:
         for warning in song["warnings"]:
-            _print(f"{song['name']}: {warning}")
+            cli.say(f"{song['name']}: {warning}")
     size = sum(file["bytes"] for song in manifest["songs"] for file in song["files"].values())
     hours = sum(song["seconds"] for song in manifest["songs"]) / 3600
     rates = ", ".join(map(str, manifest["rates"]))
-    _print(
+    cli.say(
         f"{len(manifest['songs'])} songs, {hours:.2f} h, {rates} Hz, {size / 1e9:.2f} GB "
         f"in {arguments.out}"
     )
@@ -59,12 +59,12 @@ def _prepare(arguments: argparse.Namespace) -> int:
 def _check(arguments: argparse.Namespace) -> int:
     found = faults(arguments.cache, lambda files: cli.progress(files, unit="file", leave=False))
     for fault in found:
-        _print(fault, sys.stderr)
+        cli.say(fault, sys.stderr)
     if found:
-        _print(f"{len(found)} faults; delete these files and prepare the cache again", sys.stderr)
+        cli.say(f"{len(found)} faults; delete these files and prepare the cache again", sys.stderr)
         return 1
     songs = read_manifest(arguments.cache)["songs"]
-    _print(f"{len(songs)} songs, {sum(len(song['files']) for song in songs)} files: all is well")
+    cli.say(f"{len(songs)} songs, {sum(len(song['files']) for song in songs)} files: all is well")
     return 0
 
 
@@ -79,10 +79,10 @@ def _activity(arguments: argparse.Namespace) -> int:
         songs = content["songs"]
         for name, song in songs.items():
             if not song["active"]:
-                _print(f"{name}: {target} plays nowhere")
+                cli.say(f"{name}: {target} plays nowhere")
         active = sum(stop - start for song in songs.values() for start, stop in song["active"])
         whole = sum(song["seconds"] for song in songs.values())
-        _print(
+        cli.say(
             f"{target} plays in {active / 3600:.2f} of {whole / 3600:.2f} h of {len(songs)} songs: "
             f"{list_path(arguments.cache, target)}"
         )
@@ -98,15 +98,15 @@ def _list(arguments: argparse.Namespace) -> int:
     for track in tracks:
         minutes, seconds = divmod(round(track.duration), 60)
         missing = f"  missing: {', '.join(track.missing)}" if track.missing else ""
-        _print(
+        cli.say(
             f"{track.name:{width}}  {track.split:5}  {minutes:3d}:{seconds:02d}  "
             f"{track.sample_rate} Hz  {track.channels} ch{missing}"
         )
     for line in broken:
-        _print(f"cannot be read: {line}", sys.stderr)
+        cli.say(f"cannot be read: {line}", sys.stderr)
     hours = sum(track.duration for track in tracks) / 3600
     lacking = sum(bool(track.missing) for track in tracks)
-    _print(f"{len(tracks)} songs, {hours:.2f} h, {lacking} with missing stems")
+    cli.say(f"{len(tracks)} songs, {hours:.2f} h, {lacking} with missing stems")
     return 1 if broken else 0
 
 
@@ -120,9 +120,9 @@ def _export(arguments: argparse.Namespace) -> int:
         tracks = load(name, path, arguments.split, **options)
     for track in tracks:
         for warning in track.warnings:
-            _print(f"{track.name}: {warning}")
+            cli.say(f"{track.name}: {warning}")
     for line in broken:
-        _print(f"cannot be read: {line}", sys.stderr)
+        cli.say(f"cannot be read: {line}", sys.stderr)
     written = export(
         tracks,
         arguments.out,
@@ -131,7 +131,7 @@ def _export(arguments: argparse.Namespace) -> int:
         watch=lambda results, total: cli.progress(results, total=total, unit="song"),
     )
     hours = sum(track.duration for track in tracks) / 3600
-    _print(
+    cli.say(
         f"{len(tracks)} songs, {hours:.2f} h, {written} of them written now, and {LIST} "
         f"in {arguments.out}"
     )
@@ -153,11 +153,6 @@ def _options(arguments: argparse.Namespace) -> dict:
         if getattr(arguments, key) is not None:
             options[key] = getattr(arguments, key)
     return options
-
-
-def _print(text: str, file=None) -> None:
-    """Print; names that are not UTF-8 are written with backslashes."""
-    print(text.encode("utf-8", "backslashreplace").decode(), file=file or sys.stdout)
 
 
 def _parser() -> argparse.ArgumentParser:

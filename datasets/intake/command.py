@@ -6,7 +6,6 @@ import sys
 from pathlib import Path
 
 from common import cli
-from common.cli import one_line
 from datasets.intake import limits, naming
 from datasets.intake.report import REPORT
 from datasets.intake.run import Options, Outcome, intake
@@ -113,15 +112,15 @@ def run(arguments: argparse.Namespace) -> int:
 def _told(outcome: Outcome, out: Path) -> int:
     for one in outcome.refused:
         for reason in one.reasons:
-            _print(f"{one.name}: refused: {reason}", sys.stderr)
+            cli.say(f"{one.name}: refused: {reason}", sys.stderr)
     taken = set(outcome.taken)
     for song in outcome.songs:
         if song["name"] in taken:
             lacks = [f"has no {', '.join(song['missing'])}"] if song["missing"] else []
             for note in (*lacks, *song["notes"]):
-                _print(f"{song['name']}: {note}")
+                cli.say(f"{song['name']}: {note}")
     hours = sum(song["samples"] / song["sample_rate"] for song in outcome.songs) / 3600
-    _print(
+    cli.say(
         f"{len(outcome.songs)} songs, {hours:.2f} h, {len(taken)} of them taken now, "
         f"{len(outcome.refused)} refused: {out / REPORT}"
     )
@@ -131,20 +130,14 @@ def _told(outcome: Outcome, out: Path) -> int:
 def _show_names(sources: list[Path], mapping: dict[str, str]) -> int:
     songs, refused = contributions(sources)
     for song in songs:
-        _print(f"{song.name}:")
+        cli.say(f"{song.name}:")
         own = naming.check_mapping(song.said().get("stems") or {}, song.label)
         found, problems = naming.assign(song.files, song.name, {**own, **mapping})
         for meaning, paths in found.items():
             for path in paths:
-                _print(f"  {meaning}: {path}")
+                cli.say(f"  {meaning}: {path}")
         for problem in problems:
-            _print(f"{song.name}: {problem}", sys.stderr)
+            cli.say(f"{song.name}: {problem}", sys.stderr)
     for one in refused:
-        _print(f"{one.name}: refused: {one.reasons[0]}", sys.stderr)
+        cli.say(f"{one.name}: refused: {one.reasons[0]}", sys.stderr)
     return 0 if songs and not refused else 1
-
-
-def _print(text: str, file=None) -> None:
-    """Print names of others: one line, nothing in it that a terminal would act upon."""
-    lead = len(text) - len(text.lstrip())
-    print(text[:lead] + one_line(ValueError(text[lead:])), file=file or sys.stdout)

@@ -11,6 +11,7 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
+from common.cli import printable
 from common.files import check_name, write_text
 from common.json_files import read_json, write_json
 from datasets.intake.sources import Refused
@@ -125,7 +126,5 @@ def _report(songs: Sequence[dict], refused: Sequence[Refused]) -> str:
 
 def markdown(text: str) -> str:
     """A text of others as Markdown shows it: on one line, nothing in it a tag, link or mark-up."""
-    text = "".join(sign if sign.isprintable() else repr(sign)[1:-1] for sign in text)
-    text = text.encode("utf-8", "backslashreplace").decode()
-    text = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    text = printable(text).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
     return re.sub(r"([\\`*_\[\]|#~])", r"\\\1", text)

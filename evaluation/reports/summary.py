@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from common import cli
 from evaluation.metrics.bss_eval import METRICS
 from evaluation.metrics.measures import KNOWN
 from evaluation.protocols import PROTOCOLS, Protocol
@@ -217,4 +218,4 @@ def summarise_folder(folder: str | os.PathLike) -> dict:
 def printable(name: str) -> str:
     """Return a name that any terminal and file can hold; what cannot be printed is escaped."""
     text = os.fsencode(name).decode("utf-8", "backslashreplace")
-    return "".join(sign if sign.isprintable() else repr(sign)[1:-1] for sign in text)
+    return cli.printable(text)
