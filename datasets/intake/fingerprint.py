@@ -46,13 +46,11 @@ class Fingerprinter:
         self._edges = np.rint(edges).astype(int)
         self._window = np.hanning(FRAME).astype(np.float32)
 
-    def add(self, block: np.ndarray, last: bool = False) -> None:
-        """Take the next samples.
+    def add(self, block: np.ndarray) -> None:
+        """Take the next samples: float32 (samples, channels), full scale ±1."""
+        self._add(block)
 
-        Args:
-          block: float32 (samples, channels), full scale ±1.
-          last: whether nothing follows.
-        """
+    def _add(self, block: np.ndarray, last: bool = False) -> None:
         mono = np.ascontiguousarray(block.mean(1, dtype=np.float32))
         signal = np.concatenate([self._left, self._resampler.resample_chunk(mono, last=last)])
         count = max(0, (len(signal) - FRAME) // HOP + 1)
@@ -67,7 +65,12 @@ class Fingerprinter:
         self._left = signal[count * HOP :]
 
     def end(self) -> np.ndarray:
-        """Return the fingerprint: uint32 (2, frames), the words and whether each tells anything."""
+        """Return the fingerprint, once, when nothing follows.
+
+        Returns:
+          uint32 (2, frames): the words, and whether each tells anything.
+        """
+        self._add(np.zeros((0, 1), np.float32), last=True)
         energies = np.concatenate([np.zeros((0, BANDS)), *self._energies])
         if len(energies) < 2:
             return np.zeros((2, 0), np.uint32)
@@ -84,7 +87,6 @@ def fingerprint_of(blocks, sample_rate: int) -> np.ndarray:
     heard = Fingerprinter(sample_rate)
     for block in blocks:
         heard.add(block)
-    heard.add(np.zeros((0, 1), np.float32), last=True)
     return heard.end()
 
 

@@ -3,7 +3,7 @@
     OUT/SONG/, OUT/intake.json …    see `report`
     OUT/.intake/SONG.npy            fingerprints of the songs
     OUT/.intake/references/         those of test songs
-    OUT/.intake/work/               songs that are being heard; gone when the run ends
+    OUT/.intake/unfinished/         songs that are being heard; gone when the run ends
 
 A song is taken by one rename, after the manifest has named it; one that the manifest names and that
 is not there is heard again. So a run that was killed goes on and ends with the same bytes.
@@ -27,7 +27,7 @@ from datasets.intake.song import Job, Taken, take
 from datasets.intake.sources import Contribution, Refused, contributions
 from datasets.intake.terms import Terms, terms_of
 
-HIDDEN = ".intake"
+HIDDEN, UNFINISHED = ".intake", "unfinished"
 
 
 @dataclass(frozen=True)
@@ -90,7 +90,7 @@ def intake(
     tests = [track for given in options.test_songs for track in known.songs_of(given)]
     out.mkdir(parents=True, exist_ok=True)
     with locked(out, ValueError(f"{out}: another intake is at work on it; wait for it")):
-        shutil.rmtree(out / HIDDEN / "work", ignore_errors=True)
+        shutil.rmtree(out / HIDDEN / UNFINISHED, ignore_errors=True)
         try:
             run = _Run(out, options, workers)
             run.compare_with(tests, watch)
@@ -98,7 +98,7 @@ def intake(
             run.hear(songs, watch)
             return run.end()
         finally:
-            shutil.rmtree(out / HIDDEN / "work", ignore_errors=True)
+            shutil.rmtree(out / HIDDEN / UNFINISHED, ignore_errors=True)
 
 
 class _Run:
@@ -136,7 +136,7 @@ class _Run:
             if isinstance(job, Refused) or self._kept(job):
                 verdicts[place] = job
             else:
-                work[str(self.out / HIDDEN / "work" / f"{place:06d}")] = place
+                work[str(self.out / HIDDEN / UNFINISHED / f"{place:06d}")] = place
         results = each(take, [(planned[place], path) for path, place in work.items()], self.workers)
         decided = self._decide_from(0, songs, verdicts)
         for (job, path), found in watch(results, total=len(work)):

@@ -13,53 +13,13 @@ from pathlib import Path, PurePosixPath
 from common.audio_files import files_below, is_audio, is_hidden
 from common.cli import one_line
 from common.digests import facts_digest
-from common.files import read_limited
 from datasets.intake import terms
-from datasets.intake.archive import Archive
 from datasets.intake.naming import is_part
+from datasets.intake.stores import Archive, Folder, Store
 from datasets.song_files import metadata
 
 ZIP = ".zip"
 LARGEST = 2**21  # bytes of a song.yaml
-
-
-class Folder:
-    """A folder of others.
-
-    Attributes:
-      path: where it lies.
-    """
-
-    def __init__(self, path: Path):
-        """Keep its path."""
-        self.path = Path(path)
-
-    def listing(self) -> list[tuple[str, int, str]]:
-        """Path below it, size in bytes and a digest of the state of every file in it.
-
-        Raises:
-          ValueError: a link that leads out of it, or something that is no file. OSError.
-        """
-        found, top = [], self.path.resolve()
-        for file in sorted(files_below(self.path)):
-            name = file.relative_to(self.path).as_posix()
-            if not file.resolve().is_relative_to(top):
-                raise ValueError(f"{file}: a link that leads out of {self.path}: refused")
-            if not file.is_file():
-                raise ValueError(f"{file}: no plain file; leave it out")
-            status = file.stat()
-            facts = facts_digest(status.st_size, status.st_mtime_ns)
-            found.append((name, status.st_size, facts))
-        return found
-
-    def read(self, name: str, largest: int) -> bytes:
-        """The content of a small file; ValueError where it is larger, OSError."""
-        return read_limited(self.path / name, largest)
-
-    def on_disk(self, name: str, folder: Path, number: int) -> Path:
-        """Where a file lies; nothing is copied."""
-        del folder, number
-        return self.path / name
 
 
 @dataclass(frozen=True)
@@ -79,7 +39,7 @@ class Contribution:
 
     name: str
     label: str
-    store: Folder | Archive
+    store: Store
     prefix: str
     files: tuple[str, ...]
     terms_file: str
@@ -137,12 +97,13 @@ def contributions(
     return songs, refused
 
 
-def _stores(paths: Iterable[str | os.PathLike]) -> Iterable[Folder | Archive]:
+def _stores(paths: Iterable[str | os.PathLike]) -> Iterable[Store]:
     for given in paths:
         path = Path(given)
         if path.is_dir():
-            zips = [one for one in sorted(files_below(path)) if one.name.lower().endswith(ZIP)]
-            if not zips or any(is_audio(file) for file in files_below(path)):
+            files = sorted(files_below(path))
+            zips = [file for file in files if file.name.lower().endswith(ZIP)]
+            if not zips or any(map(is_audio, files)):
                 yield Folder(path)
             yield from map(Archive, zips)
         elif path.name.lower().endswith(ZIP) and path.is_file():
@@ -153,7 +114,7 @@ def _stores(paths: Iterable[str | os.PathLike]) -> Iterable[Folder | Archive]:
             raise ValueError(f"{path}: expected a folder or a {ZIP} file of multitracks")
 
 
-def songs_in(store: Folder | Archive) -> list[Contribution]:
+def songs_in(store: Store) -> list[Contribution]:
     """The songs of one source, sorted; errors as of its `listing`."""
     listed = [
         (path, size, state)
@@ -206,6 +167,6 @@ def _folder(path: str) -> str:
     return "" if parent == "." else parent
 
 
-def _name(store: Folder | Archive) -> str:
+def _name(store: Store) -> str:
     path = store.path.absolute()
     return path.stem if isinstance(store, Archive) else path.name

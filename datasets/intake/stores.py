@@ -1,12 +1,15 @@
-"""Zip files of others: listed and unpacked within bounds, no name in them trusted."""
+"""Folders and zip files of others: what is in them, and how it is read."""
 
+import abc
 import shutil
 import stat
 import zipfile
 import zlib
 from pathlib import Path, PurePosixPath
 
+from common.audio_files import files_below
 from common.digests import facts_digest
+from common.files import read_limited
 
 MOST_MEMBERS = 20_000
 MOST_BYTES = 2**36  # of all that it unpacks to
@@ -16,24 +19,71 @@ BLOCK = 2**20
 _DAMAGED = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, UnicodeError, ValueError)
 
 
-class Archive:
-    """A zip file.
+class Store(abc.ABC):
+    """Where files of others lie.
 
     Attributes:
-      path: where it lies.
+      path: the folder, or the file that holds them.
     """
 
     def __init__(self, path: Path):
-        """Keep its path; it is opened when it is listed."""
+        """Keep the path; nothing is opened."""
         self.path = Path(path)
 
+    @abc.abstractmethod
     def listing(self) -> list[tuple[str, int, str]]:
-        """Path, size in bytes and a digest of the state of every file in it.
+        """Path in the store, size in bytes and a digest of the state of every file.
 
         Raises:
-          ValueError: damaged or encrypted, too much in it, a member that is no plain file, leads
-            out of the archive or is there twice. OSError: it cannot be read.
+          ValueError: damaged, or with something in it that leads out of it or is no plain file.
+          OSError: it cannot be read.
         """
+
+    @abc.abstractmethod
+    def read(self, name: str, largest: int) -> bytes:
+        """The content of a small file; ValueError where it is larger or damaged, OSError."""
+
+    @abc.abstractmethod
+    def on_disk(self, name: str, folder: Path, number: int) -> Path:
+        """A file on disk: itself, or unpacked into a folder under a number of its own.
+
+        Raises:
+          ValueError: it is damaged. OSError: the disk is full.
+        """
+
+
+class Folder(Store):
+    """A folder."""
+
+    def listing(self) -> list[tuple[str, int, str]]:
+        """See `Store`; a link out of the folder is refused."""
+        found, top = [], self.path.resolve()
+        for file in sorted(files_below(self.path)):
+            name = file.relative_to(self.path).as_posix()
+            if not file.resolve().is_relative_to(top):
+                raise ValueError(f"{file}: a link that leads out of {self.path}: refused")
+            if not file.is_file():
+                raise ValueError(f"{file}: no plain file; leave it out")
+            status = file.stat()
+            facts = facts_digest(status.st_size, status.st_mtime_ns)
+            found.append((name, status.st_size, facts))
+        return found
+
+    def read(self, name: str, largest: int) -> bytes:
+        """See `Store`."""
+        return read_limited(self.path / name, largest)
+
+    def on_disk(self, name: str, folder: Path, number: int) -> Path:
+        """See `Store`; nothing is copied."""
+        del folder, number
+        return self.path / name
+
+
+class Archive(Store):
+    """A zip file, listed and unpacked within bounds, no name in it trusted."""
+
+    def listing(self) -> list[tuple[str, int, str]]:
+        """See `Store`; what is encrypted, there twice or too much is refused as well."""
         try:
             with zipfile.ZipFile(self.path) as opened:
                 members = opened.infolist()
@@ -76,7 +126,7 @@ class Archive:
             raise ValueError(f"{self.path}: the member {shown} is encrypted; pack it without")
 
     def read(self, name: str, largest: int) -> bytes:
-        """The content of a small member; ValueError where it is larger or damaged."""
+        """See `Store`."""
         try:
             with zipfile.ZipFile(self.path) as opened, opened.open(name) as file:
                 data = file.read(largest + 1)
@@ -87,11 +137,7 @@ class Archive:
         return data
 
     def on_disk(self, name: str, folder: Path, number: int) -> Path:
-        """Unpack a member into a folder, under a name that owes it nothing but its extension.
-
-        Raises:
-          ValueError: it is damaged, or larger than the archive says. OSError: the disk is full.
-        """
+        """See `Store`; the file's name owes the member's nothing but its extension."""
         suffix = PurePosixPath(name).suffix
         target = folder / f"{number:04d}{suffix if suffix[1:].isalnum() else ''}"
         try:

@@ -4,8 +4,6 @@ import json
 import os
 import shutil
 import signal
-import subprocess
-import sys
 import time
 import zipfile
 from pathlib import Path
@@ -19,9 +17,8 @@ from datasets.intake.report import MANIFEST, read_manifest
 from datasets.intake.run import Options
 from datasets.intake.run import intake as run_intake
 from datasets.intake.terms import Terms
+from tests.commands import begin
 from tests.damaged_json import damages, survives, texts
-
-ROOT = Path(__file__).resolve().parents[3]
 
 
 def reasons(outcome) -> dict[str, str]:
@@ -302,14 +299,7 @@ class TestKilled:
 
     def command(self, give, out, workers):
         words = ["intake", give, "--out", out, "--licence", "CC0-1.0", "--credit", "X"]
-        words += ["--workers", str(workers)]
-        return subprocess.Popen(
-            [sys.executable, "-m", "datasets", *map(str, words)],
-            cwd=ROOT,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
+        return begin("datasets", *words, "--workers", workers)
 
     @pytest.mark.parametrize(("workers", "number"), [(1, signal.SIGTERM), (2, signal.SIGKILL)])
     def test_and_started_again(self, tmp_path, give, tree, workers, number):
@@ -320,7 +310,7 @@ class TestKilled:
             process = self.command(give, out, workers)
             while process.poll() is None:
                 done = len(list(out.glob("Song */mixture.wav")))
-                if done >= songs and list(out.glob(".intake/work/*/song/.partial-*")):
+                if done >= songs and list(out.glob(".intake/unfinished/*/song/.partial-*")):
                     break
                 time.sleep(0.005)
             process.send_signal(number)
@@ -330,7 +320,7 @@ class TestKilled:
         text, error = process.communicate()
         assert process.returncode == 0 and "3 songs" in text, error
         assert tree(out) == tree(whole)
-        assert not (out / ".intake" / "work").exists()
+        assert not (out / ".intake" / "unfinished").exists()
         assert "Song 2: refused: its licence CC-BY-ND-4.0 forbids changes" in error
         assert "Song 4: refused: it is the same as the song 'Song 1'" in error
 

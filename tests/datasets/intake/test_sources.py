@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from datasets.intake import archive
-from datasets.intake.archive import Archive
+from datasets.intake import stores
 from datasets.intake.sources import contributions
+from datasets.intake.stores import Archive
 
 
 def touch(folder: Path, *names: str) -> None:
@@ -127,9 +127,9 @@ def test_encrypted(tmp_path):
 
 def test_bombs(tmp_path, monkeypatch):
     path = packed(tmp_path / "a.zip", ("Kick.wav", bytes(10_000_000)))
-    monkeypatch.setattr(archive, "SMALL", 1_000_000)
+    monkeypatch.setattr(stores, "SMALL", 1_000_000)
     assert "unpacks to 10000000 bytes" in refusal(path)
-    monkeypatch.setattr(archive, "MOST_MEMBERS", 0)
+    monkeypatch.setattr(stores, "MOST_MEMBERS", 0)
     assert "1 members; expected 0 at most" in refusal(path)
 
 
