@@ -19,6 +19,7 @@ from dssgan.models import export
 from dssgan.models.base import SeparatorModel
 from dssgan.separation.buffers import require_space
 from dssgan.separation.overlap_add import fade_window, overlap_add, shifted_average, split_chunks
+from dssgan.separation.silence import fill_silence
 from dssgan.separation.stream import Report, check_audio, check_sample_rate, separated_stream
 
 STANDARD = {"drums", "bass", "other", "vocals"}
@@ -257,12 +258,15 @@ class Separator:
 
     def _infer(self, audio: np.ndarray, graph: Callable[[tf.Tensor], tf.Tensor]) -> np.ndarray:
         """(batch, segment, channels) → (batch, sources, segment, channels), silence → silence."""
-        audible = audio.any(axis=(1, 2))
-        if not audible.any():
+        if not audio.any():
             batch, samples, channels = audio.shape
             return np.zeros((batch, len(self.sources), samples, channels), np.float32)
+        if self.model.normalises:
+            filled, heard = fill_silence(audio)
+        else:
+            filled, heard = audio, audio.any(axis=(1, 2))[:, None]
         padded = np.zeros((self.batch_size, *audio.shape[1:]), np.float32)
-        padded[: len(audio)] = audio
+        padded[: len(audio)] = filled
         parts = np.split(padded, padded.shape[-1], -1) if self._one_channel else [padded]
         parts = [graph(tf.constant(part)).numpy() for part in parts]
         estimates = (parts[0] if len(parts) == 1 else np.concatenate(parts, -1))[: len(audio)]
@@ -271,7 +275,7 @@ class Separator:
                 f"{type(self.model).__name__} gave {estimates.shape} for {audio.shape}: "
                 "expected (batch, sources, samples, channels)"
             )
-        return estimates if audible.all() else estimates * audible[:, None, None, None]
+        return estimates if heard.all() else estimates * heard[:, None, :, None]
 
     def _trace(self, mixture: tf.Tensor, state: Any) -> tf.Tensor:
         self.traces += 1

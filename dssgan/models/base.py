@@ -25,6 +25,8 @@ class SeparatorModel(keras.Model):
         whole track.
       unit_variance: the model expects its input divided by the standard deviation of the whole
         track (per channel); a `Separator` does that and undoes it.
+      normalises: estimates depend on means and deviations over the whole excerpt; a `Separator` then
+        fills chunks that begin or end with silence.
       channels_apart: no channel has any influence on another; a `Separator` may then work on one
         at a time, to save memory.
       log_magnitudes_of: (frame length, hop) in samples of a separator that estimates ln(1 + |STFT|)
@@ -44,6 +46,7 @@ class SeparatorModel(keras.Model):
     maximum: int = 0
     scale_free: bool = False
     unit_variance: bool = False
+    normalises: bool = False
     channels_apart: bool = False
     log_magnitudes_of: tuple[int, int] | None = None
     training_outputs: tuple[str, ...] = ()

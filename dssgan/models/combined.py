@@ -71,6 +71,7 @@ class Combined(SeparatorModel):
                 f"multiples of {self.multiple} from {self.minimum}; they do not fit together"
             )
         self.context = max(member.context for member in self.members)
+        self.normalises = any(member.normalises for member in self.members)
         self.channels_apart = all(member.channels_apart for member in self.members)
         self.built = True
 

@@ -37,6 +37,7 @@ class BandSplit(SeparatorModel):
     """
 
     training_outputs = ("spectra",)
+    normalises = True
 
     def __init__(
         self,

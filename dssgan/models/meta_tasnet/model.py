@@ -50,6 +50,7 @@ class MultiStage(SeparatorModel):
     scale_free = True
     unit_variance = True
     channels_apart = True
+    normalises = True
     training_outputs = ("stages",)
 
     def __init__(
