@@ -22,6 +22,7 @@ DESCRIBED = {
     "provenance?": {"scores?": dict, "licence?": str},
 }
 SEGMENT_S, LARGE_SEGMENT_S = 8.0, 3.0  # of a chunk
+OVERLAP = 0.25  # of chunks
 IN_RUN = "separator"  # the folder of a run's own export
 HDF5 = b"\x89HDF\r\n\x1a\n"  # how a file of weights begins
 PRETRAINED = Path(__file__).parent / "pretrained"  # separators that come with the library
@@ -124,10 +125,31 @@ def sources_of(folder: Path) -> tuple[str, ...]:
     return tuple(check_name(source, f"{path}: sources") for source in config["sources"])
 
 
+def chunks_of(folder: str | os.PathLike) -> dict[str, float]:
+    """Length and overlap of chunks that an exported separator does best with.
+
+    Returns:
+      {"segment": seconds, "overlap": share}, of these what its configuration says under "chunks".
+
+    Raises:
+      ValueError: it is no such configuration, or a number is out of range.
+      OSError: it cannot be read.
+    """
+    path = Path(folder) / CONFIG
+    found = read_json(path, {"chunks?": dict}, ADVICE).get("chunks", {})
+    for key, most in (("segment", 3600), ("overlap", 1)):
+        value = found.get(key, most / 2)
+        if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < most:
+            raise ValueError(
+                f"{path}: chunks: {key} is {value!r}: expected a number above 0 and below {most}"
+            )
+    return {key: float(found[key]) for key in ("segment", "overlap") if key in found}
+
+
 def identity(
     folder: str | os.PathLike,
     segment: float | None = None,
-    overlap: float = 0.25,
+    overlap: float | None = None,
     shifts: int = 1,
 ) -> str:
     """What the estimates of an exported separator depend on, as a text.
@@ -137,7 +159,7 @@ def identity(
 
     Args:
       folder: of the separator.
-      segment, overlap, shifts: as of `dssgan.separator.Separator`.
+      segment, overlap, shifts: as of `dssgan.separator.Separator.load`.
 
     Raises:
       ValueError: `folder` is not an exported separator.
@@ -153,8 +175,10 @@ def identity(
         raise ValueError(f"{folder / CONFIG}: not that of an exported separator: {text}") from None
     weights = config.get("weights_sha256") or file_digest(folder / WEIGHTS)
     known = json.dumps([weights, config.get("hyperparameters")], sort_keys=True)
+    own = chunks_of(folder)
     if segment is None:
-        segment = LARGE_SEGMENT_S if is_large(folder) else SEGMENT_S
+        segment = own.get("segment", LARGE_SEGMENT_S if is_large(folder) else SEGMENT_S)
+    overlap = own.get("overlap", OVERLAP) if overlap is None else overlap
     options = {"segment": float(segment), "overlap": float(overlap), "shifts": int(shifts)}
     # How many chunks run at once changes no estimate; the number stands for scores on record.
     return f"{known} {options | {'batch_size': 4}}"

@@ -14,7 +14,7 @@ import tensorflow as tf
 
 from common.audio_files import resampled_length
 from common.suggest import nearest
-from dssgan.exports import LARGE, LARGE_SEGMENT_S, SEGMENT_S
+from dssgan.exports import LARGE, LARGE_SEGMENT_S, OVERLAP, SEGMENT_S, chunks_of
 from dssgan.models import export
 from dssgan.models.base import SeparatorModel
 from dssgan.separation.buffers import require_space
@@ -35,7 +35,7 @@ class Separator:
       segment: length of a chunk in seconds; raised to what the model needs at least and lowered
         to what it takes at most. None is 8, and 3 for a model of 20 million weights or more: the
         longer, the more memory it takes.
-      overlap: share of a chunk that its neighbour covers too, 0 ≤ overlap < 1.
+      overlap: share of a chunk that its neighbour covers too, 0 ≤ overlap < 1; None is 0.25.
       shifts: passes over the audio moved by up to half a second, averaged.
       batch_size: chunks that run at once; None is 1 on a CPU (least memory) and 4 on a GPU.
       consistent: share what the estimates leave of the mixture between them, so that they add up
@@ -52,7 +52,7 @@ class Separator:
         model: SeparatorModel,
         *,
         segment: float | None = None,
-        overlap: float = 0.25,
+        overlap: float | None = None,
         shifts: int = 1,
         batch_size: int | None = None,
         consistent: bool | None = None,
@@ -61,6 +61,7 @@ class Separator:
     ):
         if segment is not None and not 0 < segment < 3600:
             raise ValueError(f"segment is {segment} s: expected more than 0 and less than an hour")
+        overlap = OVERLAP if overlap is None else overlap
         if not 0 <= overlap < 1:
             raise ValueError(f"overlap is {overlap}: expected 0 ≤ overlap < 1")
         for name, value in (
@@ -96,11 +97,15 @@ class Separator:
     def load(cls, folder: str | os.PathLike, **options) -> "Separator":
         """Load an exported separator; `options` as of `Separator`.
 
+        Length and overlap of chunks are those that its configuration names, unless they are given.
+
         Raises:
           ValueError: a file is damaged or does not fit the other.
           OSError: a file is missing or cannot be read.
         """
-        return cls(export.load(folder, options.pop("precision", None)), **options)
+        model = export.load(folder, options.pop("precision", None))
+        given = {key: value for key, value in options.items() if value is not None}
+        return cls(model, **chunks_of(folder) | given)
 
     def save(self, folder: str | os.PathLike, provenance: dict[str, Any] | None = None) -> None:
         """Export the model to `folder`: `config.json` and `separator.weights.h5`."""

@@ -100,9 +100,10 @@ def _add_separation(add) -> None:
         "--segment",
         type=float,
         metavar="S",
-        help="seconds per chunk (default: 8; 3 for 20 million weights or more)",
+        help="seconds per chunk (default: the model's own, or else 8; 3 for 20 million weights "
+        "or more)",
     )
-    add("--overlap", type=float, default=0.25, metavar="F", help="of chunks; default: 0.25")
+    add("--overlap", type=float, metavar="F", help="of chunks (default: the model's own, or 0.25)")
     add("--shifts", type=int, default=1, metavar="N", help="average N shifted passes; default: 1")
     add("--batch", type=int, metavar="N", help="chunks at once (default: 1, on a GPU 4)")
     add("--precision", choices=("float32", "bfloat16", "float16"), help="default: the model's own")
@@ -137,7 +138,7 @@ def _check_range(options: argparse.Namespace) -> None:
     segment, overlap = options.segment, options.overlap
     if segment is not None and not 0 < segment < 3600:
         raise UsageError(f"segment is {segment} s: expected more than 0 and less than an hour")
-    if not 0 <= overlap < 1:
+    if overlap is not None and not 0 <= overlap < 1:
         raise UsageError(f"overlap is {overlap}: expected 0 ≤ overlap < 1")
     for name in ("shifts", "batch"):
         value = getattr(options, name)

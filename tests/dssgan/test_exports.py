@@ -9,6 +9,7 @@ from datasets import audio
 from dssgan.exports import identity
 from dssgan.losses import LOSSES
 from dssgan.models import SEPARATORS, export
+from dssgan.separator import Separator
 from evaluation import __main__ as evaluation
 from experiments.run import train
 from tests.dssgan.stand_ins import Excerpts, TinySeparator, error
@@ -37,6 +38,24 @@ def test_identity_is_of_the_weights_the_architecture_and_the_chunks(tmp_path, re
     (tmp_path / "one" / "config.json").write_text("[]")
     with pytest.raises(ValueError, match=r"config\.json: not that of an exported separator"):
         identity(tmp_path / "one")
+
+
+def test_an_export_may_name_its_own_chunks(tmp_path, registered):
+    export.save(TinySeparator(), tmp_path)
+    plain = identity(tmp_path)
+    path = tmp_path / "config.json"
+    config = json.loads(path.read_text())
+    path.write_text(json.dumps(config | {"chunks": {"segment": 4, "overlap": 0.125}}))
+    separator = Separator.load(tmp_path, segment=None, overlap=None)
+    rate = separator.sample_rate
+    assert (separator.segment, separator.hop) == (4 * rate, 3.5 * rate)
+    assert Separator.load(tmp_path, overlap=0.25).hop == 3 * rate
+    assert identity(tmp_path) == identity(tmp_path, 4.0, 0.125) != plain
+    assert identity(tmp_path, 8.0, 0.25) == plain
+    for chunks in ({"overlap": 1}, {"segment": "long"}, {"segment": 0}, {"overlap": True}, [8, 0.25]):
+        path.write_text(json.dumps(config | {"chunks": chunks}))
+        with pytest.raises(ValueError, match=r"config\.json: chunks"):
+            Separator.load(tmp_path)
 
 
 def test_identity_without_a_checksum_is_of_the_file(tmp_path, registered):
