@@ -12,6 +12,7 @@ from common.json_files import read_json
 
 CONFIG = "config.json"
 WEIGHTS = "separator.weights.h5"
+ONNX = "separator.onnx"  # the same network for ONNX Runtime
 #: What identifies an export, of the keys of its configuration; and what to do about a damaged one.
 IDENTITY = {"weights_sha256?": str, "hyperparameters?": dict}
 ADVICE = "export the separator again"

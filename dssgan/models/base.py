@@ -25,8 +25,10 @@ class SeparatorModel(keras.Model):
         whole track.
       unit_variance: the model expects its input divided by the standard deviation of the whole
         track (per channel); a `Separator` does that and undoes it.
-      normalises: estimates depend on means and deviations over the whole excerpt; a `Separator` then
-        fills chunks that begin or end with silence.
+      normalises: estimates depend on means and deviations over the whole excerpt; a `Separator`
+        then fills chunks that begin or end with silence.
+      masked_spectrum: (frame length, hop) in samples of a separator that is nothing but
+        `mask_parts` on a short-time spectrum; an export then leaves the transforms to its runtime.
       channels_apart: no channel has any influence on another; a `Separator` may then work on one
         at a time, to save memory.
       log_magnitudes_of: (frame length, hop) in samples of a separator that estimates ln(1 + |STFT|)
@@ -49,6 +51,7 @@ class SeparatorModel(keras.Model):
     normalises: bool = False
     channels_apart: bool = False
     log_magnitudes_of: tuple[int, int] | None = None
+    masked_spectrum: tuple[int, int] | None = None
     training_outputs: tuple[str, ...] = ()
     hyperparameters: dict[str, Any]
 

@@ -82,6 +82,7 @@ class BandSplit(SeparatorModel):
         self.sample_rate, self.frame_length, self.hop = sample_rate, frame_length, hop
         self.amanteur = variant == "amanteur"
         self.channels_apart = not self.amanteur
+        self.masked_spectrum = None if self.amanteur else (frame_length, hop)
         if self.amanteur:
             self.multiple = self.minimum = self.maximum = (frames - 1) * hop
         else:
@@ -192,7 +193,23 @@ class BandSplit(SeparatorModel):
         """The network: complex64 (items, channels, frames, bins) → (items, targets, …)."""
         items, channels, frames, bins = spectrum.shape
         parts = tf.stack([tf.math.real(spectrum), tf.math.imag(spectrum)], 2)
-        x = self.splitter(tf.reshape(parts, (-1, 2 * channels, frames, bins)))
+        masks = self.mask_parts(tf.reshape(parts, (-1, 2 * channels, frames, bins)), training)
+        masks = tf.reshape(masks, (-1, len(self.masks), channels, 2, frames, bins))
+        masks = tf.complex(masks[:, :, :, 0], masks[:, :, :, 1])
+        return tf.ensure_shape(
+            masks * spectrum[:, None], (items, len(self.masks), channels, frames, bins)
+        )
+
+    def mask_parts(self, parts, training: bool = False):
+        """Real and imaginary parts of spectra → those of masks.
+
+        Args:
+          parts: float32 (items, 2 · channels, frames, bins), both parts of a channel after another.
+
+        Returns:
+          float32 (items, targets, 2 · channels, frames, bins).
+        """
+        x = self.splitter(parts)
         # (bands, frames, …): along the frames and along the bands in turns.
         inner = (-1, x.shape[-1])
         for block in self.blocks:
@@ -202,11 +219,7 @@ class BandSplit(SeparatorModel):
             y = tf.reshape(x, (x.shape[0], *inner))
             x = tf.reshape(block(y, training=training), shape)
             x = tf.transpose(x, (1, 0, 2, 3)) if along_time else x
-        masks = [tf.reshape(mask(x), (-1, channels, 2, frames, bins)) for mask in self.masks]
-        masks = tf.stack([tf.complex(mask[:, :, 0], mask[:, :, 1]) for mask in masks], 1)
-        return tf.ensure_shape(
-            masks * spectrum[:, None], (items, len(self.masks), channels, frames, bins)
-        )
+        return tf.stack([mask(x) for mask in self.masks], 1)
 
     def with_rest(self, waves, mixture):
         """All sources in their order: the targets, and what they leave of the mixture."""

@@ -10,12 +10,33 @@ Tensors are (batch, sources, frames, channels); per-channel values are (batch, s
 an offset is (batch, sources, 1, channels) and is what `norm_matmul` left to be added.
 """
 
+import contextlib
+import contextvars
 import functools
+from collections.abc import Iterator
 
 import tensorflow as tf
 
 EPSILON = 1e-8
 PARTS = 32  # slices that a sum over frames adds up element-wise before the final reduction
+
+
+_portable = contextvars.ContextVar("portable", default=False)
+
+
+@contextlib.contextmanager
+def portable() -> Iterator[None]:
+    """Within the block pieces are traced as plain operations that other formats know; no gradient."""
+    token = _portable.set(True)
+    try:
+        yield
+    finally:
+        _portable.reset(token)
+
+
+def is_portable() -> bool:
+    """Whether a graph is being traced for another format."""
+    return _portable.get()
 
 
 def compiled(function):
@@ -24,7 +45,12 @@ def compiled(function):
     # A graph calls it once per set of shapes, which are as many as the stages have: TensorFlow
     # takes that for a loop that traces in vain, and would say so to whoever trains.
     piece._omit_frequent_tracing_warning = True
-    return piece
+
+    @functools.wraps(function)
+    def run(*inputs):
+        return function(*inputs) if is_portable() else piece(*inputs)
+
+    return run
 
 
 def fused(function):
@@ -52,7 +78,8 @@ def fused(function):
 
     @functools.wraps(function)
     def piece(*inputs):
-        return differentiable(*(tf.convert_to_tensor(value) for value in inputs))
+        inputs = tuple(tf.convert_to_tensor(value) for value in inputs)
+        return function(*inputs) if is_portable() else differentiable(*inputs)
 
     return piece
 

@@ -14,7 +14,7 @@ cell, output. What makes it fast on a CPU:
 
 import tensorflow as tf
 
-from dssgan.models.layers.fused import compiled
+from dssgan.models.layers.fused import compiled, is_portable
 
 
 @compiled
@@ -117,6 +117,27 @@ def _loop_back(gates, cells, grad, recurrent, reverse: bool):
     return _repeat(step, steps, start)[-1].stack()
 
 
+def _one_operation(x, kernel, recurrent, bias, reverse: bool):
+    """A direction as TensorFlow's own operation, which other formats have one of too."""
+    rows, units = tf.shape(x)[1], recurrent.shape[0]
+    x = tf.reverse(x, [0]) if reverse else x
+    zero, unused = tf.zeros((rows, units), x.dtype), tf.zeros((units,), x.dtype)
+    hidden = tf.raw_ops.BlockLSTMV2(
+        seq_len_max=tf.constant(x.shape[0], tf.int64),
+        x=x,
+        cs_prev=zero,
+        h_prev=zero,
+        w=tf.concat([kernel, recurrent], 0),
+        wci=unused,
+        wcf=unused,
+        wco=unused,
+        b=tf.cast(bias, x.dtype),
+        cell_clip=0.0,
+        use_peephole=False,
+    ).h
+    return tf.reverse(hidden, [0]) if reverse else hidden
+
+
 def direction(x, kernel, recurrent, bias, reverse: bool = False, training: bool = False):
     """One direction of an LSTM whose state begins with zeros.
 
@@ -131,6 +152,8 @@ def direction(x, kernel, recurrent, bias, reverse: bool = False, training: bool 
     Returns:
       (steps, rows, units).
     """
+    if is_portable():
+        return _one_operation(x, kernel, recurrent, bias, reverse)
     if not training:
         return _loop(x, kernel, recurrent, bias, reverse, False)[0].stack()
 

@@ -1,0 +1,1 @@
+"""Separators in formats that other programs run."""

@@ -1,0 +1,1 @@
+"""Separators without TensorFlow: an exported model in ONNX Runtime."""
