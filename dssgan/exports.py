@@ -1,5 +1,6 @@
 """Exported separators without TensorFlow: where they lie, and what identifies their estimates."""
 
+import importlib.util
 import json
 import os
 from collections.abc import Sequence
@@ -47,6 +48,33 @@ def newest_export(tops: Sequence[str] = ("runs", "demo")) -> Path:
 def is_large(folder: str | os.PathLike) -> bool:
     """Whether the weights of an export, in single precision, are `LARGE` or more."""
     return (Path(folder) / WEIGHTS).stat().st_size >= 4 * LARGE
+
+
+def why_not_onnx(folder: Path, segment: float | None, precision: str | None) -> str:
+    """Why ONNX Runtime cannot compute an export with these options; empty where it can.
+
+    Args:
+      segment, precision: as of `dssgan.separator.Separator`.
+    """
+    if not (folder / ONNX).is_file():
+        return f"{folder} has no {ONNX}: python -m dssgan.export {folder} --to onnx {folder}"
+    config = read_json(folder / CONFIG, {"onnx?": dict}, ADVICE)
+    if config.get("onnx", {}).get("weights_sha256") != config.get("weights_sha256"):
+        advice = f"python -m dssgan.export {folder} --to onnx {folder}"
+        return f"its {ONNX} is of other weights: {advice}"
+    if importlib.util.find_spec("onnxruntime") is None:
+        return "ONNX Runtime is not installed: pip install onnxruntime"
+    if precision not in (None, "float32"):
+        return f"its file computes in float32, not in {precision}"
+    if segment is not None:
+        return "the length of its chunks was chosen with the export: leave out --segment"
+    return ""
+
+
+def has_gpu() -> bool:
+    """Whether there is a GPU that TensorFlow may use, as far as a look at the system tells."""
+    hidden = os.environ.get("CUDA_VISIBLE_DEVICES") in ("", "-1")
+    return not hidden and Path("/dev/nvidiactl").exists()
 
 
 def pretrained() -> dict[str, Path]:

@@ -110,8 +110,21 @@ def separate_all(
     return failed
 
 
-def load(folder: str | os.PathLike, options: argparse.Namespace):
-    """Load the separator that the options ask for; TensorFlow is first imported here."""
+def load(folder: Path, options: argparse.Namespace):
+    """Load the separator that the options ask for; TensorFlow is first imported here, if at all."""
+    options.out.mkdir(parents=True, exist_ok=True)
+    common = {
+        "segment": options.segment,
+        "overlap": options.overlap,
+        "shifts": options.shifts,
+        "batch_size": options.batch,
+        "consistent": False if options.no_consistent else None,
+        "temporary_folder": options.out,
+    }
+    if engine(folder, options) == "onnx":
+        from dssgan.runtime.onnx_separator import OnnxSeparator
+
+        return OnnxSeparator.load(folder, **common)
     # One operation at a time, each on all cores: of a large model, fewer results lie about at once.
     if exports.is_large(folder):
         os.environ.setdefault("TF_NUM_INTEROP_THREADS", "1")
@@ -122,17 +135,21 @@ def load(folder: str | os.PathLike, options: argparse.Namespace):
 
     for gpu in tf.config.list_physical_devices("GPU"):
         tf.config.experimental.set_memory_growth(gpu, True)
-    options.out.mkdir(parents=True, exist_ok=True)
-    return Separator.load(
-        folder,
-        segment=options.segment,
-        overlap=options.overlap,
-        shifts=options.shifts,
-        batch_size=options.batch,
-        consistent=False if options.no_consistent else None,
-        precision=options.precision,
-        temporary_folder=options.out,
-    )
+    return Separator.load(folder, precision=options.precision, **common)
+
+
+def engine(folder: Path, options: argparse.Namespace) -> str:
+    """What computes: "onnx", the faster one on a processor, where it can do what is asked.
+
+    Raises:
+      UsageError: --engine onnx, and it cannot.
+    """
+    reason = exports.why_not_onnx(folder, options.segment, options.precision)
+    if options.engine == "onnx" and reason:
+        raise UsageError(f"--engine onnx: {reason}")
+    if options.engine == "auto":
+        return "tensorflow" if reason or exports.has_gpu() else "onnx"
+    return options.engine
 
 
 if __name__ == "__main__":

@@ -8,6 +8,8 @@ import functools
 import numpy as np
 import tensorflow as tf
 
+from dssgan.portable import is_portable
+
 
 def frame_count(samples: int, hop: int) -> int:
     """Frames of a centred short-time Fourier transform of `samples` samples."""
@@ -33,6 +35,18 @@ def stft(audio: tf.Tensor, frame_length: int, hop: int) -> tf.Tensor:
     return tf.signal.stft(
         padded, frame_length, hop, frame_length, window_fn=tf.signal.hann_window, pad_end=False
     )
+
+
+def real_stft(audio: tf.Tensor, frame_length: int, hop: int) -> tuple[tf.Tensor, tf.Tensor]:
+    """Real and imaginary parts of `stft` by matrix products, for formats without a transform."""
+    half = frame_length // 2
+    padded = tf.pad(audio, [[0, 0]] * (audio.shape.rank - 1) + [[half, half]], mode="REFLECT")
+    frames = tf.signal.frame(padded, frame_length, hop)
+    time, bins = np.arange(frame_length), np.arange(half + 1)
+    angles = 2 * np.pi * ((time[:, None] * bins) % frame_length) / frame_length
+    window = 0.5 - 0.5 * np.cos(2 * np.pi * time / frame_length)
+    real = tf.matmul(frames, (window[:, None] * np.cos(angles)).astype(np.float32))
+    return real, tf.matmul(frames, (-window[:, None] * np.sin(angles)).astype(np.float32))
 
 
 def istft(spectra: tf.Tensor, frame_length: int, hop: int, samples: int) -> tf.Tensor:
@@ -80,8 +94,12 @@ def window_power(frame_length: int, hop: int, frames: int) -> np.ndarray:
 
 def log_power(audio: tf.Tensor, frame_length: int, hop: int, floor: float = 1e-8) -> tf.Tensor:
     """log10 of the power spectrum plus `floor`: (..., samples) → (..., frames, bins)."""
-    spectrum = stft(audio, frame_length, hop)
-    power = tf.square(tf.math.real(spectrum)) + tf.square(tf.math.imag(spectrum))
+    if is_portable():
+        real, imaginary = real_stft(audio, frame_length, hop)
+    else:
+        spectrum = stft(audio, frame_length, hop)
+        real, imaginary = tf.math.real(spectrum), tf.math.imag(spectrum)
+    power = tf.square(real) + tf.square(imaginary)
     return tf.math.log(power + floor) * (1.0 / np.log(10.0))
 
 

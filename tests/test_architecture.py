@@ -28,6 +28,7 @@ COMMANDS = {
     "dssgan/train.py",
     "dssgan/convert.py",
     "dssgan/combine.py",
+    "dssgan/export.py",
     "dssgan/doctor",
 }
 #: Within a room: an import points from a line to one further down, or stays within its folder.
@@ -58,16 +59,18 @@ LAYERS = {
         ("protocols",),
     ],
     "dssgan": [
-        ("train", "separate", "convert", "combine", "doctor"),
+        ("train", "separate", "convert", "combine", "export", "doctor"),
         ("separate_song",),
         ("phases",),
         ("refinement",),
         ("training",),
         ("monitoring",),
+        ("exporting",),
         ("separator", "published"),
         ("models", "critics"),
+        ("runtime",),
         ("losses", "optimisers", "separation", "distributed", "config", "signal"),
-        ("exports",),
+        ("exports", "portable"),
         ("__init__",),
     ],
     "experiments": [
@@ -94,6 +97,8 @@ LIGHT = (
     "dssgan.training.data",
     "dssgan.separation.inputs",
     "dssgan.separation.options",
+    "dssgan.separation.chunked",
+    "dssgan.runtime.onnx_separator",
 )
 THIRD_PARTY = {"common": {"tqdm", "dask", "distributed", "dask_jobqueue"}}
 
@@ -375,6 +380,7 @@ JSON_READERS = {
     "dssgan/distributed/rendezvous.py": "what json.dumps has just written",
     "dssgan/training/state.py": "what json.dumps wrote on another worker",
     "evaluation/scoring/tasks.py": "what json.dumps has just written",
+    "experiments/benchmarks/engines.py": "what a process of its own printed",
     "experiments/benchmarks/robustness/bad_inputs.py": "files of its own, to be damaged",
     "experiments/benchmarks/robustness/kills.py": "whether a file is JSON at all",
     "experiments/benchmarks/separator.py": "what a process of its own printed",

@@ -107,6 +107,12 @@ def _add_separation(add) -> None:
     add("--shifts", type=int, default=1, metavar="N", help="average N shifted passes; default: 1")
     add("--batch", type=int, metavar="N", help="chunks at once (default: 1, on a GPU 4)")
     add("--precision", choices=("float32", "bfloat16", "float16"), help="default: the model's own")
+    add(
+        "--engine",
+        choices=("auto", "onnx", "tensorflow"),
+        default="auto",
+        help="what computes: ONNX Runtime where the model has a file for it and there is no GPU",
+    )
     add("--no-consistent", action="store_true", help="stems need not add up to the mixture")
 
 

@@ -52,7 +52,13 @@ def test_an_export_may_name_its_own_chunks(tmp_path, registered):
     assert Separator.load(tmp_path, overlap=0.25).hop == 3 * rate
     assert identity(tmp_path) == identity(tmp_path, 4.0, 0.125) != plain
     assert identity(tmp_path, 8.0, 0.25) == plain
-    for chunks in ({"overlap": 1}, {"segment": "long"}, {"segment": 0}, {"overlap": True}, [8, 0.25]):
+    for chunks in (
+        {"overlap": 1},
+        {"segment": "long"},
+        {"segment": 0},
+        {"overlap": True},
+        [8, 0.25],
+    ):
         path.write_text(json.dumps(config | {"chunks": chunks}))
         with pytest.raises(ValueError, match=r"config\.json: chunks"):
             Separator.load(tmp_path)

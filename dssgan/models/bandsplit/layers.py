@@ -13,12 +13,14 @@ Two kinds of norm:
 import functools
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 from dssgan.models.bandsplit.bands import Bands
 from dssgan.models.layers.fused import fused
 from dssgan.models.layers.initialisers import uniform_fan_in
 from dssgan.models.layers.lstm import direction
+from dssgan.portable import is_portable
 
 EPSILON = 1e-5
 
@@ -55,8 +57,19 @@ def norm_over(axes, x, scale, shift):
     Around the sequence every width has a shape of its own: to compile so many pieces would take
     longer than they gain.
     """
-    mean, variance = tf.nn.moments(x, axes, keepdims=True)
+    mean, variance = (_moments if is_portable() else tf.nn.moments)(x, axes, keepdims=True)
     return (x - mean) * tf.math.rsqrt(variance + EPSILON) * scale + shift
+
+
+def _moments(x, axes, keepdims):
+    """`tf.nn.moments` axis by axis: other runtimes lose two digits in sums over several axes."""
+    mean = x
+    for axis in np.atleast_1d(axes):
+        mean = tf.reduce_mean(mean, axis, keepdims=keepdims)
+    variance = tf.square(x - mean)
+    for axis in np.atleast_1d(axes):
+        variance = tf.reduce_mean(variance, axis, keepdims=keepdims)
+    return mean, variance
 
 
 class Layer(keras.layers.Layer):

@@ -10,33 +10,14 @@ Tensors are (batch, sources, frames, channels); per-channel values are (batch, s
 an offset is (batch, sources, 1, channels) and is what `norm_matmul` left to be added.
 """
 
-import contextlib
-import contextvars
 import functools
-from collections.abc import Iterator
 
 import tensorflow as tf
 
+from dssgan.portable import is_portable
+
 EPSILON = 1e-8
 PARTS = 32  # slices that a sum over frames adds up element-wise before the final reduction
-
-
-_portable = contextvars.ContextVar("portable", default=False)
-
-
-@contextlib.contextmanager
-def portable() -> Iterator[None]:
-    """Within the block pieces are traced as plain operations that other formats know; no gradient."""
-    token = _portable.set(True)
-    try:
-        yield
-    finally:
-        _portable.reset(token)
-
-
-def is_portable() -> bool:
-    """Whether a graph is being traced for another format."""
-    return _portable.get()
 
 
 def compiled(function):

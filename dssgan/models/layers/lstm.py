@@ -14,7 +14,8 @@ cell, output. What makes it fast on a CPU:
 
 import tensorflow as tf
 
-from dssgan.models.layers.fused import compiled, is_portable
+from dssgan.models.layers.fused import compiled
+from dssgan.portable import is_portable
 
 
 @compiled
