@@ -95,10 +95,11 @@ LIGHT = (
     "dssgan.config",
     "dssgan.exports",
     "dssgan.training.data",
-    "dssgan.separation.inputs",
-    "dssgan.separation.options",
-    "dssgan.separation.chunked",
-    "dssgan.runtime.onnx_separator",
+    *(
+        f"dssgan.{folder}.{path.stem}"
+        for folder in ("separation", "runtime")
+        for path in sorted((ROOT / "dssgan" / folder).glob("[!_]*.py"))
+    ),
 )
 THIRD_PARTY = {"common": {"tqdm", "dask", "distributed", "dask_jobqueue"}}
 
