@@ -6,7 +6,6 @@ and tags of their song. What cannot be separated is reported in one line, and th
 
 import argparse
 import contextlib
-import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,7 +13,7 @@ from pathlib import Path
 from common import interrupts, startup
 from common.audio_files import is_audio
 from common.cli import UsageError, one_line, run
-from dssgan import exports
+from dssgan import exports, loading
 from dssgan.config.sizes import check_export
 from dssgan.separation.inputs import SongFile, find_songs, plan_outputs, without_existing
 from dssgan.separation.options import parse, stem_names
@@ -39,6 +38,10 @@ def main(argv: list[str]) -> int:
         where = "--model " if options.model else ""
         text = one_line(error)
         raise UsageError(text if isinstance(error, UsageError) else where + text) from error
+    try:
+        loading.choose(model, options.engine, options.segment, options.precision)
+    except ValueError as error:
+        raise UsageError(one_line(error)) from error
     with contextlib.ExitStack() as stack:
         sink = None
         if options.to_stdout:
@@ -111,45 +114,19 @@ def separate_all(
 
 
 def load(folder: Path, options: argparse.Namespace):
-    """Load the separator that the options ask for; TensorFlow is first imported here, if at all."""
+    """Load the separator that the options ask for."""
     options.out.mkdir(parents=True, exist_ok=True)
-    common = {
-        "segment": options.segment,
-        "overlap": options.overlap,
-        "shifts": options.shifts,
-        "batch_size": options.batch,
-        "consistent": False if options.no_consistent else None,
-        "temporary_folder": options.out,
-    }
-    if engine(folder, options) == "onnx":
-        from dssgan.runtime.onnx_separator import OnnxSeparator
-
-        return OnnxSeparator.load(folder, **common)
-    # One operation at a time, each on all cores: of a large model, fewer results lie about at once.
-    if exports.is_large(folder):
-        os.environ.setdefault("TF_NUM_INTEROP_THREADS", "1")
-    with startup.without("matplotlib", "pandas", "sklearn"):
-        import tensorflow as tf
-
-        from dssgan.separator import Separator
-
-    for gpu in tf.config.list_physical_devices("GPU"):
-        tf.config.experimental.set_memory_growth(gpu, True)
-    return Separator.load(folder, precision=options.precision, **common)
-
-
-def engine(folder: Path, options: argparse.Namespace) -> str:
-    """What computes: "onnx", the faster one on a processor, where it can do what is asked.
-
-    Raises:
-      UsageError: --engine onnx, and it cannot.
-    """
-    reason = exports.why_not_onnx(folder, options.segment, options.precision)
-    if options.engine == "onnx" and reason:
-        raise UsageError(f"--engine onnx: {reason}")
-    if options.engine == "auto":
-        return "tensorflow" if reason or exports.has_gpu() else "onnx"
-    return options.engine
+    return loading.load(
+        folder,
+        options.engine,
+        segment=options.segment,
+        precision=options.precision,
+        overlap=options.overlap,
+        shifts=options.shifts,
+        batch_size=options.batch,
+        consistent=False if options.no_consistent else None,
+        temporary_folder=options.out,
+    )
 
 
 if __name__ == "__main__":

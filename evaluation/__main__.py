@@ -189,10 +189,10 @@ def score_separator(options: argparse.Namespace, protocol) -> int:
         tracks = [track for track in tracks if track.name.endswith(cli.names(options.songs))]
     folder = exports.find_export(options.separator)
     with startup.stderr_hidden():
-        from dssgan.separator import Separator
+        from dssgan import loading
 
         identity = exports.identity(folder)
-        separator = Separator.load(folder)
+        separator = loading.load(folder)
     with cluster(options, len(tracks)) as workers:
         result = runner.evaluate(
             separator.separate,

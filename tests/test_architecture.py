@@ -65,7 +65,7 @@ LAYERS = {
         ("refinement",),
         ("training",),
         ("monitoring",),
-        ("exporting",),
+        ("exporting", "loading"),
         ("separator", "published"),
         ("models", "critics"),
         ("runtime",),

@@ -176,9 +176,9 @@ def separator_method(text: str) -> Method:
     @cache
     def load():
         with startup.stderr_hidden():
-            from dssgan.separator import Separator
+            from dssgan import loading
 
-            return Separator.load(path)
+            return loading.load(path)
 
     def separate(
         mixture: np.ndarray, references: Mapping[str, np.ndarray], sample_rate: int

@@ -1,6 +1,5 @@
 """Separators in ONNX Runtime against the same ones in TensorFlow."""
 
-import argparse
 import json
 import subprocess
 import sys
@@ -8,10 +7,9 @@ import sys
 import numpy as np
 import pytest
 
-from common.cli import UsageError
 from common.files import ROOT
 from datasets import audio
-from dssgan import exports, separate
+from dssgan import exports
 from dssgan.exporting import onnx_file
 from dssgan.exports import CONFIG, ONNX, PRETRAINED
 from dssgan.models import build, export
@@ -92,39 +90,6 @@ def test_a_file_that_is_no_model(folder, tmp_path):
     (tmp_path / CONFIG).write_text(json.dumps(config))
     with pytest.raises(ValueError, match=r"separator\.onnx: ONNX Runtime cannot open it"):
         OnnxSeparator.load(tmp_path)
-
-
-def test_which_engine_computes(folder, tmp_path, monkeypatch):
-    monkeypatch.setattr(exports, "has_gpu", lambda: False)
-
-    def engine(place=folder, name="auto", segment=None, precision=None):
-        options = argparse.Namespace(engine=name, segment=segment, precision=precision)
-        return separate.engine(place, options)
-
-    assert engine() == engine(precision="float32") == engine(name="onnx") == "onnx"
-    assert engine(name="tensorflow") == engine(segment=1.0) == "tensorflow"
-    assert engine(precision="bfloat16") == "tensorflow"
-    with pytest.raises(UsageError, match="--engine onnx: its file computes in float32"):
-        engine(name="onnx", precision="float16")
-    with pytest.raises(UsageError, match="leave out --segment"):
-        engine(name="onnx", segment=1.0)
-    monkeypatch.setattr(exports, "has_gpu", lambda: True)
-    assert engine() == "tensorflow"
-    monkeypatch.setattr(exports, "has_gpu", lambda: False)
-    # Other weights were exported to the same folder since.
-    for file in folder.iterdir():
-        (tmp_path / file.name).write_bytes(file.read_bytes())
-    export.save(build("bandsplit", **BANDSPLIT, sources=["drums", "accompaniment"]), tmp_path)
-    assert engine(tmp_path) == "tensorflow"
-    with pytest.raises(UsageError, match=r"of other weights: python -m dssgan\.export"):
-        engine(tmp_path, "onnx")
-    (tmp_path / ONNX).unlink()
-    with pytest.raises(UsageError, match=r"has no separator\.onnx"):
-        engine(tmp_path, "onnx")
-    monkeypatch.setattr(exports.importlib.util, "find_spec", lambda name: None)
-    assert engine() == "tensorflow"
-    with pytest.raises(UsageError, match="pip install onnxruntime"):
-        engine(name="onnx")
 
 
 def test_separation_without_tensorflow(folder, tmp_path):
