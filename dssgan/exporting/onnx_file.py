@@ -82,7 +82,6 @@ def translated(model: SeparatorModel, samples: int, channels: int) -> onnx.Model
     signature = [tf.TensorSpec(shape, tf.float32, name="mixture")]
     function = tf.function(network, input_signature=signature, autograph=False)
     handlers = {"BlockLSTMV2": (lstm_node, [])}
-    missing: list[str] = []
     with portable():
         try:
             graph, _ = convert.from_function(
