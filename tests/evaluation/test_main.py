@@ -337,7 +337,7 @@ def test_summary(folders, capsys):
 def test_separator_on_a_dataset(folders, monkeypatch, capsys):
     class Half:
         @classmethod
-        def load(cls, folder):
+        def load(cls, folder, **options):
             return cls()
 
         def separate(self, mixture, sample_rate):

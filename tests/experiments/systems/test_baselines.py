@@ -46,7 +46,7 @@ def separator(tmp_path, monkeypatch):
 
     class Fake:
         @classmethod
-        def load(cls, folder):
+        def load(cls, folder, **options):
             loaded.append(folder)
             return cls()
 
