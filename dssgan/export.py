@@ -10,7 +10,7 @@ import shutil
 import sys
 
 from common import cli, startup
-from dssgan.exports import CONFIG, LARGE_SEGMENT_S, SEGMENT_S, WEIGHTS, find_export, is_large
+from dssgan.exports import CONFIG, WEIGHTS, find_export
 
 NEEDED = ("onnx", "tf2onnx", "onnxruntime")
 
@@ -23,7 +23,9 @@ def main(argv: list[str]) -> int:
     parser.add_argument("separator", type=cli.path, help="folder of an exported separator")
     parser.add_argument("out", type=cli.path, help="folder for the files")
     parser.add_argument("--to", required=True, choices=("onnx",), help="the format")
-    parser.add_argument("--segment", type=float, metavar="S", help="seconds per chunk; default: 8")
+    parser.add_argument(
+        "--segment", type=float, metavar="S", help="seconds per chunk; default: its own"
+    )
     parser.add_argument(
         "--channels", type=int, default=2, help="of a model that hears them together; default: 2"
     )
@@ -42,8 +44,6 @@ def main(argv: list[str]) -> int:
         folder = find_export(options.separator)
     except (ValueError, OSError) as error:
         raise cli.UsageError(cli.one_line(error)) from error
-    if segment is None:
-        segment = LARGE_SEGMENT_S if is_large(folder) else SEGMENT_S
     with startup.stderr_hidden():
         from dssgan.exporting import onnx_file, parity
         from dssgan.separator import Separator

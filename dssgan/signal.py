@@ -28,23 +28,24 @@ def stft(audio: tf.Tensor, frame_length: int, hop: int) -> tf.Tensor:
       complex64 (..., frames, frame_length // 2 + 1), frames = samples // hop + 1, un-normalised:
       librosa's and torch's convention.
     """
-    audio = tf.convert_to_tensor(audio)
-    half = frame_length // 2
-    paddings = [[0, 0]] * (audio.shape.rank - 1) + [[half, half]]
-    padded = tf.pad(audio, paddings, mode="REFLECT")
+    padded = _reflected(audio, frame_length // 2)
     return tf.signal.stft(
         padded, frame_length, hop, frame_length, window_fn=tf.signal.hann_window, pad_end=False
     )
 
 
+def _reflected(audio: tf.Tensor, count: int) -> tf.Tensor:
+    """The audio with `count` samples mirrored at either end."""
+    audio = tf.convert_to_tensor(audio)
+    return tf.pad(audio, [[0, 0]] * (audio.shape.rank - 1) + [[count, count]], mode="REFLECT")
+
+
 def real_stft(audio: tf.Tensor, frame_length: int, hop: int) -> tuple[tf.Tensor, tf.Tensor]:
     """Real and imaginary parts of `stft` by matrix products, for formats without a transform."""
-    half = frame_length // 2
-    padded = tf.pad(audio, [[0, 0]] * (audio.shape.rank - 1) + [[half, half]], mode="REFLECT")
-    frames = tf.signal.frame(padded, frame_length, hop)
-    time, bins = np.arange(frame_length), np.arange(half + 1)
+    frames = tf.signal.frame(_reflected(audio, frame_length // 2), frame_length, hop)
+    time, bins = np.arange(frame_length), np.arange(frame_length // 2 + 1)
     angles = 2 * np.pi * ((time[:, None] * bins) % frame_length) / frame_length
-    window = 0.5 - 0.5 * np.cos(2 * np.pi * time / frame_length)
+    window = _hann(frame_length)
     real = tf.matmul(frames, (window[:, None] * np.cos(angles)).astype(np.float32))
     return real, tf.matmul(frames, (-window[:, None] * np.sin(angles)).astype(np.float32))
 
@@ -82,10 +83,15 @@ def istft(spectra: tf.Tensor, frame_length: int, hop: int, samples: int) -> tf.T
     return audio[..., half : half + samples]
 
 
+def _hann(length: int) -> np.ndarray:
+    """The periodic Hann window, float64."""
+    return 0.5 - 0.5 * np.cos(2.0 * np.pi * np.arange(length) / length)
+
+
 @functools.lru_cache(maxsize=16)
 def window_power(frame_length: int, hop: int, frames: int) -> np.ndarray:
     """Sum of the squared, shifted windows of `frames` frames, float32."""
-    window = 0.5 - 0.5 * np.cos(2.0 * np.pi * np.arange(frame_length) / frame_length)
+    window = _hann(frame_length)
     power = np.zeros((frames - 1) * hop + frame_length)
     for frame in range(frames):
         power[frame * hop : frame * hop + frame_length] += window**2

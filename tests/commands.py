@@ -16,3 +16,16 @@ def begin(module, *words, **options):
         text=True,
         **options,
     )
+
+
+def run_without(missing, code):
+    """Run Python code where the modules `missing` cannot be imported; it must end well."""
+    blocked = f"import sys\nfor name in {tuple(missing)!r}: sys.modules[name] = None\n"
+    done = subprocess.run(
+        [sys.executable, "-c", blocked + code],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr

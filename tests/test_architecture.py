@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.commands import run_without
+
 ROOT = Path(__file__).resolve().parents[1]
 
 #: What each room may import of the others; "run as" files below are commands and may import all.
@@ -310,24 +312,18 @@ def test_rooms_without_tensorflow(room):
         if not module.name.endswith("__main__")
     ]
     assert any(name.count(".") == 2 for name in names) or room == "common"
-    run_without(("tensorflow", "keras", "sacred"), [room, *names])
+    import_without(("tensorflow", "keras", "sacred"), [room, *names])
 
 
 @pytest.mark.parametrize("name", LIGHT)
 def test_parts_of_the_library_without_tensorflow(name):
-    run_without(("tensorflow", "keras", "sacred"), [name])
+    import_without(("tensorflow", "keras", "sacred"), [name])
 
 
-def run_without(missing, names):
-    code = (
-        "import sys, importlib\n"
-        f"for name in {missing!r}: sys.modules[name] = None\n"
-        f"for name in {names!r}: importlib.import_module(name)\n"
+def import_without(missing, names):
+    run_without(
+        missing, f"import importlib\nfor name in {names!r}: importlib.import_module(name)\n"
     )
-    done = subprocess.run(
-        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 0, done.stderr
 
 
 def sized(root=ROOT):

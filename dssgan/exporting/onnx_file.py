@@ -31,7 +31,6 @@ def write(
     folder: str | os.PathLike,
     samples: int,
     channels: int = 2,
-    provenance: dict[str, Any] | None = None,
 ) -> None:
     """Write `separator.onnx` and `config.json`.
 
@@ -40,25 +39,24 @@ def write(
       folder: made if need be; a configuration that lies there already is added to.
       samples: of the chunks that it will take.
       channels: likewise, for a model that takes channels together.
-      provenance: of a new configuration.
 
     Raises:
       ValueError: an operation of the model has no counterpart in ONNX; the message names it.
       OSError: the folder cannot be written.
     """
     folder = Path(folder)
-    graph = translated(model, samples, 1 if model.channels_apart else channels)
+    channels = 1 if model.channels_apart else channels
+    graph = translated(model, samples, channels)
     store_in_half(graph)
     if not (folder / CONFIG).exists():
-        export.save(model, folder, provenance)
+        export.save(model, folder)
     with atomic_path(folder / ONNX) as temporary:
         temporary.write_bytes(graph.SerializeToString())
         digest = file_digest(temporary)
     config = read_json(folder / CONFIG, {"format": int})
-    facts: dict[str, Any] = {"sha256": digest, "samples": samples}
+    facts: dict[str, Any] = {"sha256": digest, "samples": samples, "channels": channels}
     if "weights_sha256" in config:
         facts["weights_sha256"] = config["weights_sha256"]
-    facts["channels"] = 1 if model.channels_apart else channels
     facts["targets"] = list(getattr(model, "targets", model.sources))
     if model.masked_spectrum:
         facts["frame_length"], facts["hop"] = model.masked_spectrum

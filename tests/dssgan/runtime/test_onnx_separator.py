@@ -1,13 +1,10 @@
 """Separators in ONNX Runtime against the same ones in TensorFlow."""
 
 import json
-import subprocess
-import sys
 
 import numpy as np
 import pytest
 
-from common.files import ROOT
 from datasets import audio
 from dssgan import exports
 from dssgan.exporting import onnx_file
@@ -16,6 +13,7 @@ from dssgan.models import build, export
 from dssgan.runtime.onnx_separator import OnnxSeparator
 from dssgan.separation.stream import Report
 from dssgan.separator import Separator
+from tests.commands import run_without
 from tests.dssgan.models.test_conformance import BANDSPLIT, QUICK
 
 RATE = 8000
@@ -97,17 +95,9 @@ def test_separation_without_tensorflow(folder, tmp_path):
     audio.write(tmp_path / "song.wav", song(3.0, 2), RATE)
     heavy = ["tensorflow", "keras", "h5py", "scipy", "librosa", "mir_eval", "sacred", "pymongo"]
     heavy += ["tensorboard", "matplotlib", "yaml", "psutil", "onnx", "tf2onnx", "pandas"]
-    code = (
-        "import sys\n"
-        f"for name in {heavy!r}: sys.modules[name] = None\n"
-        "from dssgan import separate\n"
-        f"sys.exit(separate.main({[str(tmp_path / 'song.wav'), '-o', str(tmp_path / 'stems')]!r}"
-        f" + ['--model', {str(folder)!r}, '--bits', '32f', '--engine', 'onnx']))\n"
-    )
-    done = subprocess.run(
-        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 0, done.stderr
+    words = [str(tmp_path / "song.wav"), "-o", str(tmp_path / "stems"), "--model", str(folder)]
+    words += ["--bits", "32f", "--engine", "onnx"]
+    run_without(heavy, f"from dssgan import separate\nsys.exit(separate.main({words!r}))\n")
     mixture, rate = audio.read(tmp_path / "song.wav")
     expected = Separator.load(folder, segment=2.0).separate(mixture, rate)
     for source, stem in expected.items():
