@@ -4,7 +4,7 @@ import contextlib
 import os
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 #: Why a run goes on after a signal, for `announced`.
 UPDATE = "what runs now is finished and saved first (an update that is compiled takes long)"
@@ -42,11 +42,11 @@ def deferred() -> Iterator[Request]:
     """
     request = Request()
 
-    def note(number: int, frame) -> None:
-        del frame
+    def note(number: int) -> Interrupted | None:
         if request:
-            raise Interrupted(number)
+            return Interrupted(number)
         request.number = number
+        return None
 
     with _handlers(note):
         yield request
@@ -55,12 +55,7 @@ def deferred() -> Iterator[Request]:
 @contextlib.contextmanager
 def immediate() -> Iterator[None]:
     """Within the block SIGTERM raises `Interrupted` at once, as Ctrl-C raises KeyboardInterrupt."""
-
-    def leave(number: int, frame) -> None:
-        del frame
-        raise Interrupted(number)
-
-    with _handlers(leave):
+    with _handlers(Interrupted):
         yield
 
 
@@ -113,14 +108,32 @@ def _answer(reader: int, stderr: int, left: threading.Event, line: bytes) -> Non
 
 
 @contextlib.contextmanager
-def _handlers(handler) -> Iterator[None]:
+def _handlers(respond: Callable[[int], Interrupted | None]) -> Iterator[None]:
+    """Within the block `respond` gets the numbers of signals and returns what is to be raised.
+
+    The signal may find Python in the middle of a library's call (TensorFlow traces a function), and
+    the library may turn what is raised there into an error of its own: that is the interruption.
+    """
     if threading.current_thread() is not threading.main_thread():
         yield
         return
+    raised: Interrupted | None = None
+
+    def handle(number: int, frame) -> None:
+        nonlocal raised
+        del frame
+        if stop := respond(number):
+            raised = stop
+            raise stop
+
     numbers = (signal.SIGINT, signal.SIGTERM)
-    before = {number: signal.signal(number, handler) for number in numbers}
+    before = {number: signal.signal(number, handle) for number in numbers}
     try:
         yield
+    except Exception as error:
+        if raised is None:
+            raise
+        raise raised from error
     finally:
         for number, old in before.items():
             signal.signal(number, old)

@@ -8,6 +8,7 @@ import time
 import pytest
 
 from common.files import ROOT
+from common.interrupts import Interrupted, deferred, immediate
 
 #: What keeps the main thread busy for minutes without letting go, but for the lock of Python.
 BUSY = "hashlib.pbkdf2_hmac('sha256', b'x', b'y', 10**9)"
@@ -60,3 +61,20 @@ def test_work_that_stops_at_once_says_no_more_than_that():
     process.send_signal(signal.SIGINT)
     _, said = process.communicate(timeout=60)
     assert process.returncode == 130 and said == "interrupted\n"
+
+
+@pytest.mark.parametrize(("block", "signals"), [(immediate, 1), (deferred, 2)])
+def test_an_interruption_that_a_library_turns_into_its_own_error_stays_one(block, signals):
+    with pytest.raises(Interrupted) as stop, block():
+        try:
+            for _ in range(signals):
+                signal.raise_signal(signal.SIGINT)
+        except Interrupted:
+            raise SystemError("a callback returned with an exception set") from None
+    assert stop.value.code == 130 and isinstance(stop.value.__cause__, SystemError)
+
+
+@pytest.mark.parametrize("block", [immediate, deferred])
+def test_an_error_without_an_interruption_stays_what_it_is(block):
+    with pytest.raises(ValueError, match="of its own"), block():
+        raise ValueError("of its own")
