@@ -16,9 +16,12 @@ from dssgan.separator import Separator
 from dssgan.training.build import build_model
 from experiments.run import train
 from experiments.run.yaml_files import RECIPES, read_yaml
-from experiments.songs.entries import entries, readable, select
+from experiments.songs.entries import entries, readable, select, unpaired_entries
 
-DRUMS, SMALL = (read_yaml(RECIPES / f"{name}.yaml") for name in ("drums", "drums_kits_small"))
+DRUMS, SMALL, FURTHER = (
+    read_yaml(RECIPES / f"{name}.yaml")
+    for name in ("drums", "drums_kits_small", "drums_self_training")
+)
 SONGS = ["songs/freedoom/d_dm16.mid", "songs/freedoom/d_e1m2.mid"]
 PERFORMANCES = [
     f"groove/drummer1/session1/{name}_4-4.mid"
@@ -27,13 +30,28 @@ PERFORMANCES = [
 OURS = ["../shared/audio/kits/muldjord", "../shared/audio/drums_cc0/uzu-drumkit"]
 
 
-def test_the_recipe_has_the_model_that_is_shipped():
+@pytest.mark.parametrize("recipe", [DRUMS, FURTHER])
+def test_the_recipe_has_the_model_that_is_shipped(recipe):
     shipped = parse_json((PRETRAINED / SHIPPED / "config.json").read_bytes(), "config.json")
-    model = build_model(from_dict(DRUMS))
+    model = build_model(from_dict(recipe))
     there, here = shipped["hyperparameters"], model.hyperparameters
     differing = {key for key in there.keys() | here.keys() if there.get(key) != here.get(key)}
     assert differing <= {"precision", "frames"}, differing
     assert 5.0e6 < sum(np.prod(v.shape) for v in model.trainable_variables) < 5.1e6
+
+
+def test_self_training_hears_no_song_that_it_is_judged_by(shared):
+    """Not with stems and not without, by the names in the lists and by what these select."""
+    config = from_dict(FURTHER)
+    heard, judged = set(), set()
+    for where, entry in (*entries(config), *unpaired_entries(config)):
+        if entry.root.startswith("../shared/audio"):
+            tracks = readable(where, entry)
+            heard |= {track.name for track in select(tracks, entry, "train", where)}
+            for split in ("valid", "test") if entry.name == "folders" else ():
+                judged |= {track.name for track in select(tracks, entry, split, where)}
+    assert len(judged) == 2 + 5 and len(heard) == 4 + 4 + 2
+    assert not heard & judged
 
 
 @pytest.fixture
