@@ -76,7 +76,7 @@ LAYERS = {
         ("__init__",),
     ],
     "experiments": [
-        ("demo", "curves", "leaderboard", "ablation"),
+        ("demo", "curves", "leaderboard", "overlap", "ablation"),
         ("demo_song",),
         ("compare", "benchmarks"),
         ("sweep", "systems"),
