@@ -1,0 +1,52 @@
+"""The worker of the page with separators that take no time, for tests.
+
+The "model" says what it does: "halves" separates, "slow" takes its time, "killed" ends its process.
+"""
+
+import os
+import signal
+import time
+from types import SimpleNamespace
+
+import numpy as np
+
+from dssgan import loading
+from dssgan.app import worker
+from dssgan.separation.chunked import ChunkedSeparator
+
+MODEL = SimpleNamespace(
+    sources=("drums", "accompaniment"),
+    sample_rate=44100,
+    minimum=1,
+    maximum=None,
+    multiple=1,
+    grid=1,
+    context=0,
+    scale_free=False,
+    unit_variance=False,
+    normalises=False,
+)
+
+
+class Halves(ChunkedSeparator):
+    """Drums and accompaniment are a third and the rest of the mixture."""
+
+    def __init__(self, kind):
+        settings = {"segment": 1.0, "overlap": 0.0, "shifts": 1, "batch_size": 1}
+        super().__init__(MODEL, **settings, consistent=None, temporary_folder=None)
+        self.kind = kind
+
+    def inference(self, channels):
+        def infer(audio):
+            if self.kind == "killed":
+                os.kill(os.getpid(), signal.SIGKILL)
+            if self.kind == "slow":
+                time.sleep(0.2)
+            return np.stack([audio / 3, audio - audio / 3], axis=1).astype(np.float32)
+
+        return infer
+
+
+if __name__ == "__main__":
+    loading.load = lambda model, **options: Halves(model)
+    worker.main()
