@@ -32,6 +32,7 @@ COMMANDS = {
     "dssgan/combine.py",
     "dssgan/export.py",
     "dssgan/doctor",
+    "dssgan/app",
 }
 #: Within a room: an import points from a line to one further down, or stays within its folder.
 #: A name is a folder or a file of the room.
@@ -61,7 +62,7 @@ LAYERS = {
         ("protocols",),
     ],
     "dssgan": [
-        ("train", "separate", "convert", "combine", "export", "doctor"),
+        ("train", "separate", "convert", "combine", "export", "doctor", "app"),
         ("separate_song",),
         ("phases",),
         ("refinement",),
@@ -99,7 +100,7 @@ LIGHT = (
     "dssgan.training.data",
     *(
         f"dssgan.{folder}.{path.stem}"
-        for folder in ("separation", "runtime")
+        for folder in ("separation", "runtime", "app")
         for path in sorted((ROOT / "dssgan" / folder).glob("[!_]*.py"))
     ),
 )

@@ -176,7 +176,8 @@ class JobStore:
             )
             for job in ended:
                 old = now - _age(job) > self.limits.days * DAY
-                if old or self.used() + needed > self.limits.disk:
+                spared = job is ended[-1] and not needed  # its owner has hardly seen it
+                if old or (self.used() + needed > self.limits.disk and not spared):
                     self.remove(job)
                     removed.append(job)
         return removed

@@ -71,8 +71,8 @@ class Guard:
             response = JSONResponse(
                 {"error": "the token is missing or wrong: see the terminal"}, 401
             )
-        elif self.token is not None and self._in_query(scope):
-            response = RedirectResponse(scope["path"], 303)
+        elif self.token is not None and scope["path"] == "/" and self._in_query(scope):
+            response = RedirectResponse("/", 303)
             response.set_cookie(COOKIE, self.token, httponly=True, samesite="strict", path="/")
         else:
             response = self.app

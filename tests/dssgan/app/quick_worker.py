@@ -1,6 +1,7 @@
 """The worker of the page with separators that take no time, for tests.
 
-The "model" says what it does: "halves" separates, "slow" takes its time, "killed" ends its process.
+The "model" says what it does: "halves" separates, "coarse" does at 8 kHz, "slow" takes its time,
+"killed" ends its process.
 """
 
 import os
@@ -16,7 +17,6 @@ from dssgan.separation.chunked import ChunkedSeparator
 
 MODEL = SimpleNamespace(
     sources=("drums", "accompaniment"),
-    sample_rate=44100,
     minimum=1,
     maximum=None,
     multiple=1,
@@ -33,7 +33,9 @@ class Halves(ChunkedSeparator):
 
     def __init__(self, kind):
         settings = {"segment": 1.0, "overlap": 0.0, "shifts": 1, "batch_size": 1}
-        super().__init__(MODEL, **settings, consistent=None, temporary_folder=None)
+        rate = 8000 if kind == "coarse" else 44100
+        model = SimpleNamespace(**vars(MODEL), sample_rate=rate)
+        super().__init__(model, **settings, consistent=None, temporary_folder=None)
         self.kind = kind
 
     def inference(self, channels):

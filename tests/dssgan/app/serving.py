@@ -57,9 +57,9 @@ class Client:
         assert status == 201, job
         return job
 
-    def until(self, job, states=ENDED):
+    def until(self, job, states=ENDED, seconds=30):
         """The job, once it is in one of the states."""
-        for _ in range(600):
+        for _ in range(20 * seconds):
             found = self.json(f"/api/jobs/{job['id']}")[1]
             if found["state"] in states:
                 return found
@@ -72,7 +72,7 @@ def serving(folder, limits=None, token=None, hosts=()):
     """A server on a folder, in this process."""
     listener = listening("127.0.0.1", 0)
     port = listener.getsockname()[1]
-    kinds = ("halves", "slow", "killed")
+    kinds = ("halves", "slow", "killed", "coarse")
     models = {
         name: Model(name, Path(name), SOURCES, f"{name}, for tests", "onnx") for name in kinds
     }
