@@ -66,7 +66,7 @@ def why_not_onnx(folder: Path, segment: float | None, precision: str | None) -> 
         return "ONNX Runtime is not installed: pip install onnxruntime"
     if precision not in (None, "float32"):
         return f"its file computes in float32, not in {precision}"
-    if segment is not None:
+    if segment is not None and not config["onnx"].get("any_length"):
         return "the length of its chunks was chosen with the export: leave out --segment"
     return ""
 

@@ -50,7 +50,7 @@ def load(
     if choose(folder, engine, segment, precision) == "onnx":
         from dssgan.runtime.onnx_separator import OnnxSeparator
 
-        return OnnxSeparator.load(folder, **options)
+        return OnnxSeparator.load(folder, segment=segment, **options)
     # One operation at a time, each on all cores: of a large model, fewer results lie about at once.
     if exports.is_large(folder):
         os.environ.setdefault("TF_NUM_INTEROP_THREADS", "1")

@@ -37,7 +37,8 @@ def write(
     Args:
       model: computing in float32.
       folder: made if need be; a configuration that lies there already is added to.
-      samples: of the chunks that it will take.
+      samples: of the chunks that it will take; where its masks are those of a spectrum of any
+        length, of the usual ones.
       channels: likewise, for a model that takes channels together.
 
     Raises:
@@ -60,16 +61,17 @@ def write(
     facts["targets"] = list(getattr(model, "targets", model.sources))
     if model.masked_spectrum:
         facts["frame_length"], facts["hop"] = model.masked_spectrum
+        facts["any_length"] = True
     facts |= {name: int(getattr(model, name)) for name in NUMBERS}
     facts |= {name: bool(getattr(model, name)) for name in SWITCHES}
     write_json(folder / CONFIG, config | {"onnx": facts})
 
 
 def translated(model: SeparatorModel, samples: int, channels: int) -> onnx.ModelProto:
-    """The model's graph in ONNX, for chunks of (1, samples, channels) or their spectra."""
+    """The model's graph in ONNX, for chunks of (1, samples, channels) or spectra of any length."""
     if model.masked_spectrum:
-        frame_length, hop = model.masked_spectrum
-        shape = (1, 2, samples // hop + 1, frame_length // 2 + 1)
+        frame_length, _ = model.masked_spectrum
+        shape = (1, 2, None, frame_length // 2 + 1)
         network = model.mask_parts
     else:
         shape = (1, samples, channels)

@@ -20,6 +20,7 @@ KEYS = {
         "sha256": str,
         "weights_sha256?": str,
         "samples": int,
+        "any_length?": bool,
         "channels": int,
         "targets": list,
         "frame_length?": int,
@@ -55,4 +56,5 @@ def described(folder: Path) -> SimpleNamespace:
             f"{CONFIG}): {ADVICE}"
         )
     facts["sources"] = tuple(config["sources"])
+    facts.setdefault("any_length", False)
     return SimpleNamespace(sample_rate=config["sample_rate"], **facts)

@@ -22,7 +22,8 @@ class OnnxSeparator(ChunkedSeparator):
     Args:
       model: what `described` tells of it.
       session: of ONNX Runtime.
-      segment: None, or the length in seconds that the model was exported for.
+      segment: length of a chunk in seconds; None is the one that the model was exported with, and
+        many models take no other.
       overlap, shifts, consistent, temporary_folder: as of `dssgan.separator.Separator`.
       batch_size: chunks that run at once; None is one per core, 4 at most.
 
@@ -43,7 +44,8 @@ class OnnxSeparator(ChunkedSeparator):
         temporary_folder: str | os.PathLike | None = None,
     ):
         own = model.samples / model.sample_rate
-        if segment is not None and round(segment * model.sample_rate) != model.samples:
+        fixed = not model.any_length and segment is not None
+        if fixed and round(segment * model.sample_rate) != model.samples:
             raise ValueError(
                 f"segment is {segment:g} s, and the model was exported for {own:g} s: leave it "
                 "out, or export it again with --segment"
@@ -51,7 +53,7 @@ class OnnxSeparator(ChunkedSeparator):
         cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
         super().__init__(
             model,
-            segment=own,
+            segment=segment or own,
             overlap=overlap,
             shifts=shifts,
             batch_size=batch_size or min(cores or 1, MOST_AT_ONCE),

@@ -2,6 +2,7 @@
 
 import pytest
 
+from common.json_files import read_json, write_json
 from dssgan import exports, loading
 from dssgan.exporting import onnx_file
 from dssgan.exports import ONNX
@@ -28,18 +29,23 @@ def test_which_engine_computes(both, tmp_path, monkeypatch):
         return loading.choose(place, name, segment, precision)
 
     assert engine() == engine(precision="float32") == engine(name="onnx") == "onnx"
-    assert engine(name="tensorflow") == engine(segment=1.0) == "tensorflow"
-    assert engine(precision="bfloat16") == "tensorflow"
+    assert engine(segment=1.0) == "onnx"
+    assert engine(name="tensorflow") == engine(precision="bfloat16") == "tensorflow"
     with pytest.raises(ValueError, match="--engine onnx: its file computes in float32"):
         engine(name="onnx", precision="float16")
-    with pytest.raises(ValueError, match="leave out --segment"):
-        engine(name="onnx", segment=1.0)
     monkeypatch.setattr(exports, "has_gpu", lambda: True)
     assert engine() == "tensorflow"
     monkeypatch.setattr(exports, "has_gpu", lambda: False)
-    # Other weights were exported to the same folder since.
+    # Of a file that takes chunks of one length alone.
     for file in both.iterdir():
         (tmp_path / file.name).write_bytes(file.read_bytes())
+    config = read_json(tmp_path / exports.CONFIG)
+    del config["onnx"]["any_length"]
+    write_json(tmp_path / exports.CONFIG, config)
+    assert engine(tmp_path) == "onnx" and engine(tmp_path, segment=1.0) == "tensorflow"
+    with pytest.raises(ValueError, match="leave out --segment"):
+        engine(tmp_path, name="onnx", segment=1.0)
+    # Other weights were exported to the same folder since.
     export.save(build("bandsplit", **BANDSPLIT, sources=["drums", "accompaniment"]), tmp_path)
     assert engine(tmp_path) == "tensorflow"
     with pytest.raises(ValueError, match=r"of other weights: python -m dssgan\.export"):
@@ -57,6 +63,7 @@ def test_what_is_loaded_is_what_was_chosen(both, monkeypatch):
     monkeypatch.setattr(exports, "has_gpu", lambda: False)
     assert isinstance(loading.load(both), OnnxSeparator)
     assert isinstance(loading.load(both, overlap=0.5), OnnxSeparator)
+    assert loading.load(both, segment=0.5).segment == 4032  # a multiple of its hop
     separator = loading.load(both, "tensorflow", segment=1.0)
     assert isinstance(separator, Separator) and separator.segment == separator.sample_rate
     assert isinstance(loading.load(both, precision="bfloat16"), Separator)

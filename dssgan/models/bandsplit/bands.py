@@ -79,6 +79,11 @@ def band_edges(split: Split) -> list[float]:
     return edges
 
 
+def length(x, axis: int):
+    """The length of an axis: a number, or a tensor where it is not known yet."""
+    return tf.shape(x)[axis] if x.shape[axis] is None else x.shape[axis]
+
+
 class Bands:
     """Which bins belong to which band, in groups of bands that are equally wide.
 
@@ -100,7 +105,7 @@ class Bands:
 
     def cut(self, parts) -> list[tf.Tensor]:
         """(batch, parts, frames, bins) → of each group (bands, frames, batch, parts · width)."""
-        _, count, frames, _ = parts.shape
+        count, frames = parts.shape[1], length(parts, 2)
         cuts = []
         for width, bins in zip(self.widths, self.bins):
             cut = tf.gather(parts, bins, axis=-1)
@@ -113,7 +118,7 @@ class Bands:
         """The inverse of `cut`."""
         joined = []
         for width, cut in zip(self.widths, cuts):
-            bands, frames, _, _ = cut.shape
+            bands, frames = cut.shape[0], length(cut, 1)
             cut = tf.reshape(cut, (bands, frames, -1, parts, width))
             cut = tf.transpose(cut, (2, 3, 1, 0, 4))
             joined.append(tf.reshape(cut, (-1, parts, frames, bands * width)))

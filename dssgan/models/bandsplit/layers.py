@@ -16,7 +16,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from dssgan.models.bandsplit.bands import Bands
+from dssgan.models.bandsplit.bands import Bands, length
 from dssgan.models.layers.fused import fused
 from dssgan.models.layers.initialisers import uniform_fan_in
 from dssgan.models.layers.lstm import direction
@@ -44,7 +44,7 @@ def _add(x, forward, backward, bias):
 def norm_by_rows(x, scale, shift):
     """(steps, rows, features) with zero mean and unit variance in each row, scaled and shifted."""
     first, second = _row_sums(x)
-    count = float(x.shape[0] * x.shape[-1])
+    count = tf.cast(length(x, 0) * x.shape[-1], tf.float32)
     mean = tf.reduce_sum(first, 0, keepdims=True) / count
     square = tf.reduce_sum(second, 0, keepdims=True) / count
     factor = tf.math.rsqrt(tf.maximum(square - mean * mean, 0.0) + EPSILON)
@@ -125,7 +125,7 @@ class BandSplitter(Layer):
         found = []
         for cut, norm, (kernel, bias) in zip(self.bands.cut(parts), self.norms, self.maps):
             cut = norm_over((1, 3), cut, *norm)
-            shape = (cut.shape[0], cut.shape[1], -1, kernel.shape[-1])
+            shape = (cut.shape[0], length(cut, 1), -1, kernel.shape[-1])
             rows = tf.reshape(cut, (cut.shape[0], -1, cut.shape[-1]))
             found.append(tf.reshape(self.map(rows, kernel, bias), shape))
         return tf.gather(tf.concat(found, 0), self.bands.order)
@@ -205,7 +205,7 @@ class MaskEstimator(Layer):
 
     def call(self, x):
         """See the class."""
-        bands, frames, _, features = x.shape
+        bands, frames, features = x.shape[0], length(x, 1), x.shape[3]
         x = tf.reshape(norm_over((1, 3), x, self.scale, self.shift), (bands, -1, features))
         x = tf.tanh(self.map(x, *self.first))
         if self.second is not None:

@@ -9,7 +9,7 @@ and excerpts of one length only, because its norms have a time axis.
 import tensorflow as tf
 
 from dssgan import signal
-from dssgan.models.bandsplit.bands import Bands, band_widths, split_of
+from dssgan.models.bandsplit.bands import Bands, band_widths, length, split_of
 from dssgan.models.bandsplit.layers import BandSplitter, MaskEstimator, Recurrent
 from dssgan.models.bandsplit.sizes import check_sizes, default_targets
 from dssgan.models.base import SeparatorModel, fold_channels
@@ -216,7 +216,7 @@ class BandSplit(SeparatorModel):
             along_time = block.name.startswith("time")
             x = tf.transpose(x, (1, 0, 2, 3)) if along_time else x
             shape = tf.shape(x) if None in x.shape else x.shape
-            y = tf.reshape(x, (x.shape[0], *inner))
+            y = tf.reshape(x, (length(x, 0), *inner))
             x = tf.reshape(block(y, training=training), shape)
             x = tf.transpose(x, (1, 0, 2, 3)) if along_time else x
         return tf.stack([mask(x) for mask in self.masks], 1)

@@ -124,7 +124,7 @@ def _one_operation(x, kernel, recurrent, bias, reverse: bool):
     x = tf.reverse(x, [0]) if reverse else x
     zero, unused = tf.zeros((rows, units), x.dtype), tf.zeros((units,), x.dtype)
     hidden = tf.raw_ops.BlockLSTMV2(
-        seq_len_max=tf.constant(x.shape[0], tf.int64),
+        seq_len_max=tf.shape(x, tf.int64)[0],
         x=x,
         cs_prev=zero,
         h_prev=zero,

@@ -5,6 +5,7 @@ import json
 import numpy as np
 import pytest
 
+from common.json_files import read_json, write_json
 from datasets import audio
 from dssgan import exports
 from dssgan.exporting import onnx_file
@@ -61,10 +62,23 @@ def test_stems_are_those_of_tensorflow(folder, seconds, channels, rate, options)
     assert reports[0].samples == reports[1].samples == len(mixture)
 
 
+@pytest.mark.parametrize("segment", [0.5, 1.25, 3.0])
+def test_chunks_of_other_lengths(folder, segment):
+    """One file for all, where what it computes are masks of a spectrum."""
+    mixture = song(4.1, 1)
+    found = OnnxSeparator.load(folder, segment=segment).separate(mixture, RATE)
+    expected = Separator.load(folder, segment=segment).separate(mixture, RATE)
+    for source, stem in expected.items():
+        assert np.abs(found[source] - stem).max() < 10 ** (-100 / 20)
+
+
 def test_what_it_cannot_do_is_told(folder, tmp_path):
+    config = read_json(folder / CONFIG)
+    write_json(tmp_path / CONFIG, config | {"onnx": config["onnx"] | {"any_length": False}})
+    (tmp_path / ONNX).write_bytes((folder / ONNX).read_bytes())
     with pytest.raises(ValueError, match=r"segment is 3 s, and the model was exported for 2 s"):
-        OnnxSeparator.load(folder, segment=3.0)
-    assert OnnxSeparator.load(folder, segment=2.0).segment == 2 * RATE
+        OnnxSeparator.load(tmp_path, segment=3.0)
+    assert OnnxSeparator.load(tmp_path, segment=2.0).segment == 2 * RATE
     for name in (CONFIG, ONNX):
         (tmp_path / name).write_bytes((folder / name).read_bytes())
     (tmp_path / ONNX).write_bytes((folder / ONNX).read_bytes()[:-1])
