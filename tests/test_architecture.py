@@ -33,6 +33,7 @@ COMMANDS = {
     "dssgan/export.py",
     "dssgan/doctor",
     "dssgan/app",
+    "dssgan/live",
 }
 #: Within a room: an import points from a line to one further down, or stays within its folder.
 #: A name is a folder or a file of the room.
@@ -62,7 +63,7 @@ LAYERS = {
         ("protocols",),
     ],
     "dssgan": [
-        ("train", "separate", "convert", "combine", "export", "doctor", "app"),
+        ("train", "separate", "convert", "combine", "export", "doctor", "app", "live"),
         ("separate_song",),
         ("phases",),
         ("refinement",),
@@ -100,7 +101,7 @@ LIGHT = (
     "dssgan.training.data",
     *(
         f"dssgan.{folder}.{path.stem}"
-        for folder in ("separation", "runtime", "app")
+        for folder in ("separation", "runtime", "app", "live")
         for path in sorted((ROOT / "dssgan" / folder).glob("[!_]*.py"))
     ),
 )

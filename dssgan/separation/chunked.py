@@ -203,7 +203,7 @@ class ChunkedSeparator:
         inference = self.inference(channels)
 
         def infer(audio: np.ndarray) -> np.ndarray:
-            return self._infer(audio, inference)
+            return self.infer(audio, inference)
 
         def one_pass(shifted: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
             grid = self.model.grid
@@ -215,7 +215,7 @@ class ChunkedSeparator:
         shifts = (shift - shift % self.model.grid for shift in shifts)
         return shifted_average(blocks, one_pass, shifts, channels)
 
-    def _infer(self, audio: np.ndarray, inference: Infer) -> np.ndarray:
+    def infer(self, audio: np.ndarray, inference: Infer) -> np.ndarray:
         """(batch, segment, channels) → (batch, sources, segment, channels), silence → silence."""
         batch, samples, channels = audio.shape
         if not audio.any():

@@ -2,7 +2,7 @@
 
   python -m experiments.benchmarks.page [SONG] [--repeat 3]
 
-SONG: default is the clip of the shipped separator, three times in a row (60 s). The command is a whole
+SONG: default is the clip of the shipped separator, three times in a row. The command is a whole
 process, from its start to its stems on disk. The page's time is that of a client: from sending the
 song to the answer that it is done, with a server that runs and has separated a song before. Both
 store 16 bits; the page stores the song beside the stems, and waveforms, spectrograms and a null
@@ -59,9 +59,10 @@ def main(argv: list[str]) -> int:
         seconds = audio.probe(song).duration
     commands, pages = zip(*found)
     for name, values in (("command", commands), ("page", pages)):
+        middle = statistics.median(values)
         print(
-            f"{name:8} {statistics.median(values):6.2f} s ({min(values):.2f} to {max(values):.2f}), "
-            f"{seconds / statistics.median(values):.2f} x real time"
+            f"{name:8} {middle:6.2f} s ({min(values):.2f} to {max(values):.2f}), "
+            f"{seconds / middle:.2f} x real time"
         )
     ratios = [page / command for command, page in found]
     print(

@@ -1,0 +1,80 @@
+"""How a latency is spent: on the block, on looking ahead, and on computing."""
+
+import time
+from dataclasses import dataclass
+
+import numpy as np
+
+from dssgan.separation.chunked import ChunkedSeparator
+
+BLOCK = 0.4  # of the latency: a block, and as much again to compute it with its margin
+MARGIN = 1.4  # times the computing that was measured
+LONGEST = 8.0  # seconds of a window
+TRIED = 1.0  # seconds of a window that measures a separator's speed
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A window in seconds, and what it costs.
+
+    Attributes:
+      latency: from a sample's coming to its going, all in all.
+      block, ahead, window: as of `dssgan.live.window`.
+      computing: of one window, as it was measured.
+    """
+
+    latency: float
+    block: float
+    ahead: float
+    window: float
+    computing: float
+
+    def __str__(self) -> str:
+        parts = (self.block, self.ahead, MARGIN * self.computing)
+        told = " + ".join(
+            f"{part:.3f} {name}"
+            for part, name in zip(parts, ("block", "look-ahead", "computing with its margin"))
+        )
+        return f"latency {self.latency:g} s = {told}; window {self.window:.2f} s"
+
+
+def plan(latency: float, speed: float) -> Plan:
+    """Spend a latency: the longest window that can be computed in time.
+
+    Args:
+      latency: in seconds, 4 at most.
+      speed: seconds of window that are computed in a second.
+
+    Raises:
+      ValueError: the separator is too slow for any window; the latency does not matter to that.
+    """
+    block = BLOCK * latency
+    window = min(LONGEST, speed * block / MARGIN)
+    computing = window / speed
+    ahead = latency - block - MARGIN * computing
+    if window < block + ahead:
+        needed = MARGIN * (1 - BLOCK) / BLOCK
+        raise ValueError(
+            f"the separator does {speed:.1f} times real time here, and {needed:.1f} are needed: "
+            "close other programs, or take a smaller separator"
+        )
+    return Plan(latency, block, ahead, window, computing)
+
+
+def speed_of(separator: ChunkedSeparator, channels: int, repeat: int = 3) -> float:
+    """Seconds of window that a separator computes in a second, the slowest of some.
+
+    Args:
+      separator: whose chunks are TRIED seconds long.
+      channels: of the signal.
+    """
+    rng = np.random.default_rng(0)
+    noise = 0.1 * rng.standard_normal((1, separator.segment, channels)).astype(np.float32)
+    inference = separator.inference(channels)
+    separator.infer(noise, inference)  # what the first call prepares
+    spent = []
+    for _ in range(repeat):
+        begun = time.perf_counter()
+        separator.infer(noise, inference)
+        spent.append(time.perf_counter() - begun)
+    return separator.segment / separator.sample_rate / max(spent)
