@@ -2,6 +2,8 @@
 
   --data NAME:PATH[:SONG,SONG…]   a dataset, its folder, endings of the songs' names; repeatable
   --separator [LABEL=]DIR         an exported separator; repeatable
+  --latency S [--speed X]         the separators live as well, S seconds behind, on a machine that
+                                  does X times real time; repeatable
   --out DIR                       METHOD/SPLIT/SONG.json, scores.json and table.md
 
 Prints a Markdown table: for every song and in the median SDR / SIR / SAR of the first source (BSS
@@ -14,6 +16,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, partial
+from pathlib import Path
 
 import numpy as np
 
@@ -49,6 +52,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("--data", action="append", required=True, metavar="NAME:PATH[:SONGS]")
     add("--separator", action="append", default=[], metavar="[LABEL=]DIR")
+    add("--latency", action="append", type=float, default=[], metavar="S")
+    add("--speed", type=float, default=3.0, metavar="X", help="default: %(default)g")
     add("--sources", default="drums,accompaniment", metavar="A,B", help="default: %(default)s")
     add("--methods", default=",".join(BASELINES), metavar="A,B", help="default: %(default)s")
     add("--protocol", default="musdb18", help="default: %(default)s")
@@ -62,6 +67,11 @@ def compare(options: argparse.Namespace) -> int:
     protocol = protocols.find(options.protocol)
     methods = [baseline_method(key) for key in cli.names(options.methods)]
     separators = [separator_method(text) for text in options.separator]
+    separators += [
+        live_method(text, latency, options.speed)
+        for text in options.separator
+        for latency in options.latency
+    ]
     # The oracle stands last: what comes before it can be reached.
     methods = (
         [m for m in methods if m.key != "irm"] + separators + [m for m in methods if m.key == "irm"]
@@ -165,13 +175,7 @@ def baseline_method(key: str) -> Method:
 
 def separator_method(text: str) -> Method:
     """A trained separator, loaded when the first song needs it: LABEL=DIR, or DIR."""
-    label, equals, folder = text.rpartition("=")
-    path = cli.path(folder)
-    identity = exports.identity(path)
-    if not equals:
-        absolute = path.resolve()
-        label = absolute.parent.name if absolute.name == "separator" else absolute.name
-    key = "".join(sign if sign.isalnum() or sign in "-_." else "_" for sign in label)
+    label, path = labelled(text)
 
     @cache
     def load():
@@ -186,7 +190,57 @@ def separator_method(text: str) -> Method:
         del references
         return load().separate(mixture, sample_rate)
 
-    return Method(key, Baseline(label, "an exported separator of this project", separate), identity)
+    baseline = Baseline(label, "an exported separator of this project", separate)
+    return Method(key_of(label), baseline, exports.identity(path))
+
+
+def live_method(text: str, latency: float, speed: float) -> Method:
+    """A trained separator as `python -m dssgan.live` runs it.
+
+    Args:
+      text: as of `separator_method`. latency: in seconds. speed: as of `dssgan.live.plan.plan`.
+    """
+    from dssgan.live.plan import plan
+
+    label, path = labelled(text)
+    chosen = plan(latency, speed)
+
+    @cache
+    def load():
+        from dssgan import loading
+        from dssgan.live.window import LiveSeparator
+
+        separator = loading.load(path, segment=chosen.window)
+        lengths = (round(part * separator.sample_rate) for part in (chosen.block, chosen.ahead))
+        return LiveSeparator(separator, *lengths)
+
+    def separate(
+        mixture: np.ndarray, references: Mapping[str, np.ndarray], sample_rate: int
+    ) -> dict[str, np.ndarray]:
+        del references
+        live = load()
+        pieces = list(live.stream(np.array_split(mixture, 64), sample_rate, live.sources))
+        return {name: np.concatenate([piece[name] for piece in pieces]) for name in live.sources}
+
+    description = f"the same live: {chosen}, at {speed:g} times real time"
+    label = f"{label}, {latency:g} s"
+    baseline = Baseline(label, description, separate)
+    return Method(key_of(label), baseline, f"{exports.identity(path)} {description}")
+
+
+def labelled(text: str) -> tuple[str, Path]:
+    """(label, folder) of LABEL=DIR, or of DIR alone."""
+    label, equals, folder = text.rpartition("=")
+    path = cli.path(folder)
+    if not equals:
+        absolute = path.resolve()
+        label = absolute.parent.name if absolute.name == "separator" else absolute.name
+    return label, path
+
+
+def key_of(label: str) -> str:
+    """A label as the name of a folder."""
+    return "".join(sign if sign.isalnum() or sign in "-_." else "_" for sign in label)
 
 
 def markdown(scores: Mapping, source: str) -> str:
