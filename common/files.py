@@ -12,8 +12,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-#: The project's folder.
+#: The folder of the rooms: the checkout's, or `dssgan` where it is installed.
 ROOT = Path(__file__).resolve().parents[1]
+#: Where Python finds the project's packages.
+PYTHON_PATH = ROOT if (ROOT / "dssgan").is_dir() else ROOT.parent
 LARGEST = 2**26  # bytes of a text that is read whole
 NOT_REGULAR = "a pipe or a device; expected a regular file"
 PARTIAL = ".partial-"  # how the names of files begin that are being written

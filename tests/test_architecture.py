@@ -28,6 +28,7 @@ COMMANDS = {
     "dssgan/separate.py",
     "dssgan/separate_song.py",
     "dssgan/train.py",
+    "dssgan/__main__.py",
     "dssgan/convert.py",
     "dssgan/combine.py",
     "dssgan/export.py",
@@ -63,6 +64,7 @@ LAYERS = {
         ("protocols",),
     ],
     "dssgan": [
+        ("__main__",),
         ("train", "separate", "convert", "combine", "export", "doctor", "app", "live"),
         ("separate_song",),
         ("phases",),

@@ -8,7 +8,7 @@ import threading
 import time
 from typing import Any
 
-from common.files import ROOT
+from common.files import PYTHON_PATH
 from common.json_files import parse_json
 from dssgan.app.jobs import Job, JobStore
 
@@ -81,7 +81,11 @@ class Dispatcher:
             store.change(job, state="running", progress=0.0, seconds_left=None)
             if self._process is None or self._process.poll() is not None:
                 self._process = subprocess.Popen(
-                    self.command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+                    self.command,
+                    cwd=PYTHON_PATH,
+                    stdin=subprocess.PIPE,
+                    stdout=subprocess.PIPE,
+                    text=True,
                 )
         task = {
             "id": job.id,

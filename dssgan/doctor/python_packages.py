@@ -27,7 +27,7 @@ def python() -> Iterator[Fact]:
 
 def checkout() -> Iterator[Fact]:
     """Whether the project's packages are the ones that Python finds."""
-    for name in ("common", "datasets", "dssgan", "evaluation"):
+    for name in ("common.files", "datasets.track", "dssgan.exports", "evaluation.protocols"):
         spec = importlib.util.find_spec(name)
         origin = spec and (spec.origin or next(iter(spec.submodule_search_locations or ()), None))
         if origin is None or not Path(origin).resolve().is_relative_to(ROOT):

@@ -17,7 +17,7 @@ from functools import partial
 from typing import Any
 
 from common.cli import one_line
-from common.files import ROOT
+from common.files import PYTHON_PATH
 from common.parallel import abandon, end_with
 from evaluation.protocols import Protocol
 from evaluation.scoring.preparation import SongAudio
@@ -137,7 +137,7 @@ def on_dask(client: Any) -> Executors:
     Args:
       client: a `distributed.Client`.
     """
-    root = str(ROOT)
+    root = str(PYTHON_PATH)
     client.register_worker_callbacks(partial(site.addsitedir, root))
     workers = client.scheduler_info(n_workers=-1)["workers"].values()
     threads = sum(worker["nthreads"] for worker in workers)

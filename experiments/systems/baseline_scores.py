@@ -65,22 +65,7 @@ def compare(options: argparse.Namespace) -> int:
     """Score every method and print the table; 1 when a song failed with some method."""
     sources = cli.names(options.sources)
     protocol = protocols.find(options.protocol)
-    methods = [baseline_method(key) for key in cli.names(options.methods)]
-    separators = [separator_method(text) for text in options.separator]
-    separators += [
-        live_method(text, latency, options.speed)
-        for text in options.separator
-        for latency in options.latency
-    ]
-    # The oracle stands last: what comes before it can be reached.
-    methods = (
-        [m for m in methods if m.key != "irm"] + separators + [m for m in methods if m.key == "irm"]
-    )
-    taken = {method.key for method in methods}
-    if len(taken) < len(methods):
-        raise cli.UsageError(
-            "two methods of one name: give separators labels, --separator LABEL=DIR"
-        )
+    methods = chosen_methods(options)
     tracks = [track for text in options.data for track in find_tracks(text)]
     results, failed = {}, 0
     for method in methods:
@@ -114,6 +99,30 @@ def compare(options: argparse.Namespace) -> int:
     write_text(options.out / "table.md", text)
     print(text, end="")
     return 1 if failed else 0
+
+
+def chosen_methods(options: argparse.Namespace) -> list[Method]:
+    """The columns of the table, in order.
+
+    Raises:
+      UsageError: two of one name, or one that is none.
+    """
+    methods = [baseline_method(key) for key in cli.names(options.methods)]
+    separators = [separator_method(text) for text in options.separator]
+    separators += [
+        live_method(text, latency, options.speed)
+        for text in options.separator
+        for latency in options.latency
+    ]
+    # The oracle stands last: what comes before it can be reached.
+    methods = (
+        [m for m in methods if m.key != "irm"] + separators + [m for m in methods if m.key == "irm"]
+    )
+    if len({method.key for method in methods}) < len(methods):
+        raise cli.UsageError(
+            "two methods of one name: give separators labels, --separator LABEL=DIR"
+        )
+    return methods
 
 
 def song(track: Track, method: Method, sources: Sequence[str]) -> tasks.ScoringTask:
