@@ -1,18 +1,21 @@
-"""Exported separators in other formats: `python -m dssgan.export SEPARATOR --to onnx OUT`.
+"""Exported separators in other formats: `python -m dssgan.export SEPARATOR --to FORMAT OUT`.
 
-OUT is a folder; where it is SEPARATOR itself, `dssgan.separate` runs the new file from then on
-wherever ONNX Runtime is installed and there is no GPU.
+onnx: OUT/separator.onnx, for ONNX Runtime and others; where OUT is SEPARATOR itself,
+`dssgan.separate` runs it from then on wherever ONNX Runtime is installed and there is no GPU.
+savedmodel: OUT/saved_model, for TensorFlow and TensorFlow Serving, without this library: its
+function takes chunks of one length and returns a dictionary of stems.
 """
 
 import argparse
 import importlib.util
 import shutil
 import sys
+from pathlib import Path
 
 from common import cli, startup
 from dssgan.exports import CONFIG, WEIGHTS, find_export
 
-NEEDED = ("onnx", "tf2onnx", "onnxruntime")
+NEEDED = {"onnx": ("onnx", "tf2onnx", "onnxruntime"), "savedmodel": ()}
 
 
 def main(argv: list[str]) -> int:
@@ -22,12 +25,15 @@ def main(argv: list[str]) -> int:
     )
     parser.add_argument("separator", type=cli.path, help="folder of an exported separator")
     parser.add_argument("out", type=cli.path, help="folder for the files")
-    parser.add_argument("--to", required=True, choices=("onnx",), help="the format")
+    parser.add_argument("--to", required=True, choices=("onnx", "savedmodel"), help="the format")
     parser.add_argument(
         "--segment", type=float, metavar="S", help="seconds per chunk; default: its own"
     )
     parser.add_argument(
-        "--channels", type=int, default=2, help="of a model that hears them together; default: 2"
+        "--channels",
+        type=int,
+        default=2,
+        help="of a chunk, where a format or the model fixes them; default: 2",
     )
     options = parser.parse_args(argv)
     segment = options.segment
@@ -35,7 +41,7 @@ def main(argv: list[str]) -> int:
         raise cli.UsageError(f"--segment {segment:g}: expected more than 0 and at most 60 seconds")
     if not 1 <= options.channels <= 64:
         raise cli.UsageError(f"--channels {options.channels}: expected 1 to 64")
-    missing = [name for name in NEEDED if importlib.util.find_spec(name) is None]
+    missing = [name for name in NEEDED[options.to] if importlib.util.find_spec(name) is None]
     if missing:
         raise cli.UsageError(
             f"{', '.join(missing)} not installed: pip install -r requirements-export.txt"
@@ -44,23 +50,44 @@ def main(argv: list[str]) -> int:
         folder = find_export(options.separator)
     except (ValueError, OSError) as error:
         raise cli.UsageError(cli.one_line(error)) from error
+    write = to_onnx if options.to == "onnx" else to_saved_model
     with startup.stderr_hidden():
-        from dssgan.exporting import onnx_file, parity
         from dssgan.separator import Separator
 
         separator = Separator.load(folder, segment=segment, precision="float32")
-        options.out.mkdir(parents=True, exist_ok=True)
-        if options.out.resolve() != folder.resolve():
-            for name in (WEIGHTS, CONFIG):
-                shutil.copyfile(folder / name, options.out / name)
-        onnx_file.write(separator.model, options.out, separator.segment, options.channels)
-        difference = parity.difference_db(separator, options.out, options.channels)
-    size = (options.out / onnx_file.ONNX).stat().st_size / 1e6
+        place, difference = write(separator, folder, options)
+    files = [place] if place.is_file() else [path for path in place.rglob("*") if path.is_file()]
+    size = sum(path.stat().st_size for path in files) / 1e6
     print(
-        f"{options.out / onnx_file.ONNX}: {', '.join(separator.sources)}, {size:.1f} MB, differs "
-        f"from TensorFlow by {difference:.0f} dB"
+        f"{place}: {', '.join(separator.sources)}, {size:.1f} MB, differs from TensorFlow by "
+        f"{difference:.0f} dB"
     )
     return 0
+
+
+def to_onnx(separator, folder: Path, options: argparse.Namespace) -> tuple[Path, float]:
+    """Write separator.onnx beside the files of the export; returns it and how far it is off, dB."""
+    from dssgan.exporting import onnx_file, parity
+
+    options.out.mkdir(parents=True, exist_ok=True)
+    if options.out.resolve() != folder.resolve():
+        for name in (WEIGHTS, CONFIG):
+            shutil.copyfile(folder / name, options.out / name)
+    onnx_file.write(separator.model, options.out, separator.segment, options.channels)
+    difference = parity.difference_db(separator, options.out, options.channels)
+    return options.out / onnx_file.ONNX, difference
+
+
+def to_saved_model(separator, folder: Path, options: argparse.Namespace) -> tuple[Path, float]:
+    """Write saved_model/; returns it and how far it is off, in dB."""
+    from dssgan.exporting import parity, saved_model
+
+    del folder
+    place = saved_model.write(separator.model, options.out, separator.segment, options.channels)
+    difference = parity.difference_db(
+        separator, lambda audio: saved_model.run(place, audio), options.channels
+    )
+    return place, difference
 
 
 if __name__ == "__main__":
