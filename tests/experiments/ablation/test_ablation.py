@@ -290,6 +290,23 @@ def test_the_documents_say_what_is_on_record(recorded, results):
         assert f"(results/{name}.png)" in told
 
 
+def test_what_is_said_of_effects_is_on_record(results):
+    """One seed per arm; every score belongs to the plan as it stands."""
+    found = scores_module.read(EFFECTS)
+    arms = ablation.all_arms(EFFECTS)
+    assert set(found["arms"]) == set(arms)
+    for name, arm in found["arms"].items():
+        marks = {seed: arms[name].fingerprint(int(seed)) for seed in arm["seeds"]}
+        assert marks == arm["fingerprints"] and list(marks) == ["1"], name
+        assert all(len(scores) == 5 for scores in arm["seeds"].values())
+    table_module.report(EFFECTS, found)
+    table = (results / "effects.md").read_text("utf-8")
+    folder = ROOT / "experiments" / "results"
+    assert table == (folder / "effects.md").read_text("utf-8")
+    told = (ROOT / "experiments" / "RESULTS.md").read_text("utf-8")
+    assert table in told and "(results/effects.png)" in told
+
+
 def test_every_arm_has_three_seeds_and_every_point_of_the_sweep_a_score(recorded):
     arms = ablation.all_arms(PLAN)
     for name, arm in arms.items():
