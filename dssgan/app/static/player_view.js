@@ -2,7 +2,7 @@
 
 import { download, json } from "/static/api.js";
 import { Drawing } from "/static/drawing.js";
-import { MIXTURE, Player } from "/static/player.js";
+import { Player } from "/static/player.js";
 
 const byId = (id) => document.getElementById(id);
 const STEP = 5; // seconds of an arrow key
@@ -65,8 +65,7 @@ export class PlayerView {
     const { facts, result } = this.job;
     const parts = [`${clock(facts.samples / facts.sample_rate)}, ${facts.sample_rate} Hz, ${facts.channels} channels`];
     if (result.null_db !== null) {
-      const much = (result.null_db === null) ? "nothing" : `${result.null_db.toFixed(1)} dBFS`;
-      parts.push(`null test: the stems as stored add up to the song but for ${much}`);
+      parts.push(`null test: the stems as stored add up to the song but for ${result.null_db.toFixed(1)} dBFS`);
     }
     if (result.gain_db < 0) parts.push(`all ${(-result.gain_db).toFixed(2)} dB quieter, so that none clips`);
     return parts.join("; ");
@@ -292,5 +291,3 @@ export class PlayerView {
     event.preventDefault();
   }
 }
-
-export { MIXTURE };

@@ -290,9 +290,15 @@ def test_the_documents_say_what_is_on_record(recorded, results):
         assert f"(results/{name}.png)" in told
 
 
-def test_what_is_said_of_effects_is_on_record(results):
+@pytest.fixture
+def recorded_effects():
+    """What the plan of effects found, as it is on record."""
+    return scores_module.read(EFFECTS)
+
+
+def test_what_is_said_of_effects_is_on_record(recorded_effects, results):
     """One seed per arm; every score belongs to the plan as it stands."""
-    found = scores_module.read(EFFECTS)
+    found = recorded_effects
     arms = ablation.all_arms(EFFECTS)
     assert set(found["arms"]) == set(arms)
     for name, arm in found["arms"].items():
