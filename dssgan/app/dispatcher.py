@@ -12,7 +12,6 @@ from common.files import PYTHON_PATH
 from common.json_files import parse_json
 from dssgan.app.jobs import Job, JobStore
 
-EVENT = {"id": str, "event": str}
 OUT_OF_MEMORY = "; the machine may have run out of memory"
 
 

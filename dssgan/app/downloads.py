@@ -106,9 +106,14 @@ def _write_mix(store: JobStore, job: Job, names: Sequence[str], format: str, pla
 
 
 def _sum(store: JobStore, job: Job, names: Sequence[str]) -> Iterator[np.ndarray]:
-    files = [audio.blocks(stem_file(store.path(job), name, job.bits), BLOCK) for name in names]
-    for blocks in zip(*files):
+    for blocks in _together(store, job, names):
         yield np.sum(blocks, axis=0, dtype=np.float32)
+
+
+def _together(store: JobStore, job: Job, names: Sequence[str]) -> Iterator[tuple[np.ndarray, ...]]:
+    """Blocks of several stems, those of the same samples at a time."""
+    paths = [stem_file(store.path(job), name, job.bits) for name in names]
+    return zip(*(audio.blocks(path, BLOCK) for path in paths))
 
 
 def stem_container(store: JobStore, job: Job) -> Path:
@@ -124,12 +129,9 @@ def stem_container(store: JobStore, job: Job) -> Path:
     with _converting:
         if not place.exists():
             rate, channels = job.facts["sample_rate"], job.facts["channels"]
-            files = [
-                audio.blocks(stem_file(store.path(job), name, job.bits), BLOCK) for name in names
-            ]
             try:
                 with StemWriter(place, rate, channels, tuple(job.sources)) as writer:
-                    for blocks in zip(*files):
+                    for blocks in _together(store, job, names):
                         writer.write(dict(zip(names, blocks)))
             except ValueError as error:
                 raise Unavailable(str(error).replace(f"{place}: ", "")) from error

@@ -238,7 +238,7 @@ def _file(path: Path) -> Callable:
 
 
 def _shown(job: Job) -> dict[str, Any]:
-    return {key: value for key, value in vars(job).items() if not key.startswith("_")}
+    return dict(vars(job))
 
 
 def application(

@@ -12,11 +12,12 @@ of computing; the longest window that this machine computes in time is taken. Ct
 import argparse
 import contextlib
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from common import cli, interrupts, startup
 from common.cli import UsageError, one_line
+from datasets import audio
 from dssgan import exports, loading
 from dssgan.live import devices, ends, loop
 from dssgan.live.plan import TRIED, Plan, plan, speed_of
@@ -103,7 +104,7 @@ def shape(options: argparse.Namespace) -> tuple[int, int]:
     """(rate in Hz, channels) of the input."""
     if is_device(options.input) or options.input == PIPE:
         return options.rate, options.channels
-    info = ends.audio.probe(options.input)
+    info = audio.probe(options.input)
     return info.sample_rate, info.channels
 
 
@@ -138,7 +139,7 @@ def fastest_enough(options: argparse.Namespace, channels: int) -> tuple[LiveSepa
 
 def opened(
     options: argparse.Namespace, rate: int, channels: int, stack: contextlib.ExitStack
-) -> tuple[ends.Iterator, object, Callable[[], str]]:
+) -> tuple[Iterator, object, Callable[[], str]]:
     """Blocks that come in, what takes those that go out, and a remark at the end."""
     if is_device(options.input):
         words = (options.input, options.output)
@@ -150,7 +151,7 @@ def opened(
     if options.output == PIPE:
         writer = ends.PipeWriter(options.type)
     else:
-        writer = ends.audio.Writer(options.output, rate, channels)
+        writer = audio.Writer(options.output, rate, channels)
     stack.enter_context(writer)
     if options.input == PIPE:
         return ends.pipe_blocks(channels, options.type), writer, lambda: ""

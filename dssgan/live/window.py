@@ -8,7 +8,6 @@ from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 
-from common.suggest import nearest
 from dssgan.separation.buffers import Fifo
 from dssgan.separation.chunked import ChunkedSeparator
 from dssgan.separation.stream import Report, separated_stream
@@ -67,15 +66,11 @@ class LiveSeparator:
         Raises:
           ValueError: a source that there is not; blocks that are no audio.
         """
-        for source in sources:
-            if source not in self.sources:
-                known, near = ", ".join(self.sources), nearest(source, self.sources, show=repr)
-                raise ValueError(f"no source {source!r}, this separator has {known}{near}")
         return separated_stream(
             self,
             blocks,
             sample_rate,
-            tuple(sources),
+            self.separator.asked(sources),
             known=(None, None),
             name="input",
             report=Report(),

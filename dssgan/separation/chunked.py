@@ -131,7 +131,7 @@ class ChunkedSeparator:
         size = self.temporary_bytes(len(audio), sample_rate, audio.shape[1], "gains" not in options)
         require_space(self.temporary_folder, size, options.get("name", "mixture"))
         stream = self.stream(blocks, sample_rate, sources, **options)
-        stems = {source: np.empty(audio.shape, np.float32) for source in self._asked(sources)}
+        stems = {source: np.empty(audio.shape, np.float32) for source in self.asked(sources)}
         place = 0
         for pieces in stream:
             length = len(next(iter(pieces.values())))
@@ -177,7 +177,7 @@ class ChunkedSeparator:
             that the model does not have.
           OSError: the temporary folder is full.
         """
-        asked = self._asked(sources)
+        asked = self.asked(sources)
         check_sample_rate(sample_rate)
         return separated_stream(
             self,
@@ -232,7 +232,12 @@ class ChunkedSeparator:
             )
         return estimates if heard.all() else estimates * heard[:, None, :, None]
 
-    def _asked(self, sources: Sequence[str] | None) -> tuple[str, ...]:
+    def asked(self, sources: Sequence[str] | None) -> tuple[str, ...]:
+        """The sources to return, each once; None is all of them.
+
+        Raises:
+          ValueError: one that this separator does not have, or none.
+        """
         if sources is None:
             return self.sources
         sources = (sources,) if isinstance(sources, str) else tuple(sources)

@@ -1,7 +1,5 @@
 """The page in a real browser without a window: drop, queue, play, loop, download."""
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 from selenium import webdriver
@@ -11,21 +9,9 @@ from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.wait import WebDriverWait
 
 from datasets import audio
+from tests.browser import CHROMIUM, DRIVER, OPTIONS
 from tests.dssgan.app.serving import serving
 
-CHROMIUM, DRIVER = Path("/usr/bin/chromium"), Path("/usr/bin/chromedriver")
-OPTIONS = (
-    "--headless",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--disable-dev-shm-usage",
-    "--autoplay-policy=no-user-gesture-required",
-)
 STATE = """
 const {player} = window.dssgan.view;
 return {playing: player.playing, seconds: player.position() / player.rate, looping: player.looping,
@@ -57,7 +43,7 @@ def browser(tmp_path_factory):
     assert CHROMIUM.exists() and DRIVER.exists(), "apt-get install chromium chromium-driver"
     options = webdriver.ChromeOptions()
     options.binary_location = str(CHROMIUM)
-    for option in OPTIONS:
+    for option in (*OPTIONS, "--autoplay-policy=no-user-gesture-required"):
         options.add_argument(option)
     downloads = tmp_path_factory.mktemp("downloads")
     options.add_experimental_option("prefs", {"download.default_directory": str(downloads)})

@@ -115,11 +115,8 @@ def test_formats_that_cannot_hold_a_song_say_so(server, tmp_path):
     audio.write(tmp_path / "high.wav", np.zeros((96000, 1), np.float32), 96000)
     job = server.until(server.submit(tmp_path / "high.wav"))
     assert job["state"] == "done" and job["result"]["null_db"] is None  # silence
-    for path in ("stems/drums?format=mp3", "stem.mp4"):
-        if path == "stem.mp4":
-            continue
-        status, answer = server.json(f"/api/jobs/{job['id']}/{path}")
-        assert status == 409 and "96000 Hz" in answer["error"]
+    status, answer = server.json(f"/api/jobs/{job['id']}/stems/drums?format=mp3")
+    assert status == 409 and "96000 Hz" in answer["error"]
     assert server.json(f"/api/jobs/{job['id']}/stems/drums?format=exe")[0] == 409
     assert server.json(f"/api/jobs/{job['id']}/mix")[0] == 409
 

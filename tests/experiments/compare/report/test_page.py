@@ -3,7 +3,6 @@
 import json
 import os
 import re
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,20 +12,9 @@ from experiments.compare.report import page as page_module
 from experiments.compare.report import plots
 from experiments.compare.report.excerpts import Excerpt, RunEstimate
 from experiments.compare.run import read
+from tests.browser import CHROMIUM, DRIVER, OPTIONS
 from tests.experiments.fake_runs import make_run, scores_of, song_names, usual_scores
 
-CHROMIUM, DRIVER = Path("/usr/bin/chromium"), Path("/usr/bin/chromedriver")
-OPTIONS = (
-    "--headless",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--disable-dev-shm-usage",
-)
 RATE, SECONDS = 16000, 4.0
 STATE = "const a = document.querySelectorAll('audio')[arguments[0]];" + (
     "return {time: a.currentTime, ready: a.readyState, paused: a.paused, ended: a.ended,"
