@@ -41,13 +41,69 @@ def _reflected(audio: tf.Tensor, count: int) -> tf.Tensor:
 
 
 def real_stft(audio: tf.Tensor, frame_length: int, hop: int) -> tuple[tf.Tensor, tf.Tensor]:
-    """Real and imaginary parts of `stft` by matrix products, for formats without a transform."""
-    frames = tf.signal.frame(_reflected(audio, frame_length // 2), frame_length, hop)
-    time, bins = np.arange(frame_length), np.arange(frame_length // 2 + 1)
-    angles = 2 * np.pi * ((time[:, None] * bins) % frame_length) / frame_length
-    window = _hann(frame_length)
-    real = tf.matmul(frames, (window[:, None] * np.cos(angles)).astype(np.float32))
-    return real, tf.matmul(frames, (-window[:, None] * np.sin(angles)).astype(np.float32))
+    """Real and imaginary parts of `stft` by matrix products, for formats without a transform.
+
+    The even and the odd part of a frame are transformed apart: that halves the matrices.
+    """
+    half = frame_length // 2
+    frames = tf.signal.frame(_reflected(audio, half), frame_length, hop)
+    # Sample 0 of a frame has no weight in the window, sample `half` no partner.
+    before, after = frames[..., 1:half], tf.reverse(frames[..., half + 1 :], [-1])
+    even = tf.concat([before + after, frames[..., half : half + 1]], -1)
+    cosine, sine = _waves(frame_length)
+    window = _hann(frame_length)[1 : half + 1, None]
+    real = tf.matmul(even, (window * cosine[1:]).astype(np.float32))
+    return real, tf.matmul(before - after, (-window[:-1] * sine[1:-1]).astype(np.float32))
+
+
+def real_istft(
+    real: tf.Tensor, imaginary: tf.Tensor, frame_length: int, hop: int, samples: int
+) -> tf.Tensor:
+    """`istft` of real and imaginary parts by matrix products, for formats without a transform.
+
+    Args:
+      real, imaginary: float32 (..., frames, frame_length // 2 + 1) with `frame_count` frames.
+      frame_length, hop, samples: as of `istft`.
+
+    Returns:
+      float32 (..., samples).
+    """
+    half = frame_length // 2
+    cosine, sine = _waves(frame_length)
+    window = _hann(frame_length)[: half + 1]
+    # Every bin but the first and the last stands for its mirror too.
+    share = np.r_[1.0, np.full(half - 1, 2.0), 1.0][:, None] / frame_length
+    even = tf.matmul(real, (share * cosine.T * window).astype(np.float32))
+    odd = tf.matmul(
+        imaginary[..., 1:half], (-share[1:half] * sine.T[1:half] * window).astype(np.float32)
+    )
+    after = tf.reverse((even - odd)[..., 1:half], [-1])
+    return _joined(tf.concat([even + odd, after], -1), frame_length, hop, samples)
+
+
+def waves_of(
+    real: tf.Tensor, imaginary: tf.Tensor, frame_length: int, hop: int, samples: int
+) -> tf.Tensor:
+    """`istft` of real and imaginary parts, also where a format has no transform."""
+    if is_portable():
+        return real_istft(real, imaginary, frame_length, hop, samples)
+    return istft(tf.complex(real, imaginary), frame_length, hop, samples)
+
+
+@functools.lru_cache(maxsize=4)
+def _waves(frame_length: int) -> tuple[np.ndarray, np.ndarray]:
+    """cos and sin of 2 π n k / frame_length, float64, n and k up to frame_length / 2."""
+    steps = np.arange(frame_length // 2 + 1)
+    angles = 2 * np.pi * (steps[:, None] * steps % frame_length) / frame_length
+    return np.cos(angles), np.sin(angles)
+
+
+def parts_of(audio: tf.Tensor, frame_length: int, hop: int) -> tuple[tf.Tensor, tf.Tensor]:
+    """Real and imaginary parts of `stft`, also where a format has no transform."""
+    if is_portable():
+        return real_stft(audio, frame_length, hop)
+    spectrum = stft(audio, frame_length, hop)
+    return tf.math.real(spectrum), tf.math.imag(spectrum)
 
 
 def istft(spectra: tf.Tensor, frame_length: int, hop: int, samples: int) -> tf.Tensor:
@@ -64,14 +120,19 @@ def istft(spectra: tf.Tensor, frame_length: int, hop: int, samples: int) -> tf.T
     Returns:
       float32 (..., samples).
     """
-    frames = spectra.shape[-2]
+    window = tf.signal.hann_window(frame_length)
+    pieces = tf.signal.irfft(spectra, [frame_length]) * window
+    return _joined(pieces, frame_length, hop, samples)
+
+
+def _joined(pieces: tf.Tensor, frame_length: int, hop: int, samples: int) -> tf.Tensor:
+    """Windowed frames (..., frames, frame_length) → their signal (..., samples)."""
+    frames = pieces.shape[-2]
     if frames != frame_count(samples, hop):
         raise ValueError(
             f"istft: {frames} frames for {samples} samples at hop {hop}, expected "
             f"{frame_count(samples, hop)}"
         )
-    window = tf.signal.hann_window(frame_length)
-    pieces = tf.signal.irfft(spectra, [frame_length]) * window
     audio = tf.signal.overlap_and_add(pieces, hop)
     # Where no window reaches, at the very end of some lengths, there is nothing to divide.
     power = np.maximum(window_power(frame_length, hop, frames), 1e-8)
@@ -100,13 +161,28 @@ def window_power(frame_length: int, hop: int, frames: int) -> np.ndarray:
 
 def log_power(audio: tf.Tensor, frame_length: int, hop: int, floor: float = 1e-8) -> tf.Tensor:
     """log10 of the power spectrum plus `floor`: (..., samples) → (..., frames, bins)."""
-    if is_portable():
-        real, imaginary = real_stft(audio, frame_length, hop)
-    else:
-        spectrum = stft(audio, frame_length, hop)
-        real, imaginary = tf.math.real(spectrum), tf.math.imag(spectrum)
+    real, imaginary = parts_of(audio, frame_length, hop)
     power = tf.square(real) + tf.square(imaginary)
     return tf.math.log(power + floor) * (1.0 / np.log(10.0))
+
+
+def log1p(x: tf.Tensor) -> tf.Tensor:
+    """ln(1 + x), exact for small x too where a format has the logarithm alone (Kahan)."""
+    if not is_portable():
+        return tf.math.log1p(x)
+    more = 1.0 + x
+    lost = tf.equal(more, 1.0)
+    # What rounding made of x stands in the logarithm and in the divisor alike.
+    return tf.where(lost, x, tf.math.log(more) * x / tf.where(lost, 1.0, more - 1.0))
+
+
+def expm1(x: tf.Tensor) -> tf.Tensor:
+    """exp(x) − 1 for x ≥ 0, likewise."""
+    if not is_portable():
+        return tf.math.expm1(x)
+    power = tf.exp(x)
+    lost = tf.equal(power, 1.0)
+    return tf.where(lost, x, (power - 1.0) * x / tf.where(lost, 1.0, tf.math.log(power)))
 
 
 @functools.lru_cache(maxsize=16)

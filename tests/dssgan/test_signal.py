@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dssgan import signal
+from dssgan.portable import portable
 
 
 @pytest.mark.parametrize(("frame_length", "hop"), [(1024, 256), (512, 128), (400, 100)])
@@ -40,6 +41,34 @@ def test_istft_undoes_stft(rng):
     audio = rng.standard_normal((2, 3, 7000)).astype(np.float32)
     again = signal.istft(signal.stft(audio, 512, 256), 512, 256, 7000)
     np.testing.assert_allclose(again, audio, atol=1e-5)
+
+
+@settings(max_examples=20, deadline=None)
+@given(st.sampled_from([16, 50, 512]), st.integers(1, 4), st.integers(0, 2**32 - 1))
+def test_the_inverse_by_products_is_the_inverse(frame_length, overlap, seed):
+    """Of spectra that are those of no signal, and once around of those of one."""
+    rng = np.random.default_rng(seed)
+    hop = frame_length // (2 * overlap)
+    samples = int(rng.integers(frame_length // 2 + 1, 6 * frame_length))
+    shape = (2, signal.frame_count(samples, hop), frame_length // 2 + 1)
+    real, imaginary = rng.standard_normal((2, *shape)).astype(np.float32)
+    options = (frame_length, hop, samples)
+    expected = signal.istft(tf.complex(real, imaginary), *options).numpy()
+    found = signal.real_istft(tf.constant(real), tf.constant(imaginary), *options)
+    # Where a window has only just begun both divide by next to nothing.
+    inside = slice(0, samples - hop)
+    np.testing.assert_allclose(found[:, inside], expected[:, inside], atol=1e-4)
+    audio = rng.standard_normal((2, samples)).astype(np.float32)
+    again = signal.real_istft(*signal.real_stft(audio, frame_length, hop), *options)
+    np.testing.assert_allclose(again[:, inside], audio[:, inside], atol=1e-4)
+
+
+def test_logarithms_for_formats_without_their_own_lose_nothing():
+    x = np.concatenate([[0.0], np.logspace(-30, 1.5, 500)]).astype(np.float32)
+    with portable():
+        np.testing.assert_allclose(signal.log1p(tf.constant(x)), np.log1p(x), rtol=5e-7)
+        np.testing.assert_allclose(signal.expm1(tf.constant(x)), np.expm1(x), rtol=5e-6)
+    assert np.array_equal(signal.log1p(tf.constant(x)), tf.math.log1p(x))
 
 
 def test_istft_refuses_frames_that_do_not_fit():

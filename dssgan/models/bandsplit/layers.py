@@ -64,10 +64,10 @@ def norm_over(axes, x, scale, shift):
 def _moments(x, axes, keepdims):
     """`tf.nn.moments` axis by axis: other runtimes lose two digits in sums over several axes."""
     mean = x
-    for axis in np.atleast_1d(axes):
+    for axis in np.atleast_1d(axes).tolist():
         mean = tf.reduce_mean(mean, axis, keepdims=keepdims)
     variance = tf.square(x - mean)
-    for axis in np.atleast_1d(axes):
+    for axis in np.atleast_1d(axes).tolist():
         variance = tf.reduce_mean(variance, axis, keepdims=keepdims)
     return mean, variance
 

@@ -9,11 +9,13 @@ and excerpts of one length only, because its norms have a time axis.
 import tensorflow as tf
 
 from dssgan import signal
+from dssgan.models.bandsplit import real_parts
 from dssgan.models.bandsplit.bands import Bands, band_widths, length, split_of
 from dssgan.models.bandsplit.layers import BandSplitter, MaskEstimator, Recurrent
 from dssgan.models.bandsplit.sizes import check_sizes, default_targets
 from dssgan.models.base import SeparatorModel, fold_channels
 from dssgan.models.layers.precision import PRECISIONS
+from dssgan.portable import is_portable
 
 
 class BandSplit(SeparatorModel):
@@ -154,6 +156,8 @@ class BandSplit(SeparatorModel):
                 f"bandsplit: {samples} samples, expected a static multiple of {self.multiple} from "
                 f"{self.minimum}; pad the excerpt"
             )
+        if is_portable():
+            return self.in_real_numbers(mixture), None
         if self.amanteur:
             spectra = self.both_channels(mixture, training)
         else:
@@ -165,16 +169,29 @@ class BandSplit(SeparatorModel):
         waves = signal.istft(spectra, self.frame_length, self.hop, samples)
         return _channels_first(waves), spectra
 
+    def in_real_numbers(self, mixture):
+        """The targets' waves as of `separate`, without its complex numbers."""
+        if not self.amanteur:
+            folded, unfold = fold_channels(mixture)
+            return unfold(real_parts.waves(self, folded[:, None])[:, :, 0])
+        found = real_parts.waves(self, _channels_first(self.two_channels(mixture)))
+        mono = mixture.shape[-1] == 1
+        return _channels_first(tf.reduce_mean(found, 2, keepdims=True) if mono else found)
+
     def both_channels(self, mixture, training: bool = False):
         """Spectra of "amanteur": a mono signal counts as both channels, and their mean taken."""
+        spectra = self.standardised(self.spectra(self.two_channels(mixture)), training)
+        return spectra if mixture.shape[-1] == 2 else tf.reduce_mean(spectra, 2, keepdims=True)
+
+    def two_channels(self, mixture):
+        """A mixture as "amanteur" takes it (ValueError)."""
         samples, channels = mixture.shape[1:]
         if samples != self.maximum or channels > 2:
             raise ValueError(
                 f"bandsplit: {samples} samples of {channels} channels; the variant amanteur takes "
                 f"{self.maximum} samples of one or two"
             )
-        spectra = self.standardised(self.spectra(tf.repeat(mixture, 3 - channels, -1)), training)
-        return spectra if channels == 2 else tf.reduce_mean(spectra, 2, keepdims=True)
+        return tf.repeat(mixture, 3 - channels, -1)
 
     def standardised(self, spectrum, training: bool = False):
         """`masked` for a spectrum of zero mean and unit variance, and back."""

@@ -12,6 +12,7 @@ from dssgan import signal
 from dssgan.models.base import SeparatorModel, fold_channels
 from dssgan.models.layers.precision import PRECISIONS
 from dssgan.models.unet.network import ValidUNet, context, lowest_size, output_size
+from dssgan.portable import is_portable
 
 
 class UNet(SeparatorModel):
@@ -76,13 +77,13 @@ class UNet(SeparatorModel):
         """(batch, samples, channels) → (batch, sources, samples, channels)."""
         del training
         folded, unfold = fold_channels(mixture)
-        spectra = self.spectra(folded)
-        frames = spectra.shape[1]
+        parts = self.parts(folded)
+        frames = parts[0].shape[1]
         lowest = lowest_size(frames, self.levels)
         behind = output_size(lowest, self.levels) - frames + self.edge
-        logs = self.network(self.padded(spectra, self.edge, behind), dtype=self.compute)
+        logs = self.network(self.padded(parts[0], self.edge, behind), dtype=self.compute)
         logs = logs[..., :frames]
-        return unfold(self.waveform(tf.math.expm1(logs), spectra, folded.shape[1]))
+        return unfold(self.waveform(signal.expm1(logs), parts, folded.shape[1]))
 
     def training_estimates(self, mixture, references=None):
         """Log magnitudes of the frames with full context beside the estimates.
@@ -96,7 +97,7 @@ class UNet(SeparatorModel):
         if references is not None:
             shape = references.shape
             folded, _ = fold_channels(tf.reshape(references, (-1, *shape[2:])))
-            logs = crop(tf.math.log1p(tf.abs(self.spectra(folded))))
+            logs = crop(signal.log1p(self.parts(folded)[0]))
             logs = tf.reshape(logs, (-1, shape[1], shape[3], *logs.shape[1:]))
             outputs["reference_log_magnitudes"] = tf.transpose(logs, (0, 1, 3, 4, 2))
         return outputs
@@ -105,17 +106,18 @@ class UNet(SeparatorModel):
         """What critics and additivity look at: see `SeparatorModel` and `training_estimates`."""
         outputs, crop = self.trained(mixture)
         folded, _ = fold_channels(mixture)
-        magnitudes = crop(tf.abs(self.spectra(folded)))
+        magnitudes = crop(self.parts(folded)[0])
         magnitudes = tf.reshape(magnitudes, (-1, mixture.shape[2], *magnitudes.shape[1:]))
         outputs["mixture_magnitudes"] = tf.transpose(magnitudes, (0, 2, 3, 1))
-        outputs["magnitudes"] = tf.math.expm1(outputs["log_magnitudes"])
+        outputs["magnitudes"] = signal.expm1(outputs["log_magnitudes"])
         return outputs
 
     def trained(self, mixture):
         """Estimates of an excerpt from valid convolutions alone, and what crops its spectra."""
         folded, unfold = fold_channels(mixture)
-        spectra = self.spectra(folded)
-        frames = spectra.shape[1]
+        parts = self.parts(folded)
+        size = parts[0]
+        frames, bins = size.shape[1:]
         lowest = (frames - 2 * self.edge + 2 ** (self.levels + 1) - 2) // 2**self.levels
         if lowest < 2:
             raise ValueError(
@@ -124,16 +126,15 @@ class UNet(SeparatorModel):
             )
         inner = output_size(lowest, self.levels)
         first = (frames - inner) // 2
-        widened = spectra[:, first - self.edge : first + inner + self.edge]
+        widened = size[:, first - self.edge : first + inner + self.edge]
         logs = self.network(self.padded(widened, 0, 0), dtype=self.compute)
-        share = tf.abs(spectra)[:, None] / len(self.sources)
+        share = size[:, None] / len(self.sources)
         share = tf.repeat(share, len(self.sources), axis=1)
-        bins = spectra.shape[2]
-        magnitudes = tf.math.expm1(tf.transpose(logs, (0, 1, 3, 2))[..., :bins])
+        magnitudes = signal.expm1(tf.transpose(logs, (0, 1, 3, 2))[..., :bins])
         magnitudes = tf.concat(
             [share[:, :, :first], magnitudes, share[:, :, first + inner :]], axis=2
         )
-        audio = self.waveform(tf.transpose(magnitudes, (0, 1, 3, 2)), spectra, folded.shape[1])
+        audio = self.waveform(tf.transpose(magnitudes, (0, 1, 3, 2)), parts, folded.shape[1])
         logs = tf.reshape(logs, (-1, mixture.shape[2], *logs.shape[1:]))
         outputs = {
             "estimates": unfold(audio),
@@ -146,32 +147,36 @@ class UNet(SeparatorModel):
 
         return outputs, crop
 
-    def spectra(self, folded):
-        """(batch, samples) → complex (batch, frames, bins)."""
+    def parts(self, folded):
+        """(batch, samples) → magnitudes, real and imaginary parts, each (batch, frames, bins)."""
         if folded.shape[1] is None or folded.shape[1] % self.hop:
             raise ValueError(
                 f"unet: {folded.shape[1]} samples, expected a static multiple of {self.hop}; "
                 "pad the excerpt"
             )
-        return signal.stft(folded, self.frame_length, self.hop)
+        if is_portable():
+            real, imaginary = signal.real_stft(folded, self.frame_length, self.hop)
+            return tf.sqrt(tf.square(real) + tf.square(imaginary)), real, imaginary
+        spectra = signal.stft(folded, self.frame_length, self.hop)
+        return tf.abs(spectra), tf.math.real(spectra), tf.math.imag(spectra)
 
-    def padded(self, spectra, before: int, behind: int):
+    def padded(self, size, before: int, behind: int):
         """Log magnitudes as the network's input: (batch, rows + 2 c, before + frames + behind)."""
-        logs = tf.transpose(tf.math.log1p(tf.abs(spectra)), (0, 2, 1))
+        logs = tf.transpose(signal.log1p(size), (0, 2, 1))
         missing = self.rows + 2 * self.edge - logs.shape[1]
         below = self.edge  # output row 0 is bin 0
         return tf.pad(logs, [[0, 0], [below, missing - below], [before, behind]])
 
-    def waveform(self, magnitudes, spectra, samples: int):
+    def waveform(self, magnitudes, parts, samples: int):
         """Magnitudes (batch, sources, bins, frames) with the mixture's phase → waveforms."""
-        magnitudes = tf.transpose(magnitudes[:, :, : spectra.shape[2]], (0, 1, 3, 2))
-        size = tf.abs(spectra)
+        size, real, imaginary = parts
+        magnitudes = tf.transpose(magnitudes[:, :, : size.shape[2]], (0, 1, 3, 2))
         # Where there is no mixture there is no phase either; such cells sound as zero phase.
         scale = 1.0 / tf.where(size > 0.0, size, 1.0)
-        cosine = tf.where(size > 0.0, tf.math.real(spectra) * scale, 1.0)
-        sine = tf.math.imag(spectra) * scale
-        complete = tf.complex(magnitudes * cosine[:, None], magnitudes * sine[:, None])
-        return signal.istft(complete, self.frame_length, self.hop, samples)
+        cosine = tf.where(size > 0.0, real * scale, 1.0)
+        real = magnitudes * cosine[:, None]
+        imaginary = magnitudes * (imaginary * scale)[:, None]
+        return signal.waves_of(real, imaginary, self.frame_length, self.hop, samples)
 
 
 def check(given: dict) -> None:

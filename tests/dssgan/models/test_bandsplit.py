@@ -9,6 +9,7 @@ from dssgan.losses import LOSSES
 from dssgan.models import build
 from dssgan.models.bandsplit.bands import Bands, band_widths
 from dssgan.optimisers import rules
+from dssgan.portable import portable
 from dssgan.published.bandsplit import from_bandsplit_rnn
 from dssgan.separator import Separator
 from dssgan.training.build import excerpt_samples
@@ -287,3 +288,15 @@ def test_impossible_sizes_are_refused_in_one_line(wrong, words):
     with pytest.raises(ValueError, match=words) as caught:
         build("bandsplit", **{**SMALL, **wrong})
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("variant", "channels"), [("authors", 2), ("amanteur", 1), ("amanteur", 2)]
+)
+def test_real_numbers_give_what_complex_ones_do(variant, channels, rng):
+    model = build("bandsplit", **SMALL, variant=variant, frames=41)
+    mixture = 0.1 * rng.standard_normal((2, 40 * 64, channels)).astype(np.float32)
+    expected = model(mixture)
+    with portable():
+        found = model(mixture)
+    np.testing.assert_allclose(found, expected, atol=1e-6)
