@@ -4,6 +4,8 @@ onnx: OUT/separator.onnx, for ONNX Runtime and others; where OUT is SEPARATOR it
 `dssgan.separate` runs it from then on wherever ONNX Runtime is installed and there is no GPU.
 savedmodel: OUT/saved_model, for TensorFlow and TensorFlow Serving, without this library: its
 function takes chunks of one length and returns a dictionary of stems.
+tflite: OUT/separator.tflite, for LiteRT on phones and elsewhere, without TensorFlow: the same
+function, with the Fourier transforms in it.
 """
 
 import argparse
@@ -15,7 +17,11 @@ from pathlib import Path
 from common import cli, startup
 from dssgan.exports import CONFIG, WEIGHTS, find_export
 
-NEEDED = {"onnx": ("onnx", "tf2onnx", "onnxruntime"), "savedmodel": ()}
+NEEDED = {
+    "onnx": ("onnx", "tf2onnx", "onnxruntime"),
+    "savedmodel": (),
+    "tflite": ("ai_edge_litert",),
+}
 
 
 def main(argv: list[str]) -> int:
@@ -25,7 +31,7 @@ def main(argv: list[str]) -> int:
     )
     parser.add_argument("separator", type=cli.path, help="folder of an exported separator")
     parser.add_argument("out", type=cli.path, help="folder for the files")
-    parser.add_argument("--to", required=True, choices=("onnx", "savedmodel"), help="the format")
+    parser.add_argument("--to", required=True, choices=tuple(NEEDED), help="the format")
     parser.add_argument(
         "--segment", type=float, metavar="S", help="seconds per chunk; default: its own"
     )
@@ -50,7 +56,7 @@ def main(argv: list[str]) -> int:
         folder = find_export(options.separator)
     except (ValueError, OSError) as error:
         raise cli.UsageError(cli.one_line(error)) from error
-    write = to_onnx if options.to == "onnx" else to_saved_model
+    write = {"onnx": to_onnx, "savedmodel": to_saved_model, "tflite": to_tflite}[options.to]
     with startup.stderr_hidden():
         from dssgan.separator import Separator
 
@@ -86,6 +92,18 @@ def to_saved_model(separator, folder: Path, options: argparse.Namespace) -> tupl
     place = saved_model.write(separator.model, options.out, separator.segment, options.channels)
     difference = parity.difference_db(
         separator, lambda audio: saved_model.run(place, audio), options.channels
+    )
+    return place, difference
+
+
+def to_tflite(separator, folder: Path, options: argparse.Namespace) -> tuple[Path, float]:
+    """Write separator.tflite; returns it and how far it is off, in dB."""
+    from dssgan.exporting import parity, tflite_file
+
+    del folder
+    place = tflite_file.write(separator.model, options.out, separator.segment, options.channels)
+    difference = parity.difference_db(
+        separator, lambda audio: tflite_file.run(place, audio), options.channels
     )
     return place, difference
 

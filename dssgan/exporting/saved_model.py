@@ -26,9 +26,14 @@ class _Chunks(tf.Module):
         self.separate = tf.function(self._separate, input_signature=signature, autograph=False)
 
     def _separate(self, mixture: tf.Tensor) -> dict[str, tf.Tensor]:
-        estimates = self.model.infer(mixture, self.model.inference_state())
-        estimates = tf.unstack(tf.cast(estimates, tf.float32), axis=1)
-        return dict(zip(self.model.sources, estimates))
+        return stems(self.model, mixture)
+
+
+def stems(model: SeparatorModel, mixture: tf.Tensor) -> dict[str, tf.Tensor]:
+    """A chunk (1, samples, channels) → {source: audio shaped like it}, float32."""
+    estimates = model.infer(mixture, model.inference_state())
+    estimates = tf.unstack(tf.cast(estimates, tf.float32), axis=1)
+    return dict(zip(model.sources, estimates))
 
 
 def write(model: SeparatorModel, folder: str | os.PathLike, samples: int, channels: int) -> Path:

@@ -12,10 +12,15 @@ cell, output. What makes it fast on a CPU:
   gradients of all kernels are three matrix products over all steps at once.
 """
 
+import itertools
+
 import tensorflow as tf
 
 from dssgan.models.layers.fused import compiled
 from dssgan.portable import is_portable
+
+CLOSED = 1e4  # how far below zero a gate lets nothing through, whatever else it hears
+_numbers = itertools.count()
 
 
 @compiled
@@ -139,6 +144,33 @@ def _one_operation(x, kernel, recurrent, bias, reverse: bool):
     return tf.reverse(hidden, [0]) if reverse else hidden
 
 
+def _known_to_lite(x, kernel, recurrent, bias, reverse: bool):
+    """A direction as a function that TensorFlow Lite's converter makes one operation of.
+
+    It knows Keras's LSTM by these attributes and by the order of arguments and results. Its state
+    is never set to zero again: a chunk would begin with that of the chunk before. So a step goes
+    first, with one more input, that closes all gates.
+    """
+
+    def standard_lstm(x, hidden, cell, kernel, recurrent, bias):
+        found = _one_operation(x, kernel, recurrent, bias, False)
+        return hidden, found, hidden, cell, tf.constant(0.0)
+
+    attributes = {
+        "api_implements": f"lstm_{next(_numbers)}",
+        "api_preferred_device": "CPU",
+        "time_major": True,
+        "go_backwards": False,
+    }
+    function = tf.function(standard_lstm, autograph=False, experimental_attributes=attributes)
+    zero = tf.zeros((x.shape[1], recurrent.shape[0]), x.dtype)
+    x = tf.pad(tf.reverse(x, [0]) if reverse else x, [[0, 0], [0, 0], [0, 1]])
+    x = tf.pad(x, [[1, 0], [0, 0], [0, 0]], constant_values=1.0)
+    kernel = tf.concat([kernel, tf.fill((1, kernel.shape[1]), -CLOSED)], 0)
+    hidden = function(x, zero, zero, kernel, recurrent, bias)[1][1:]
+    return tf.reverse(hidden, [0]) if reverse else hidden
+
+
 def direction(x, kernel, recurrent, bias, reverse: bool = False, training: bool = False):
     """One direction of an LSTM whose state begins with zeros.
 
@@ -153,6 +185,8 @@ def direction(x, kernel, recurrent, bias, reverse: bool = False, training: bool 
     Returns:
       (steps, rows, units).
     """
+    if is_portable("tflite"):
+        return _known_to_lite(x, kernel, recurrent, bias, reverse)
     if is_portable():
         return _one_operation(x, kernel, recurrent, bias, reverse)
     if not training:

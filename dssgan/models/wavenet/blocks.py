@@ -9,10 +9,12 @@ earliest tap first. Residuals and skips are float32 whatever the products comput
 """
 
 import functools
+from collections.abc import Callable
 
 import tensorflow as tf
 
 from dssgan.models.layers.fused import compiled
+from dssgan.portable import is_portable
 
 ROWS = 2048  # samples that the wide layers work on at a time, so that the cache holds them
 
@@ -177,6 +179,13 @@ def _pieces(length: int, field: int, largest: int, dtype: tf.DType) -> _Pieces:
     return _Pieces(length, field, largest, dtype)
 
 
+def one_by_one(function: Callable[[tf.Tensor], tf.Tensor], pieces: tf.Tensor) -> tf.Tensor:
+    """`function` of each (pieces, …), one after another; results on the first axis too."""
+    if is_portable("tflite"):  # which has no lists of tensors, and so no loop that fills one
+        return tf.stack([function(piece) for piece in tf.unstack(pieces)])
+    return tf.map_fn(function, pieces, parallel_iterations=1)
+
+
 def wide_layers(x: tf.Tensor, first: tf.Tensor, second: tf.Tensor) -> tf.Tensor:
     """relu(taps(x) @ first) @ second, piece by piece: the wide layer is never there as a whole.
 
@@ -200,10 +209,6 @@ def wide_layers(x: tf.Tensor, first: tf.Tensor, second: tf.Tensor) -> tf.Tensor:
     def part(piece, first, second):
         return product(tf.nn.relu(product(taps(piece), first)), second)
 
-    found = tf.map_fn(
-        lambda piece: part(piece, first, second),
-        tf.transpose(pieces, (1, 0, 2, 3)),
-        parallel_iterations=1,
-    )
+    found = one_by_one(lambda piece: part(piece, first, second), tf.transpose(pieces, (1, 0, 2, 3)))
     found = tf.reshape(tf.transpose(found, (1, 0, 2, 3)), (-1, parts * size, second.shape[-1]))
     return tf.cast(found[:, :inside], tf.float32)

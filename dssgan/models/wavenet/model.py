@@ -10,7 +10,14 @@ import tensorflow as tf
 from dssgan.models.base import SeparatorModel, fold_channels
 from dssgan.models.layers.initialisers import glorot
 from dssgan.models.layers.precision import PRECISIONS
-from dssgan.models.wavenet.blocks import block, inference_block, product, taps, wide_layers
+from dssgan.models.wavenet.blocks import (
+    block,
+    inference_block,
+    one_by_one,
+    product,
+    taps,
+    wide_layers,
+)
 from dssgan.models.wavenet.sizes import check_sizes
 
 REMAINDERS = ("other", "accompaniment")  # sources that are not predicted unless asked for
@@ -142,7 +149,7 @@ class Wavenet(SeparatorModel):
         def separate(piece):
             return self.network(piece, state, same=True)[..., 1:-1]
 
-        found = tf.map_fn(separate, tf.transpose(pieces, (1, 0, 2)), parallel_iterations=1)
+        found = one_by_one(separate, tf.transpose(pieces, (1, 0, 2)))
         found = tf.transpose(found, (1, 2, 0, 3))  # (batch, targets, fragments, samples)
         return tf.reshape(found, (-1, len(self.targets), count * field))[..., :samples]
 
