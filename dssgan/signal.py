@@ -16,19 +16,20 @@ def frame_count(samples: int, hop: int) -> int:
     return samples // hop + 1
 
 
-def stft(audio: tf.Tensor, frame_length: int, hop: int) -> tf.Tensor:
-    """Centred short-time Fourier transform with reflected edges and a periodic Hann window.
+def stft(audio: tf.Tensor, frame_length: int, hop: int, centred: bool = True) -> tf.Tensor:
+    """Short-time Fourier transform with a periodic Hann window.
 
     Args:
       audio: (..., samples) with samples > frame_length / 2.
       frame_length: window and FFT length in samples.
       hop: in samples.
+      centred: frames about every hop-th sample, edges reflected; else none goes beyond an edge.
 
     Returns:
-      complex64 (..., frames, frame_length // 2 + 1), frames = samples // hop + 1, un-normalised:
-      librosa's and torch's convention.
+      complex64 (..., frames, frame_length // 2 + 1), frames = samples // hop + 1 where they are
+      centred, un-normalised: librosa's and torch's convention.
     """
-    padded = _reflected(audio, frame_length // 2)
+    padded = _reflected(audio, frame_length // 2 if centred else 0)
     return tf.signal.stft(
         padded, frame_length, hop, frame_length, window_fn=tf.signal.hann_window, pad_end=False
     )
@@ -37,16 +38,20 @@ def stft(audio: tf.Tensor, frame_length: int, hop: int) -> tf.Tensor:
 def _reflected(audio: tf.Tensor, count: int) -> tf.Tensor:
     """The audio with `count` samples mirrored at either end."""
     audio = tf.convert_to_tensor(audio)
+    if not count:
+        return audio
     return tf.pad(audio, [[0, 0]] * (audio.shape.rank - 1) + [[count, count]], mode="REFLECT")
 
 
-def real_stft(audio: tf.Tensor, frame_length: int, hop: int) -> tuple[tf.Tensor, tf.Tensor]:
+def real_stft(
+    audio: tf.Tensor, frame_length: int, hop: int, centred: bool = True
+) -> tuple[tf.Tensor, tf.Tensor]:
     """Real and imaginary parts of `stft` by matrix products, for formats without a transform.
 
     The even and the odd part of a frame are transformed apart: that halves the matrices.
     """
     half = frame_length // 2
-    frames = tf.signal.frame(_reflected(audio, half), frame_length, hop)
+    frames = tf.signal.frame(_reflected(audio, half if centred else 0), frame_length, hop)
     # Sample 0 of a frame has no weight in the window, sample `half` no partner.
     before, after = frames[..., 1:half], tf.reverse(frames[..., half + 1 :], [-1])
     even = tf.concat([before + after, frames[..., half : half + 1]], -1)
@@ -98,11 +103,13 @@ def _waves(frame_length: int) -> tuple[np.ndarray, np.ndarray]:
     return np.cos(angles), np.sin(angles)
 
 
-def parts_of(audio: tf.Tensor, frame_length: int, hop: int) -> tuple[tf.Tensor, tf.Tensor]:
+def parts_of(
+    audio: tf.Tensor, frame_length: int, hop: int, centred: bool = True
+) -> tuple[tf.Tensor, tf.Tensor]:
     """Real and imaginary parts of `stft`, also where a format has no transform."""
     if is_portable():
-        return real_stft(audio, frame_length, hop)
-    spectrum = stft(audio, frame_length, hop)
+        return real_stft(audio, frame_length, hop, centred)
+    spectrum = stft(audio, frame_length, hop, centred)
     return tf.math.real(spectrum), tf.math.imag(spectrum)
 
 
@@ -159,9 +166,14 @@ def window_power(frame_length: int, hop: int, frames: int) -> np.ndarray:
     return power.astype(np.float32)
 
 
-def log_power(audio: tf.Tensor, frame_length: int, hop: int, floor: float = 1e-8) -> tf.Tensor:
-    """log10 of the power spectrum plus `floor`: (..., samples) → (..., frames, bins)."""
-    real, imaginary = parts_of(audio, frame_length, hop)
+def log_power(
+    audio: tf.Tensor, frame_length: int, hop: int, floor: float = 1e-8, centred: bool = True
+) -> tf.Tensor:
+    """log10 of the power spectrum plus `floor`: (..., samples) → (..., frames, bins).
+
+    `centred` as of `stft`.
+    """
+    real, imaginary = parts_of(audio, frame_length, hop, centred)
     power = tf.square(real) + tf.square(imaginary)
     return tf.math.log(power + floor) * (1.0 / np.log(10.0))
 

@@ -12,7 +12,7 @@ from collections.abc import Callable
 
 from dssgan.losses.bandsplit import bandsplit
 from dssgan.losses.log_magnitudes import log_magnitudes
-from dssgan.losses.meta_tasnet import multistage
+from dssgan.losses.meta_tasnet import absolute_stages, multistage
 from dssgan.losses.si_sdr import negative_si_sdr
 from dssgan.losses.waveform import mean_absolute, mean_square
 from dssgan.losses.wavenet import wavenet
@@ -20,6 +20,7 @@ from dssgan.losses.wavenet import wavenet
 LOSSES: dict[str, Callable] = {
     "bandsplit": bandsplit,
     "multistage": multistage,
+    "multistage_l1": absolute_stages,
     "si_sdr": negative_si_sdr,
     "l1": mean_absolute,
     "mse": mean_square,
@@ -31,5 +32,6 @@ LOSSES: dict[str, Callable] = {
 NEEDED_OUTPUTS = {
     "bandsplit": "spectra",
     "multistage": "stages",
+    "multistage_l1": "stages",
     "log_magnitudes": "log_magnitudes",
 }

@@ -105,3 +105,20 @@ def multistage(
         for name in ("reconstruction", "dissimilarity", "similarity"):
             parts[f"stage_{index}/{name}"] = stage_parts[name]
     return total, parts
+
+
+def absolute_stages(outputs, references, mixture, reconstruction: float = 0.1):
+    """Mean absolute errors of every stage's waveforms, summed: the estimates keep their scale.
+
+    Args:
+      reconstruction: weight of the mixture's error when it goes through encoder and decoder alone.
+    """
+    del references, mixture
+    total, parts = 0.0, {}
+    for index, stage in enumerate(outputs["stages"]):
+        error = tf.reduce_mean(tf.abs(stage["estimates"] - stage["references"]))
+        rebuilt = tf.reduce_mean(tf.abs(stage["reconstruction"] - stage["mixture"]))
+        total += error + reconstruction * rebuilt
+        parts[f"stage_{index}/l1"] = error
+        parts[f"stage_{index}/reconstruction_l1"] = rebuilt
+    return total, parts

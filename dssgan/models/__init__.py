@@ -3,6 +3,7 @@
 from dssgan.models.bandsplit.model import BandSplit
 from dssgan.models.base import SeparatorModel
 from dssgan.models.combined import Combined
+from dssgan.models.meta_tasnet.causal import CausalMultiStage
 from dssgan.models.meta_tasnet.model import MultiStage
 from dssgan.models.registry import SEPARATORS, build
 from dssgan.models.unet.model import UNet
@@ -10,6 +11,7 @@ from dssgan.models.wavenet.model import Wavenet
 
 SEPARATORS.update(
     bandsplit=BandSplit,
+    causal_multistage=CausalMultiStage,
     combined=Combined,
     multistage=MultiStage,
     unet=UNet,

@@ -81,7 +81,15 @@ class Encoder(keras.layers.Layer):
 
     def call(self, audio, dtype=tf.float32):
         """Encode (batch, samples); samples a multiple of the stride, longer than fft_length / 2."""
-        frames = self.frames(audio)
+        y = self.filtered(self.frames(audio), dtype)
+        if self.mels:
+            slow = self.mel_part(self.log_spectrum(audio))
+            stretch = signal.interpolation_matrix(slow.shape[-2], y.shape[-2])
+            y += tf.matmul(tf.cast(stretch, dtype), tf.cast(slow, dtype))
+        return tf.matmul(tf.nn.relu(y), tf.cast(self.bottleneck_1, dtype))
+
+    def filtered(self, frames, dtype):
+        """The filter banks' part of the bottleneck's sum, from frames of the longest bank."""
         longest = self.lengths[-1]
         banks = []
         for length, kernel in zip(self.lengths, self.filters):
@@ -90,18 +98,18 @@ class Encoder(keras.layers.Layer):
                 tf.matmul(frames[..., start : start + length], tf.convert_to_tensor(kernel))
             )
         hidden = tf.cast(tf.nn.relu(tf.concat(banks, -1)), dtype)
-        split = hidden.shape[-1]
-        kernel = tf.convert_to_tensor(self.bottleneck_0)
-        y = tf.matmul(hidden, tf.cast(kernel[:split], dtype))
-        if self.mels:
-            # The branch is linear after its logarithm, so the bottleneck comes before the
-            # interpolation, where there are eight times fewer frames.
-            spectrum = (self.log_spectrum(audio) - self.mean) / self.std
-            mel = tf.matmul(spectrum * self.scale + self.shift, self.mel_kernel) + self.mel_bias
-            slow = tf.matmul(mel, kernel[split:])
-            stretch = signal.interpolation_matrix(slow.shape[-2], y.shape[-2])
-            y += tf.matmul(tf.cast(stretch, dtype), tf.cast(slow, dtype))
-        return tf.matmul(tf.nn.relu(y), tf.cast(self.bottleneck_1, dtype))
+        kernel = tf.convert_to_tensor(self.bottleneck_0)[: hidden.shape[-1]]
+        return tf.matmul(hidden, tf.cast(kernel, dtype))
+
+    def mel_part(self, log_spectrum):
+        """The spectrogram branch's part of that sum, float32, per frame of the spectrum.
+
+        The branch is linear after its logarithm, so the bottleneck comes before the interpolation,
+        where there are eight times fewer frames.
+        """
+        spectrum = (log_spectrum - self.mean) / self.std
+        mel = tf.matmul(spectrum * self.scale + self.shift, self.mel_kernel) + self.mel_bias
+        return tf.matmul(mel, tf.convert_to_tensor(self.bottleneck_0)[-self.mels :])
 
 
 class Decoder(keras.layers.Layer):

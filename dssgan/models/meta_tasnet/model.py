@@ -52,6 +52,8 @@ class MultiStage(SeparatorModel):
     channels_apart = True
     normalises = True
     training_outputs = ("stages",)
+    kind = "multistage"
+    encoder = encoder_decoder.Encoder
 
     def __init__(
         self,
@@ -79,7 +81,7 @@ class MultiStage(SeparatorModel):
         seed: int = 0,
         name: str | None = None,
     ):
-        super().__init__(name=name or "multistage", autocast=False)
+        super().__init__(name=name or self.kind, autocast=False)
         self.hyperparameters = {
             "sources": list(sources),
             "stages": stages,
@@ -110,21 +112,19 @@ class MultiStage(SeparatorModel):
         self.dropout_seeds = keras.random.SeedGenerator(seed) if dropout else None
         self.stages = []
         for stage in range(stages):
-            scale, rate = 2**stage, base_rate * 2**stage
-            step = max(1, rate // 8000)
+            scale = 2**stage
             self.stages.append(
                 Stage(
-                    encoder_decoder.Encoder(
+                    self.encoder(
                         width * scale,
                         filter_length * scale,
                         stride * scale,
                         banks,
                         mels,
-                        fft_length=1024 * step,
-                        hop=256 * step,
+                        *self.spectrum(scale),
                         name="encoder",
                     ),
-                    MaskNetwork(
+                    self.mask_network(
                         sources=len(sources),
                         inputs=width * scale + (width * scale // 2 if stage else 0),
                         outputs=width * scale,
@@ -137,7 +137,6 @@ class MultiStage(SeparatorModel):
                         embedding_size=embedding_size,
                         code_size=code_size,
                         residual_bias=residual_bias,
-                        name="mask",
                     ),
                     encoder_decoder.Decoder(
                         width * scale, filter_length * scale, stride * scale, banks, name="decoder"
@@ -145,13 +144,27 @@ class MultiStage(SeparatorModel):
                     name=f"stage_{stage}",
                 )
             )
-        top = 2 ** (stages - 1)
-        self.multiple = stride * top
-        self.minimum = -(-(512 * max(1, base_rate // 8000) * top + 1) // self.multiple)
-        self.minimum *= self.multiple
-        reach = (kernel // 2) * stacks * (2**layers - 1) * stride + 4 * filter_length
-        self.context = top * (stages * reach + (768 * max(1, base_rate // 8000) if mels else 0))
+        self.multiple = stride * 2 ** (stages - 1)
+        self.set_lengths()
         self.built = True
+
+    def set_lengths(self) -> None:
+        """What an excerpt needs at least, and how far an output sample looks."""
+        given, top = self.hyperparameters, 2 ** (len(self.stages) - 1)
+        longest = max(stage.encoder.fft_length * top // 2**i for i, stage in enumerate(self.stages))
+        self.minimum = -(-(longest // 2 + 1) // self.multiple) * self.multiple
+        frames = (given["kernel"] // 2) * sum(self.stages[0].mask.dilations)
+        reach = frames * given["stride"] + 4 * given["filter_length"]
+        self.context = top * len(self.stages) * reach + (longest * 3 // 4 if given["mels"] else 0)
+
+    def mask_network(self, **sizes) -> MaskNetwork:
+        """The mask network of a stage."""
+        return MaskNetwork(**sizes, name="mask")
+
+    def spectrum(self, scale: int) -> tuple[int, int]:
+        """Frame length and hop of the spectrogram branch of the stage of `scale` times the rate."""
+        step = max(1, scale * self.hyperparameters["base_rate"] // 8000)
+        return 1024 * step, 256 * step
 
     def inference_state(self):
         """The kernels of every stage: generated once per track, not per chunk."""
