@@ -50,6 +50,11 @@ def is_large(folder: str | os.PathLike) -> bool:
     return (Path(folder) / WEIGHTS).stat().st_size >= 4 * LARGE
 
 
+def is_causal(folder: str | os.PathLike) -> bool:
+    """Whether an export carries its state along a stream, which it does in TensorFlow alone."""
+    return read_json(Path(folder) / CONFIG, {"causal?": bool}, ADVICE).get("causal", False)
+
+
 def why_not_onnx(folder: Path, segment: float | None, precision: str | None) -> str:
     """Why ONNX Runtime cannot compute an export with these options; empty where it can.
 

@@ -108,3 +108,54 @@ class Separator(ChunkedSeparator):
     def _trace(self, mixture: tf.Tensor, state: Any) -> tf.Tensor:
         self.traces += 1
         return tf.cast(self.model.infer(mixture, state), tf.float32)
+
+    def running(self, channels: int, block: int) -> "Running":
+        """What separates a running signal of so many channels, `block` samples at a time.
+
+        Raises:
+          ValueError: the model is not causal.
+        """
+        if not self.model.causal:
+            raise ValueError(f"{self.model.name} is not causal: it needs a window of a signal")
+        return Running(self.model, channels, block)
+
+
+class Running:
+    """A causal model, and its state at a place in a stream; compiled once, by XLA.
+
+    Args:
+      model: with `start` and `advance`, which keep channels apart.
+      channels: of the signal. block: samples that come at once, a multiple of the model's.
+    """
+
+    def __init__(self, model: SeparatorModel, channels: int, block: int):
+        self._model, self._state, self._heard = model, None, False
+        self._shape = (block, len(model.sources), channels)
+        kernels = tf.nest.map_structure(tf.convert_to_tensor, model.inference_state())
+
+        def advance(samples, state):
+            estimates, behind = model.advance(samples, state, kernels)
+            return tf.transpose(tf.cast(estimates, tf.float32), (2, 1, 0)), behind
+
+        function = tf.function(advance, jit_compile=True, autograph=False)
+        self.start(np.zeros((model.first, channels), np.float32))
+        samples = tf.TensorSpec((channels, block), tf.float32)
+        self._advance = function.get_concrete_function(samples, self._state)
+        self._advance(tf.zeros((channels, block)), self._state)
+
+    def start(self, opening: np.ndarray) -> None:
+        """Begin anew with the model's `first` samples, float32 (first, channels)."""
+        self._heard = bool(opening.any())
+        self._state = self._model.start(tf.constant(np.ascontiguousarray(opening.T)))
+
+    def __call__(self, block: np.ndarray) -> np.ndarray:
+        """What follows: float32 (block, channels) → (block, sources, channels), `delay` behind.
+
+        Until the first sample that is not zero it waits, so that nothing is fitted to silence.
+        """
+        if not (self._heard or block.any()):
+            return np.zeros(self._shape, np.float32)
+        self._heard = True
+        samples = tf.constant(np.ascontiguousarray(block.T))
+        estimates, self._state = self._advance(samples, self._state)
+        return estimates.numpy()

@@ -20,7 +20,8 @@ from common.cli import UsageError, one_line
 from datasets import audio
 from dssgan import exports, loading
 from dssgan.live import devices, ends, loop
-from dssgan.live.plan import TRIED, Plan, plan, speed_of
+from dssgan.live.plan import TRIED, Plan, plan, running_plan, speed_of, spent_on
+from dssgan.live.running import RunningSeparator
 from dssgan.live.window import LiveSeparator
 
 DEVICE, PIPE = "device", "-"
@@ -36,7 +37,7 @@ def main(argv: list[str]) -> int:
     say = cli.say if options.output != PIPE else lambda text: cli.say(text, sys.stderr)
     with interrupts.announced("the separator is being loaded or compiled"), startup.stderr_hidden():
         rate, channels = shape(options)
-        live, chosen, folder = fastest_enough(options, channels)
+        live, chosen, folder = fastest_enough(options, rate, channels)
     source = options.source or live.sources[0]
     if source not in live.sources:
         raise UsageError(f"--source {source}: {folder.name} has {', '.join(live.sources)}")
@@ -108,7 +109,9 @@ def shape(options: argparse.Namespace) -> tuple[int, int]:
     return info.sample_rate, info.channels
 
 
-def fastest_enough(options: argparse.Namespace, channels: int) -> tuple[LiveSeparator, Plan, Path]:
+def fastest_enough(
+    options: argparse.Namespace, rate: int, channels: int
+) -> tuple[LiveSeparator, Plan, Path]:
     """The largest of the separators that keeps up, its plan and its folder.
 
     Raises:
@@ -123,18 +126,49 @@ def fastest_enough(options: argparse.Namespace, channels: int) -> tuple[LiveSepa
     reasons = []
     for folder in asked:
         try:
-            speed = options.speed or speed_of(loading.load(folder, segment=TRIED), channels)
-            chosen = plan(options.latency, speed)
-            separator = loading.load(folder, segment=chosen.window)
-            rate = separator.sample_rate
-            return (
-                LiveSeparator(separator, round(chosen.block * rate), round(chosen.ahead * rate)),
-                chosen,
-                folder,
-            )
+            return (*planned(folder, options, rate, channels), folder)
         except ValueError as error:
             reasons.append(f"{folder.name}: {error}")
     raise ValueError("; ".join(reasons))
+
+
+def planned(
+    folder: Path, options: argparse.Namespace, rate: int, channels: int
+) -> tuple[LiveSeparator, Plan]:
+    """A separator that keeps up with a signal, and how its latency is spent.
+
+    Raises:
+      ValueError: it does not keep up.
+    """
+    if exports.is_causal(folder):
+        return running(loading.load(folder, "tensorflow", TRIED), options, rate, channels)
+    separator = loading.load(folder, segment=TRIED)
+    chosen = plan(options.latency, options.speed or speed_of(separator, channels))
+    separator = loading.load(folder, segment=chosen.window)
+    lengths = (round(part * separator.sample_rate) for part in (chosen.block, chosen.ahead))
+    return LiveSeparator(separator, *lengths), chosen
+
+
+def running(
+    separator, options: argparse.Namespace, rate: int, channels: int
+) -> tuple[LiveSeparator, Plan]:
+    """A causal separator with the longest block that the latency allows."""
+    own, model = separator.sample_rate, separator.model
+    if rate != own:
+        raise ValueError(
+            f"it runs at {own} Hz, and the signal at {rate}: resampling would take longer than all "
+            f"the rest; set the device or the pipe to --rate {own}, or convert the file"
+        )
+
+    def computing(seconds: float) -> float:
+        if options.speed:
+            return seconds / options.speed
+        return spent_on(separator, channels, round(seconds * own))
+
+    chosen = running_plan(
+        options.latency, model.multiple / own, model.delay / own, ends.BLOCK / rate, computing
+    )
+    return RunningSeparator(separator, round(chosen.window * own)), chosen
 
 
 def opened(

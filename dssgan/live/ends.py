@@ -10,7 +10,7 @@ import numpy as np
 from datasets import audio
 from datasets.audio.wav import quantise
 
-BLOCK = 1024  # samples
+BLOCK = 256  # samples
 TYPES = {"f32": "<f4", "s16": "<i2"}  # of numbers in a pipe
 
 

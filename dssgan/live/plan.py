@@ -1,6 +1,7 @@
 """How a latency is spent: on the block, on looking ahead, and on computing."""
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,6 +11,7 @@ from dssgan.separation.chunked import ChunkedSeparator
 BLOCK = 0.4  # of the latency: a block, and as much again to compute it with its margin
 MARGIN = 1.4  # times the computing that was measured
 LONGEST = 8.0  # seconds of a window
+LONGEST_BLOCK = 0.1  # seconds, of a causal separator
 TRIED = 1.0  # seconds of a window that measures a separator's speed
 
 
@@ -35,7 +37,7 @@ class Plan:
             f"{part:.3f} {name}"
             for part, name in zip(parts, ("block", "look-ahead", "computing with its margin"))
         )
-        return f"latency {self.latency:g} s = {told}; window {self.window:.2f} s"
+        return f"latency {self.latency:.3g} s = {told}; window {self.window:.2f} s"
 
 
 def plan(latency: float, speed: float) -> Plan:
@@ -61,6 +63,38 @@ def plan(latency: float, speed: float) -> Plan:
     return Plan(latency, block, ahead, window, computing)
 
 
+def running_plan(
+    latency: float, hop: float, delay: float, coming: float, computing: Callable[[float], float]
+) -> Plan:
+    """Spend a latency on a causal separator: the longest block that fits.
+
+    Args:
+      latency: at most, in seconds; what is not needed is not spent.
+      hop: of which a block is a multiple. delay: that is the separator's own.
+      coming: how long a piece of the signal waits until it is whole.
+      computing: what a block of so many seconds takes.
+
+    Raises:
+      ValueError: too short a latency for this separator, or too slow a machine.
+    """
+    count = int((latency - delay - coming) / (2 * hop) + 1e-6)
+    if count < 1:
+        needed = delay + coming + 2 * hop
+        raise ValueError(
+            f"a latency of {latency:g} s is too short for this separator: expected {needed:.3f} or "
+            "more"
+        )
+    block = min(count * hop, LONGEST_BLOCK - LONGEST_BLOCK % hop)
+    spent = computing(block)
+    if MARGIN * spent > block:
+        raise ValueError(
+            f"a block of {block:.3f} s takes {spent:.3f} s here, and {block / MARGIN:.3f} is the "
+            "most: raise --latency, close other programs, or take a smaller separator"
+        )
+    whole = coming + block + delay + MARGIN * spent
+    return Plan(whole, block + coming, delay, block, spent)
+
+
 def speed_of(separator: ChunkedSeparator, channels: int, repeat: int = 3) -> float:
     """Seconds of window that a separator computes in a second, the slowest of some.
 
@@ -78,3 +112,20 @@ def speed_of(separator: ChunkedSeparator, channels: int, repeat: int = 3) -> flo
         separator.infer(noise, inference)
         spent.append(time.perf_counter() - begun)
     return separator.segment / separator.sample_rate / max(spent)
+
+
+def spent_on(separator: ChunkedSeparator, channels: int, samples: int, repeat: int = 50) -> float:
+    """Seconds that a causal separator takes for a block, nine in ten of them at most.
+
+    Args:
+      channels: of the signal. samples: of the block, at the separator's rate.
+    """
+    advance = separator.running(channels, samples)
+    rng = np.random.default_rng(0)
+    noise = 0.1 * rng.standard_normal((samples, channels)).astype(np.float32)
+    spent = []
+    for _ in range(repeat):
+        begun = time.perf_counter()
+        advance(noise)
+        spent.append(time.perf_counter() - begun)
+    return float(np.quantile(spent, 0.9))

@@ -29,6 +29,8 @@ class SeparatorModel(keras.Model):
         then fills chunks that begin or end with silence.
       masked_spectrum: (frame length, hop) in samples of a separator that is nothing but
         `mask_parts` on a short-time spectrum; an export then leaves the transforms to its runtime.
+      causal: what lies more than some milliseconds ahead has no influence; the model has `start`
+        and `advance`, which separate a stream block by block (`CausalMultiStage` says how).
       channels_apart: no channel has any influence on another; a `Separator` may then work on one
         at a time, to save memory.
       log_magnitudes_of: (frame length, hop) in samples of a separator that estimates ln(1 + |STFT|)
@@ -49,6 +51,7 @@ class SeparatorModel(keras.Model):
     scale_free: bool = False
     unit_variance: bool = False
     normalises: bool = False
+    causal: bool = False
     channels_apart: bool = False
     log_magnitudes_of: tuple[int, int] | None = None
     masked_spectrum: tuple[int, int] | None = None

@@ -89,6 +89,7 @@ def save(
         "hyperparameters": model.hyperparameters,
         "sources": list(model.sources),
         "sample_rate": model.sample_rate,
+        "causal": model.causal,
         "weights_sha256": checksum,
         "provenance": provenance or {},
     }

@@ -57,4 +57,4 @@ def described(folder: Path) -> SimpleNamespace:
         )
     facts["sources"] = tuple(config["sources"])
     facts.setdefault("any_length", False)
-    return SimpleNamespace(sample_rate=config["sample_rate"], **facts)
+    return SimpleNamespace(sample_rate=config["sample_rate"], causal=False, **facts)

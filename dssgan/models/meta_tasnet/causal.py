@@ -11,7 +11,6 @@ from typing import Any
 import tensorflow as tf
 
 from dssgan import signal
-from dssgan.models.base import fold_channels
 from dssgan.models.meta_tasnet import encoder_decoder
 from dssgan.models.meta_tasnet.causal_masks import CausalMaskNetwork
 from dssgan.models.meta_tasnet.model import MultiStage
@@ -51,10 +50,12 @@ class CausalMultiStage(MultiStage):
     """The separator `causal_multistage`; arguments as of `MultiStage`.
 
     Attributes:
+      past: samples that are kept of what came.
       delay: samples by which the estimates of `advance` lie behind what it is given.
       first: samples that its first call is given on top of whole frames.
     """
 
+    causal = True
     scale_free = False
     unit_variance = False
     kind = "causal_multistage"

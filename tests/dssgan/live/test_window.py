@@ -9,7 +9,7 @@ from dssgan.live.window import LiveSeparator
 from dssgan.separation.chunked import ChunkedSeparator
 
 RATE = 8000
-FACTS = dict.fromkeys(("scale_free", "unit_variance", "normalises"), False)
+FACTS = dict.fromkeys(("scale_free", "unit_variance", "normalises", "causal"), False)
 
 
 class Fake(ChunkedSeparator):
