@@ -6,6 +6,8 @@ savedmodel: OUT/saved_model, for TensorFlow and TensorFlow Serving, without this
 function takes chunks of one length and returns a dictionary of stems.
 tflite: OUT/separator.tflite, for LiteRT on phones and elsewhere, without TensorFlow: the same
 function, with the Fourier transforms in it.
+stablehlo: OUT/separator.mlir, for JAX and others: a function of a chunk and of the weights, which
+lie beside it; OUT/with_jax.py calls it with NumPy and JAX alone.
 """
 
 import argparse
@@ -20,8 +22,10 @@ from dssgan.exports import CONFIG, WEIGHTS, find_export
 NEEDED = {
     "onnx": ("onnx", "tf2onnx", "onnxruntime"),
     "savedmodel": (),
+    "stablehlo": ("jax",),
     "tflite": ("ai_edge_litert",),
 }
+INSTALL = {"stablehlo": "'jax>=0.6,<0.11'"}  # where it is not requirements-export.txt
 
 
 def main(argv: list[str]) -> int:
@@ -49,14 +53,13 @@ def main(argv: list[str]) -> int:
         raise cli.UsageError(f"--channels {options.channels}: expected 1 to 64")
     missing = [name for name in NEEDED[options.to] if importlib.util.find_spec(name) is None]
     if missing:
-        raise cli.UsageError(
-            f"{', '.join(missing)} not installed: pip install -r requirements-export.txt"
-        )
+        source = INSTALL.get(options.to, "-r requirements-export.txt")
+        raise cli.UsageError(f"{', '.join(missing)} not installed: pip install {source}")
     try:
         folder = find_export(options.separator)
     except (ValueError, OSError) as error:
         raise cli.UsageError(cli.one_line(error)) from error
-    write = {"onnx": to_onnx, "savedmodel": to_saved_model, "tflite": to_tflite}[options.to]
+    write = to_onnx if options.to == "onnx" else to_runtime
     with startup.stderr_hidden():
         from dssgan.separator import Separator
 
@@ -84,26 +87,16 @@ def to_onnx(separator, folder: Path, options: argparse.Namespace) -> tuple[Path,
     return options.out / onnx_file.ONNX, difference
 
 
-def to_saved_model(separator, folder: Path, options: argparse.Namespace) -> tuple[Path, float]:
-    """Write saved_model/; returns it and how far it is off, in dB."""
-    from dssgan.exporting import parity, saved_model
+def to_runtime(separator, folder: Path, options: argparse.Namespace) -> tuple[Path, float]:
+    """Write a format that its own runtime reads; returns it and how far it is off, in dB."""
+    from dssgan.exporting import parity, saved_model, stablehlo, tflite_file
 
     del folder
-    place = saved_model.write(separator.model, options.out, separator.segment, options.channels)
+    formats = {"savedmodel": saved_model, "stablehlo": stablehlo, "tflite": tflite_file}
+    found = formats[options.to]
+    place = found.write(separator.model, options.out, separator.segment, options.channels)
     difference = parity.difference_db(
-        separator, lambda audio: saved_model.run(place, audio), options.channels
-    )
-    return place, difference
-
-
-def to_tflite(separator, folder: Path, options: argparse.Namespace) -> tuple[Path, float]:
-    """Write separator.tflite; returns it and how far it is off, in dB."""
-    from dssgan.exporting import parity, tflite_file
-
-    del folder
-    place = tflite_file.write(separator.model, options.out, separator.segment, options.channels)
-    difference = parity.difference_db(
-        separator, lambda audio: tflite_file.run(place, audio), options.channels
+        separator, lambda audio: found.run(place, audio), options.channels
     )
     return place, difference
 

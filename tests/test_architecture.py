@@ -80,7 +80,7 @@ LAYERS = {
         ("__init__",),
     ],
     "experiments": [
-        ("demo", "curves", "leaderboard", "overlap", "ablation"),
+        ("demo", "curves", "leaderboard", "overlap", "export_step", "ablation"),
         ("demo_song",),
         ("compare", "benchmarks"),
         ("sweep", "systems"),
@@ -95,6 +95,7 @@ FENCED = {
     "tensorflow": {"dssgan", "experiments"},
     "keras": {"dssgan", "experiments"},
     "tensorflow_io": {"dssgan/training/tfio_reader.py"},
+    "jax": {"dssgan/runtime/with_jax.py"},
 }
 #: Parts of dssgan that must do without TensorFlow, alone or by what they import.
 LIGHT = (
@@ -379,6 +380,7 @@ JSON_READERS = {
     "common/json_files.py": "the typed reader",
     "datasets/__main__.py": "words of the command line",
     "dssgan/distributed/rendezvous.py": "what json.dumps has just written",
+    "dssgan/runtime/with_jax.py": "a program that runs where the rest of the library is not",
     "dssgan/training/state.py": "what json.dumps wrote on another worker",
     "evaluation/scoring/tasks.py": "what json.dumps has just written",
     "experiments/benchmarks/engines.py": "what a process of its own printed",

@@ -15,12 +15,11 @@ from dssgan.refinement.critic_health import CriticHealth
 from dssgan.refinement.samples import Samples
 from dssgan.training.build import (
     build_model,
-    build_rule,
+    build_state,
     build_supervised_step,
     excerpt_samples,
 )
 from dssgan.training.data import TrainingData
-from dssgan.training.state import TrainingState
 
 
 def run_phases(run: Run) -> dict[str, float]:
@@ -43,12 +42,7 @@ def supervised(run: Run) -> dict[str, float]:
     check_batch(run, config.optimiser.accumulate)
     with run.strategy.scope():
         model = build_model(config)
-        state = TrainingState(
-            model,
-            build_rule(config.optimiser),
-            average=config.optimiser.average > 0,
-            scaled=model.hyperparameters.get("precision") == "float16",
-        )
+        state = build_state(config, model)
         step = build_supervised_step(config, run.strategy, state)
     samples = excerpt_samples(config, model)
     data = load_data(run, model, samples)

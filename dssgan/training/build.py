@@ -55,6 +55,16 @@ def build_loss(config: Config) -> Callable:
     return functools.partial(LOSSES[config.loss.name], **config.loss.weights)
 
 
+def build_state(config: Config, model: models.SeparatorModel) -> TrainingState:
+    """What the supervised phase updates; within the strategy's scope, once the model is built."""
+    return TrainingState(
+        model,
+        build_rule(config.optimiser),
+        average=config.optimiser.average > 0,
+        scaled=model.hyperparameters.get("precision") == "float16",
+    )
+
+
 def build_update(
     optimiser: OptimiserSettings,
     schedule: Schedule,

@@ -50,18 +50,18 @@ class SupervisedStep:
         self._gradients = tf.function(self._part, jit_compile=xla and not alone, autograph=False)
         self._run = tf.function(self._update, jit_compile=xla and alone, autograph=False)
 
-    def __call__(self, stems: Any, step: int) -> dict[str, tf.Tensor]:
+    def __call__(self, stems: Any, step: int | tf.Tensor) -> dict[str, tf.Tensor]:
         """Update once.
 
         Args:
           stems: float32 (batch, sources, samples, channels), or one such part per replica.
-          step: updates done before this one.
+          step: updates done before this one, a number or an int64 scalar.
 
         Returns:
           "loss", its parts as "loss/part", "gradient_norm" before clipping, "learning_rate", and
           "loss_scale" in float16: float32 scalars.
         """
-        return self._run(stems, tf.constant(step, tf.int64))
+        return self._run(stems, tf.convert_to_tensor(step, tf.int64))
 
     @property
     def traces(self) -> int:
