@@ -1,4 +1,4 @@
-"""Every command of docs/training.md runs, at small scale; README.md's are at least understood."""
+"""Every command of docs/training.md runs, at small scale; others are at least understood."""
 
 import argparse
 import importlib
@@ -20,6 +20,7 @@ from tests.experiments.sweeping import TRAIN
 from tests.guide import ROOT, blocks, commands, finite, indented, sandbox, tail
 
 GUIDE = (ROOT / "docs" / "training.md").read_text("utf-8")
+GPU = (ROOT / "docs" / "gpu.md").read_text("utf-8")
 README = (ROOT / "README.md").read_text("utf-8")
 LIMIT = 200  # seconds for one command; the longest takes a tenth of it
 
@@ -289,7 +290,12 @@ class Parsed(Exception):
 
 @pytest.mark.parametrize(
     "command",
-    [c for block in indented(README) for c in commands(block) if c.words[:2] == ["python", "-m"]],
+    [
+        command
+        for block in (*indented(README), *indented(GPU))
+        for command in commands(block)
+        if command.words[:2] == ["python", "-m"]
+    ],
     ids=lambda command: command.text[:60],
 )
 def test_commands_of_the_readme_are_understood(command, monkeypatch, tmp_path):
