@@ -272,7 +272,7 @@ def main(argv: list[str] | None = None) -> int:
     """Train; returns the exit code: 0 done, 1 failed, 2 misuse."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("bundle", type=Path, help="folder of step.json")
-    parser.add_argument("data", type=Path, nargs="+", help="files of stems, or their folders")
+    parser.add_argument("data", type=Path, nargs="+", help=".npz files of stems, or folders")
     parser.add_argument("--updates", type=int, required=True, help="to be done in all")
     parser.add_argument("--state", type=Path, help="file of the state; default: BUNDLE/state.npz")
     parser.add_argument("--every", type=int, default=100, help="updates between two lines")

@@ -66,3 +66,17 @@ def call(exports, capsys, registered):
         return left.value.code, output.out, output.err
 
     return call
+
+
+@pytest.fixture(scope="module")
+def jax_cache(tmp_path_factory):
+    """Where JAX keeps what it has compiled, so that a module compiles each function once.
+
+    Compiling with less effort is no way: gradients of Meta-TasNet are NaN then, on a CPU.
+    """
+    import jax
+
+    folder = tmp_path_factory.mktemp("compiled")
+    jax.config.update("jax_compilation_cache_dir", str(folder))
+    yield folder
+    jax.config.update("jax_compilation_cache_dir", None)

@@ -18,6 +18,7 @@ from tests.commands import run_without
 from tests.dssgan.exporting.test_saved_model import rounding
 from tests.dssgan.models.test_conformance import BANDSPLIT, QUICK
 
+pytestmark = pytest.mark.usefixtures("jax_cache")
 ALONE = """
 import sys
 import numpy as np
@@ -164,3 +165,14 @@ def test_an_export_that_cannot_be_written_is_one_line(tmp_path, monkeypatch):
 
 def test_the_program_needs_neither_tensorflow_nor_jax_to_be_read():
     run_without(("tensorflow", "keras", "jax"), "import dssgan.runtime.with_jax")
+
+
+def test_the_program_says_that_jax_is_missing():
+    lines = [
+        "import contextlib, io",
+        "from dssgan.runtime.with_jax import main",
+        "with contextlib.redirect_stderr(io.StringIO()) as said:",
+        "    assert main(['nowhere', 'songs', '--updates', '1']) == 2",
+        "assert said.getvalue() == 'error: jax is not installed: pip install jax\\n'",
+    ]
+    run_without(("tensorflow", "jax"), "\n".join(lines))
