@@ -68,6 +68,7 @@ class Separator(ChunkedSeparator):
         self.traces = 0
         self._function = tf.function(self._trace, jit_compile=gpu, autograph=False)
         self._graphs: dict[int, Callable] = {}
+        self._running: dict[tuple[int, int], Running] = {}
 
     @classmethod
     def load(cls, folder: str | os.PathLike, **options) -> "Separator":
@@ -112,12 +113,16 @@ class Separator(ChunkedSeparator):
     def running(self, channels: int, block: int) -> "Running":
         """What separates a running signal of so many channels, `block` samples at a time.
 
+        Compiled once; `start` begins anew, and one signal is separated at a time.
+
         Raises:
           ValueError: the model is not causal.
         """
         if not self.model.causal:
             raise ValueError(f"{self.model.name} is not causal: it needs a window of a signal")
-        return Running(self.model, channels, block)
+        if (channels, block) not in self._running:
+            self._running[channels, block] = Running(self.model, channels, block)
+        return self._running[channels, block]
 
 
 class Running:
@@ -133,9 +138,11 @@ class Running:
         self._shape = (block, len(model.sources), channels)
         kernels = tf.nest.map_structure(tf.convert_to_tensor, model.inference_state())
 
+        like = model.start(tf.zeros((channels, model.first)))
+
         def advance(samples, state):
-            estimates, behind = model.advance(samples, state, kernels)
-            return tf.transpose(tf.cast(estimates, tf.float32), (2, 1, 0)), behind
+            estimates, behind = model.advance(samples, unpacked(state, like), kernels)
+            return tf.transpose(tf.cast(estimates, tf.float32), (2, 1, 0)), packed(behind)
 
         function = tf.function(advance, jit_compile=True, autograph=False)
         self.start(np.zeros((model.first, channels), np.float32))
@@ -146,7 +153,7 @@ class Running:
     def start(self, opening: np.ndarray) -> None:
         """Begin anew with the model's `first` samples, float32 (first, channels)."""
         self._heard = bool(opening.any())
-        self._state = self._model.start(tf.constant(np.ascontiguousarray(opening.T)))
+        self._state = packed(self._model.start(tf.constant(np.ascontiguousarray(opening.T))))
 
     def __call__(self, block: np.ndarray) -> np.ndarray:
         """What follows: float32 (block, channels) → (block, sources, channels), `delay` behind.
@@ -159,3 +166,19 @@ class Running:
         samples = tf.constant(np.ascontiguousarray(block.T))
         estimates, self._state = self._advance(samples, self._state)
         return estimates.numpy()
+
+
+def packed(state: Any) -> tf.Tensor:
+    """A structure of tensors as one float32 vector: with few arguments XLA is called faster."""
+    parts = [tf.reshape(tf.cast(part, tf.float32), (-1,)) for part in tf.nest.flatten(state)]
+    return tf.concat(parts, 0)
+
+
+def unpacked(vector: tf.Tensor, like: Any) -> Any:
+    """The structure that was `packed`, of tensors like those given."""
+    parts = tf.nest.flatten(like)
+    pieces = tf.split(vector, [part.shape.num_elements() for part in parts])
+    pieces = [
+        tf.cast(tf.reshape(piece, part.shape), part.dtype) for piece, part in zip(pieces, parts)
+    ]
+    return tf.nest.pack_sequence_as(like, pieces)

@@ -20,9 +20,16 @@ from tests.dssgan.models.test_conformance import BANDSPLIT, QUICK
 from tests.dssgan.stand_ins import TinySeparator
 
 pytestmark = pytest.mark.usefixtures("jax_cache")
-LOSSES = {"multistage": "multistage", "unet": "log_magnitudes", "wavenet": "wavenet"}
+LOSSES = {
+    "bandsplit": "bandsplit",
+    "causal_multistage": "multistage_l1",
+    "multistage": "multistage",
+    "unet": "log_magnitudes",
+    "wavenet": "wavenet",
+}
 SMALLEST = {
     "bandsplit": {"model": BANDSPLIT, "optimiser": {"accumulate": 2, "average": 0.9}},
+    "causal_multistage": {"model": {**QUICK["multistage"], "stages": 1, "layers": 1}},
     "combined": {
         "model": {
             "models": [
@@ -55,7 +62,7 @@ def configuration(name, **sections):
     values = {
         "sources": ["drums", "accompaniment"],
         "model": model,
-        "loss": {"name": LOSSES.get(name, "bandsplit" if name == "bandsplit" else "si_sdr")},
+        "loss": {"name": LOSSES.get(name, "si_sdr")},
         "data": {"batch": 2, "seconds": 0.1, "root": "/nowhere", "name": "musdb18"},
         "schedule": {"learning_rate": 1e-3, "period": 5},
         "optimiser": {"clip": 0.1},
