@@ -14,37 +14,24 @@ import argparse
 import os
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from functools import cache, partial
-from pathlib import Path
-
-import numpy as np
+from functools import partial
 
 import datasets
-from common import cli, startup
+from common import cli
 from common.files import write_text
 from common.json_files import write_json
 from datasets.sources import read_sources
 from datasets.track import Track
-from dssgan import exports
 from evaluation import protocols
 from evaluation.reports.tables import METRICS, number, shown
 from evaluation.scoring import runner, tasks
 from evaluation.scoring.preparation import SongAudio
 from evaluation.scoring.song import map_estimates
-from experiments.systems.baselines import BASELINES, Baseline
+from experiments.systems.baselines import BASELINES
+from experiments.systems.methods import Method, baseline_method, live_method, separator_method
 
 #: Above this a ratio is rounding noise: nothing of the kind is in the estimate.
 ENDLESS = 100
-
-
-@dataclass(frozen=True)
-class Method:
-    """A column of the table: a baseline, and what its scores depend on."""
-
-    key: str
-    baseline: Baseline
-    identity: str
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -172,84 +159,6 @@ def find_tracks(text: str) -> list[Track]:
             raise cli.UsageError(f"--data {text}: {count} ends in {ending!r} ({some})")
         found += exact or fitting
     return found
-
-
-def baseline_method(key: str) -> Method:
-    """A method of `BASELINES`."""
-    if key not in BASELINES:
-        raise cli.UsageError(f"--methods: no method {key!r}, only {', '.join(BASELINES)}")
-    baseline = BASELINES[key]
-    return Method(key, baseline, f"{key} {baseline.description}")
-
-
-def separator_method(text: str) -> Method:
-    """A trained separator, loaded when the first song needs it: LABEL=DIR, or DIR."""
-    label, path = labelled(text)
-
-    @cache
-    def load():
-        with startup.stderr_hidden():
-            from dssgan import loading
-
-            return loading.load(path)
-
-    def separate(
-        mixture: np.ndarray, references: Mapping[str, np.ndarray], sample_rate: int
-    ) -> dict[str, np.ndarray]:
-        del references
-        return load().separate(mixture, sample_rate)
-
-    baseline = Baseline(label, "an exported separator of this project", separate)
-    return Method(key_of(label), baseline, exports.identity(path))
-
-
-def live_method(text: str, latency: float, speed: float) -> Method:
-    """A trained separator as `python -m dssgan.live` runs it.
-
-    Args:
-      text: as of `separator_method`. latency: in seconds. speed: as of `dssgan.live.plan.plan`.
-    """
-    from dssgan.live.plan import plan
-
-    label, path = labelled(text)
-    chosen = plan(latency, speed)
-
-    @cache
-    def load():
-        from dssgan import loading
-        from dssgan.live.window import LiveSeparator
-
-        separator = loading.load(path, segment=chosen.window)
-        lengths = (round(part * separator.sample_rate) for part in (chosen.block, chosen.ahead))
-        return LiveSeparator(separator, *lengths)
-
-    def separate(
-        mixture: np.ndarray, references: Mapping[str, np.ndarray], sample_rate: int
-    ) -> dict[str, np.ndarray]:
-        del references
-        live = load()
-        pieces = list(live.stream(np.array_split(mixture, 64), sample_rate, live.sources))
-        return {name: np.concatenate([piece[name] for piece in pieces]) for name in live.sources}
-
-    description = f"the same live: {chosen}, at {speed:g} times real time"
-    label = f"{label}, {latency:g} s"
-    baseline = Baseline(label, description, separate)
-    return Method(key_of(label), baseline, f"{exports.identity(path)} {description}")
-
-
-def labelled(text: str) -> tuple[str, Path]:
-    """(label, folder) of LABEL=DIR, or of DIR alone."""
-    label, equals, folder = text.rpartition("=")
-    path = cli.path(folder)
-    if not equals:
-        absolute = path.resolve()
-        label = absolute.parent.name if absolute.name == "separator" else absolute.name
-    return label, path
-
-
-def key_of(label: str) -> str:
-    """A label as the name of a folder."""
-    return "".join(sign if sign.isalnum() or sign in "-_." else "_" for sign in label)
 
 
 def markdown(scores: Mapping, source: str) -> str:

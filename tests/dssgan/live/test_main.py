@@ -7,7 +7,9 @@ from common.cli import UsageError
 from datasets import audio
 from dssgan.exports import PRETRAINED
 from dssgan.live import __main__ as live
+from dssgan.live.plan import plan
 from dssgan.runtime.onnx_separator import OnnxSeparator
+from tests.dssgan.live.test_window import RATE, Fake
 
 CLIP = PRETRAINED / "drums" / "example.opus"
 
@@ -53,3 +55,18 @@ def test_a_machine_that_is_too_slow_says_so_in_one_line():
 def test_a_song_that_is_not_there(tmp_path):
     with pytest.raises(OSError, match="No such file"):
         live.main([str(tmp_path / "no.wav"), "x.wav", "--speed", "9"])
+
+
+def test_windows_are_measured_as_they_are_chosen(monkeypatch):
+    """Short windows may take more than their share of the time of a long one."""
+    speeds = iter([10.0, 5.0, 4.9])
+    monkeypatch.setattr(live, "speed_of", lambda separator, channels: next(speeds))
+
+    def load(folder, segment=None):
+        return Fake(round(segment * RATE), lambda audio: audio)
+
+    monkeypatch.setattr(live.loading, "load", load)
+    options = live.parse(["-", "-", "--latency", "0.5"])
+    found, chosen = live.planned(PRETRAINED / "drums", options, RATE, 1)
+    assert chosen == plan(0.5, 5.0)
+    assert found.separator.segment == round(chosen.window * RATE)

@@ -12,6 +12,7 @@ from common import cli
 from experiments.compare import __main__ as compare
 from experiments.systems import baseline_scores
 from experiments.systems.baselines import BASELINES, hpss, ideal_ratio_mask
+from tests.dssgan.live.test_running import Delayed
 from tests.dssgan.live.test_window import Fake
 
 RATE = 8000
@@ -160,6 +161,21 @@ def test_separators_live_have_columns_of_their_own(
         method["median"]["drums"]["SDR"] for key, method in methods.items() if key != "mixture"
     ]
     assert max(scores) - min(scores) < 1e-3  # this separator needs nothing to go by
+    capsys.readouterr()
+
+
+def test_a_causal_separator_carries_its_state_whatever_the_latency(
+    library, separator, tmp_path, capsys, monkeypatch
+):
+    (separator[0] / "config.json").write_text('{"causal": true}')
+    monkeypatch.setattr("dssgan.loading.load", lambda folder, *options, **more: Delayed())
+    words = ["--data", f"folders:{library}:Grunge", "--separator", separator[0]]
+    words += ["--methods", "mixture", "--latency", "0.05", "--out", tmp_path / "out"]
+    assert run(*words) == 0
+    methods = json.loads((tmp_path / "out" / "scores.json").read_text())["methods"]
+    assert methods["small__0.05_s"]["description"].endswith("its state carried along the song")
+    scores = [method["median"]["drums"]["SDR"] for method in methods.values()]
+    assert scores[2] == pytest.approx(scores[1], abs=0.01)  # a quarter of the mixture, in time
     capsys.readouterr()
 
 
