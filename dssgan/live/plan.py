@@ -37,7 +37,7 @@ class Plan:
             f"{part:.3f} {name}"
             for part, name in zip(parts, ("block", "look-ahead", "computing with its margin"))
         )
-        return f"latency {self.latency:.3g} s = {told}; window {self.window:.2f} s"
+        return f"latency {round(self.latency, 4):g} s = {told}; window {self.window:.2f} s"
 
 
 def plan(latency: float, speed: float) -> Plan:

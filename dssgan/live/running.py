@@ -1,11 +1,6 @@
 """A causal separator that carries its state along a stream: nothing is computed twice."""
 
-from collections.abc import Iterable, Iterator
-
-import numpy as np
-
 from dssgan.live.window import LiveSeparator
-from dssgan.separation.buffers import Fifo
 
 
 class RunningSeparator(LiveSeparator):
@@ -23,34 +18,8 @@ class RunningSeparator(LiveSeparator):
         super().__init__(separator, block, separator.model.delay)
         if block % self.model.multiple:
             raise ValueError(f"block {block}: expected a multiple of {self.model.multiple} samples")
+        self.first, self.behind = self.model.first, self.model.delay - self.model.first
 
-    def estimates(self, blocks: Iterable[np.ndarray], channels: int) -> Iterator[np.ndarray]:
-        """As of `LiveSeparator`."""
-        advance = self.separator.running(channels, self.block)
-        waiting, taken, given = Fifo(channels), 0, self.model.first - self.model.delay
-        opened = False
-
-        def opening(samples: np.ndarray) -> None:
-            silence = np.zeros((self.model.first - len(samples), channels), np.float32)
-            advance.start(np.concatenate([samples, silence]))
-
-        for block in blocks:
-            waiting.append(block)
-            taken += len(block)
-            if not opened and len(waiting) >= self.model.first:
-                opening(waiting.pop(self.model.first))
-                opened = True
-            while opened and len(waiting) >= self.block:
-                found = advance(waiting.pop(self.block))
-                yield found[max(0, -given) :]
-                given += self.block
-        rest = waiting.pop(len(waiting))
-        if not opened:
-            opening(rest)
-            rest = rest[:0]
-        while given < taken:
-            silence = np.zeros((self.block - len(rest), channels), np.float32)
-            found = advance(np.concatenate([rest, silence]))
-            rest = rest[:0]
-            yield found[max(0, -given) : taken - given]
-            given += self.block
+    def running(self, channels: int):
+        """The model, and its state at a place in the stream."""
+        return self.separator.running(channels, self.block)

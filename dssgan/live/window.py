@@ -44,6 +44,7 @@ class LiveSeparator:
         self.model, self.consistent = model, separator.consistent
         self.temporary_folder = separator.temporary_folder
         self.fade = min(self.ahead, max(1, round(FADE * self.sample_rate)))
+        self.first, self.behind = 0, self.ahead
 
     @property
     def sources(self) -> tuple[str, ...]:
@@ -87,37 +88,67 @@ class LiveSeparator:
         Yields:
           float32 (samples, sources, channels), aligned with the blocks.
         """
-        inference = self.separator.inference(channels)
-        window = np.zeros((1, self.separator.segment, channels), np.float32)
-        first = self.separator.segment - self.ahead - self.block
-        rise = (np.arange(self.fade, dtype=np.float32) + 0.5) / self.fade
-        rise = rise[:, None, None]
-        tail = None
-
-        def step(heard: np.ndarray) -> np.ndarray:
-            nonlocal tail
-            window[:, : -self.block] = window[:, self.block :].copy()
-            window[0, -self.block :] = heard
-            found = np.moveaxis(self.separator.infer(window, inference)[0], 0, 1)
-            given = found[first : first + self.block].copy()
-            if tail is not None:
-                count = min(self.fade, self.block)
-                given[:count] = tail[:count] + rise[:count] * (given[:count] - tail[:count])
-            tail = found[first + self.block : first + self.block + self.fade]
-            return given
-
-        waiting, taken, given = Fifo(channels), 0, -self.ahead
+        advance = self.running(channels)
+        waiting, taken, given = Fifo(channels), 0, -self.behind
+        opened = False
         for block in blocks:
             waiting.append(block)
             taken += len(block)
-            while len(waiting) >= self.block:
-                found = step(waiting.pop(self.block))
+            if not opened and len(waiting) >= self.first:
+                advance.start(waiting.pop(self.first))
+                opened = True
+            while opened and len(waiting) >= self.block:
+                found = advance(waiting.pop(self.block))
                 yield found[max(0, -given) :]
                 given += self.block
         rest = waiting.pop(len(waiting))
+        if not opened:
+            advance.start(lengthened(rest, self.first))
+            rest = rest[:0]
         while given < taken:
-            silence = np.zeros((self.block - len(rest), channels), np.float32)
-            found = step(np.concatenate([rest, silence]))
+            found = advance(lengthened(rest, self.block))
             rest = rest[:0]
             yield found[max(0, -given) : taken - given]
             given += self.block
+
+    def running(self, channels: int):
+        """What takes block after block, once `start` got the `first` samples.
+
+        It gives as many samples that lie `behind` them: (block, channels) → (block, sources,
+        channels).
+        """
+        return Window(self, channels)
+
+
+class Window:
+    """The latest samples of a stream, which the model hears anew with every block."""
+
+    def __init__(self, live: LiveSeparator, channels: int):
+        self.live, self.tail = live, None
+        self.inference = live.separator.inference(channels)
+        self.heard = np.zeros((1, live.separator.segment, channels), np.float32)
+        rise = (np.arange(live.fade, dtype=np.float32) + 0.5) / live.fade
+        self.rise = rise[:, None, None]
+
+    def start(self, opening: np.ndarray) -> None:
+        """Begin; there are no samples that must come before the first block."""
+
+    def __call__(self, block: np.ndarray) -> np.ndarray:
+        live, size = self.live, self.live.block
+        self.heard[:, :-size] = self.heard[:, size:].copy()
+        self.heard[0, -size:] = block
+        found = np.moveaxis(live.separator.infer(self.heard, self.inference)[0], 0, 1)
+        first = len(found) - live.ahead - size
+        given = found[first : first + size].copy()
+        if self.tail is not None:
+            count = min(live.fade, size)
+            risen = self.rise[:count] * (given[:count] - self.tail[:count])
+            given[:count] = self.tail[:count] + risen
+        self.tail = found[first + size : first + size + live.fade]
+        return given
+
+
+def lengthened(samples: np.ndarray, length: int) -> np.ndarray:
+    """Samples (up to length, channels) with silence behind them."""
+    silence = np.zeros((length - len(samples), samples.shape[1]), np.float32)
+    return np.concatenate([samples, silence])

@@ -16,7 +16,7 @@ def test_parts_add_up_to_the_latency_and_the_block_is_computed_in_time(latency, 
     assert MARGIN * found.computing <= found.block + 1e-9
     assert found.block + found.ahead <= found.window + 1e-9 <= LONGEST + 1e-6
     assert found.computing == pytest.approx(found.window / speed)
-    assert f"latency {latency:g} s = " in str(found)
+    assert f"latency {round(latency, 4):g} s = " in str(found)
 
 
 def test_faster_machines_hear_more():
