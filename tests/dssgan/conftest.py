@@ -72,11 +72,17 @@ def call(exports, capsys, registered):
 def jax_cache(tmp_path_factory):
     """Where JAX keeps what it has compiled, so that a module compiles each function once.
 
-    Compiling with less effort is no way: gradients of Meta-TasNet are NaN then, on a CPU.
+    Compiling with less effort is no way: gradients of Meta-TasNet are NaN then, on a CPU. Other
+    tests in this process may have asked for deterministic operations, of which XLA lacks some.
     """
     import jax
+    from tensorflow.python.framework import config
 
+    asked = config.is_op_determinism_enabled()
+    config.disable_op_determinism()
     folder = tmp_path_factory.mktemp("compiled")
     jax.config.update("jax_compilation_cache_dir", str(folder))
     yield folder
     jax.config.update("jax_compilation_cache_dir", None)
+    if asked:
+        config.enable_op_determinism()

@@ -30,7 +30,7 @@ def test_half_precision_is_the_default_on_a_gpu(monkeypatch, devices, given, exp
     [
         ("unet", "multistage", "l1, log_magnitudes, mse, si_sdr, wavenet"),
         ("wavenet", "bandsplit", "l1, mse, si_sdr, wavenet"),
-        ("multistage", "log_magnitudes", "l1, mse, multistage, si_sdr, wavenet"),
+        ("multistage", "log_magnitudes", "l1, mse, multistage, multistage_l1, si_sdr, wavenet"),
     ],
 )
 def test_a_loss_that_the_separator_cannot_have_names_those_that_it_can(model, loss, fitting):

@@ -41,7 +41,11 @@ STAGES = {
 #: Sizes that compile and run quickly, of systems whose small recipe takes minutes in a test.
 QUICK = {
     "meta_tasnet_small": STAGES,
-    "drums_live_small": STAGES,
+    "drums_live_small": {
+        **STAGES,
+        "model": {**STAGES["model"], "bottleneck": 32, "mels": 0},
+        "schedule": {"warmup": 2, "learning_rate": 1.0e-2},
+    },
     "conv_tasnet_small": {
         "data": {"seconds": 2.0},
         "model": {"width": 64, "bottleneck": 32, "hidden": 48, "layers": 4},
