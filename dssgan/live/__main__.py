@@ -27,6 +27,7 @@ from dssgan.live.window import LiveSeparator
 
 DEVICE, PIPE = "device", "-"
 LATENCIES = (0.05, 4.0)  # seconds
+MEASURED = 10  # windows, of which the slowest counts
 
 
 def main(argv: list[str]) -> int:
@@ -146,11 +147,11 @@ def planned(
         os.environ.setdefault("TF_NUM_INTRAOP_THREADS", "1")
         return running(loading.load(folder, "tensorflow", TRIED), options, rate, channels)
     separator = loading.load(folder, segment=TRIED)
-    speed = options.speed or speed_of(separator, channels)
+    speed = options.speed or speed_of(separator, channels, MEASURED)
     while True:
         chosen = plan(options.latency, speed)
         separator = loading.load(folder, segment=chosen.window)
-        found = options.speed or speed_of(separator, channels)
+        found = options.speed or speed_of(separator, channels, MEASURED)
         if found > 0.9 * speed:  # the margin is larger than that
             break
         speed = found  # short windows take more than their share of the time

@@ -60,7 +60,7 @@ def test_a_song_that_is_not_there(tmp_path):
 def test_windows_are_measured_as_they_are_chosen(monkeypatch):
     """Short windows may take more than their share of the time of a long one."""
     speeds = iter([10.0, 5.0, 4.9])
-    monkeypatch.setattr(live, "speed_of", lambda separator, channels: next(speeds))
+    monkeypatch.setattr(live, "speed_of", lambda *given: next(speeds))
 
     def load(folder, segment=None):
         return Fake(round(segment * RATE), lambda audio: audio)
