@@ -17,7 +17,7 @@ import tensorflow as tf
 from common.files import atomic_path, write_bytes
 from common.json_files import write_json
 from dssgan.models.base import SeparatorModel
-from dssgan.models.registry import SEPARATORS
+from dssgan.models.registry import name_of
 from dssgan.runtime import with_jax
 
 FORMAT = 1
@@ -105,7 +105,7 @@ def description(model: SeparatorModel) -> dict[str, Any]:
     trained = {id(variable) for variable in model.trainable_variables}
     return {
         "format": FORMAT,
-        "separator": next(name for name, kind in SEPARATORS.items() if kind is type(model)),
+        "separator": name_of(model),
         "hyperparameters": model.hyperparameters,
         "sources": list(model.sources),
         "sample_rate": int(model.sample_rate),

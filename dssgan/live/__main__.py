@@ -146,8 +146,7 @@ def planned(
         # Blocks are so short that handing their parts to other cores takes longer than computing.
         os.environ.setdefault("TF_NUM_INTRAOP_THREADS", "1")
         return running(loading.load(folder, "tensorflow", TRIED), options, rate, channels)
-    separator = loading.load(folder, segment=TRIED)
-    speed = options.speed or speed_of(separator, channels, MEASURED)
+    speed = options.speed or speed_of(loading.load(folder, segment=TRIED), channels, MEASURED)
     while True:
         chosen = plan(options.latency, speed)
         separator = loading.load(folder, segment=chosen.window)

@@ -106,11 +106,7 @@ def speed_of(separator: ChunkedSeparator, channels: int, repeat: int = 3) -> flo
     noise = 0.1 * rng.standard_normal((1, separator.segment, channels)).astype(np.float32)
     inference = separator.inference(channels)
     separator.infer(noise, inference)  # what the first call prepares
-    spent = []
-    for _ in range(repeat):
-        begun = time.perf_counter()
-        separator.infer(noise, inference)
-        spent.append(time.perf_counter() - begun)
+    spent = timed(lambda: separator.infer(noise, inference), repeat)
     return separator.segment / separator.sample_rate / max(spent)
 
 
@@ -123,9 +119,14 @@ def spent_on(separator: ChunkedSeparator, channels: int, samples: int, repeat: i
     advance = separator.running(channels, samples)
     rng = np.random.default_rng(0)
     noise = 0.1 * rng.standard_normal((samples, channels)).astype(np.float32)
+    return float(np.quantile(timed(lambda: advance(noise), repeat), 0.9))
+
+
+def timed(call: Callable[[], object], repeat: int) -> list[float]:
+    """Seconds that each of so many calls takes."""
     spent = []
     for _ in range(repeat):
         begun = time.perf_counter()
-        advance(noise)
+        call()
         spent.append(time.perf_counter() - begun)
-    return float(np.quantile(spent, 0.9))
+    return spent

@@ -14,6 +14,7 @@ from dssgan.exports import CONFIG, WEIGHTS
 from dssgan.models import weights_file
 from dssgan.models.base import SeparatorModel
 from dssgan.models.bounds import create_variables, limited
+from dssgan.models.registry import name_of
 
 __all__ = ["architecture", "check_sizes", "create_variables", "load", "save", "with_precision"]
 
@@ -75,9 +76,7 @@ def save(
       ValueError: the model is not registered.
       OSError: the folder cannot be written.
     """
-    names = [name for name, kind in models.SEPARATORS.items() if kind is type(model)]
-    if not names:
-        raise ValueError(f"{type(model).__name__} is not in dssgan.models.SEPARATORS: add its line")
+    name = name_of(model)
     folder = Path(folder)
     create_variables(model)
     with atomic_path(folder / WEIGHTS, suffix=".weights.h5") as temporary:
@@ -85,7 +84,7 @@ def save(
         checksum = file_digest(temporary)
     config = {
         "format": FORMAT,
-        "separator": names[0],
+        "separator": name,
         "hyperparameters": model.hyperparameters,
         "sources": list(model.sources),
         "sample_rate": model.sample_rate,

@@ -30,12 +30,12 @@ class CausalMaskNetwork(MaskNetwork):
             "held": [tf.zeros((batch, self.sources, frames, self.hidden)) for frames in held],
         }
 
-    def call(self, latent, previous, kernels, keep=None, masks_only: bool = False):
-        """As `MaskNetwork.call`, from silence on."""
+    def call(self, latent, previous, kernels, keep=None):
+        """Separated latents as of `MaskNetwork.call`, from silence on."""
         state = self.start(latent.shape[0] or tf.shape(latent)[0])
-        return self.advance(latent, previous, kernels, state, keep, masks_only)[0]
+        return self.advance(latent, previous, kernels, state, keep)[0]
 
-    def advance(self, latent, previous, kernels, state, keep=None, masks_only: bool = False):
+    def advance(self, latent, previous, kernels, state, keep=None):
         """`call` for frames that follow those that `state` is of; returns the state with it."""
         norms, held = iter(state["norms"]), iter(state["held"])
         following: dict[str, Any] = {"norms": [], "held": []}
@@ -88,6 +88,4 @@ class CausalMaskNetwork(MaskNetwork):
         logits = normalised(y, self.slopes[3], "norm_4")
         masks = tf.nn.softmax(tf.cast(logits, tf.float32), axis=1)
         following["weight"] = running_norm.count(latent.shape[-2], state["weight"], self.memory)[-1]
-        if not masks_only:
-            masks *= tf.cast(latent, tf.float32)[:, None]
-        return tf.cast(masks, latent.dtype), following
+        return tf.cast(masks * tf.cast(latent, tf.float32)[:, None], latent.dtype), following
