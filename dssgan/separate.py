@@ -100,9 +100,7 @@ def separate_all(
         failed = 0
         for song, plan in plans.items():
             try:
-                separate_song(separator, song, plan, options)
-                if sink:
-                    sink.send(next(iter(plan.values())))
+                separate_song(separator, song, plan, options, sink)
             except BrokenPipeError:
                 raise
             except Exception as error:

@@ -16,6 +16,7 @@ from common.cli import one_line, progress
 from datasets import audio
 from datasets.audio.stem_mp4 import StemWriter
 from datasets.audio.tags import Tags, read_tags
+from datasets.audio.wav import WavPipe
 from dssgan.separation.buffers import require_space
 from dssgan.separation.inputs import SongFile
 from dssgan.separation.options import ACCOMPANIMENT, excerpt
@@ -28,7 +29,7 @@ from dssgan.separation.outputs import (
 )
 from dssgan.separation.records import recorded
 from dssgan.separation.resampling import StreamResampler
-from dssgan.separation.spooling import readable
+from dssgan.separation.spooling import Sink, readable
 from dssgan.separation.stream import Report
 
 OPUS_RATE = 48000  # Hz; the only one that every decoder of Opus gives
@@ -62,9 +63,17 @@ class Part:
 
 
 def separate_song(
-    separator, song: SongFile, plan: Mapping[str, Path], options: argparse.Namespace
+    separator,
+    song: SongFile,
+    plan: Mapping[str, Path],
+    options: argparse.Namespace,
+    sink: Sink | None = None,
 ) -> None:
     """Separate one song and report what came of it.
+
+    Args:
+      sink: takes the song's only file: wav in 32-bit floats block by block while the song is being
+        separated, any other when it is complete.
 
     Raises:
       ValueError, OSError: as the readers, the separator and the writers do; no stem is left then.
@@ -77,12 +86,18 @@ def separate_song(
             warn(song, warning)
         if options.format == "opus" and info.sample_rate != OPUS_RATE:
             print(f"{song.shown}: at {info.sample_rate} Hz, stems at {OPUS_RATE} Hz, as Opus is")
-        _separate_part(separator, part, plan, options)
+        if sink and options.format == "wav" and options.bits == "32f":
+            _separate_part(separator, part, plan, options, _piped(sink, part))
+        else:
+            _separate_part(separator, part, plan, options, _filed(plan, part, options))
+            if sink:
+                sink.send(next(iter(plan.values())))
 
 
 def _separate_part(
-    separator, part: Part, plan: Mapping[str, Path], options: argparse.Namespace
+    separator, part: Part, plan: Mapping[str, Path], options: argparse.Namespace, writer
 ) -> None:
+    """Separate with `writer`, which opens and yields what takes blocks {stem: audio}."""
     info, container = part.info, options.format == STEM_FORMAT
     remainder = ACCOMPANIMENT in plan and ACCOMPANIMENT not in separator.sources
     names = ("mixture", *plan) if container else tuple(plan)
@@ -93,8 +108,8 @@ def _separate_part(
     require_space(options.out, size, part.song.shown)
     report, begun = Report(), time.monotonic()
     duration = part.samples / info.sample_rate
-    with all_or_none(plan.values()), recorded(plan.values()), contextlib.ExitStack() as stack:
-        write = stack.enter_context(_writer(plan, part, options))
+    with contextlib.ExitStack() as stack:
+        write = stack.enter_context(writer)
         bar = progress(total=round(duration, 1), unit="s", leave=False, desc=part.song.name[:24])
         stack.enter_context(bar)
         blocks = separator.stream(
@@ -115,6 +130,32 @@ def _separate_part(
             peak, gain = write_without_clipping(blocks, names, write, info.channels, options.out)
     place = "standard output" if options.to_stdout else _place(plan)
     _say(part, place, time.monotonic() - begun, separator, (report, peak, gain))
+
+
+@contextlib.contextmanager
+def _piped(sink: Sink, part: Part):
+    """Send the only stem to a pipe, block by block; it carries no tags."""
+    info = part.info
+    with sink.opened() as file:
+        pipe = WavPipe(file, info.sample_rate, info.channels, part.samples, "32f")
+
+        def write(block: Mapping[str, np.ndarray]) -> None:
+            for stem in block.values():
+                pipe.write(stem)
+
+        yield write
+        pipe.close()
+
+
+@contextlib.contextmanager
+def _filed(plan: Mapping[str, Path], part: Part, options: argparse.Namespace):
+    """Write files, all of a song or none, and note them as stems."""
+    with (
+        all_or_none(plan.values()),
+        recorded(plan.values()),
+        _writer(plan, part, options) as write,
+    ):
+        yield write
 
 
 @contextlib.contextmanager

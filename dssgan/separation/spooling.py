@@ -105,12 +105,16 @@ def standard_output() -> Iterator[tuple[Path, "Sink"]]:
 
 
 class Sink:
-    """Standard output as it was: takes whole files."""
+    """Standard output as it was: takes a whole file, or bytes one after the other."""
 
     def __init__(self, handle: int):
         self._handle = handle
 
     def send(self, path: Path) -> None:
         """Write a file; BrokenPipeError where nobody reads any more."""
-        with open(path, "rb") as file, open(self._handle, "wb", closefd=False) as out:
+        with open(path, "rb") as file, self.opened() as out:
             shutil.copyfileobj(file, out, BLOCK)
+
+    def opened(self):
+        """A file of bytes that writes to standard output and leaves it open."""
+        return open(self._handle, "wb", closefd=False)
