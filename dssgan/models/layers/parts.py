@@ -1,0 +1,258 @@
+"""Linear maps, convolutions along one axis and norms, channels last: (batch, …, channels).
+
+Weights are float32; products are computed in the layer's own type and come back as float32.
+"""
+
+from collections.abc import Sequence
+
+import keras
+import tensorflow as tf
+
+from dssgan.models.layers.initialisers import uniform_fan_in
+
+Axes = int | Sequence[int]
+NORM_EPSILON = 1e-5  # of PyTorch's norms
+
+
+class Part(keras.layers.Layer):
+    """A layer that casts nothing by itself and makes its weights when it is made.
+
+    Args:
+      compute: type of products.
+    """
+
+    def __init__(self, compute=tf.float32, **kwargs):
+        super().__init__(autocast=False, **kwargs)
+        self.compute = compute
+        self.built = True
+
+    def weight(self, name: str, shape, initializer, trainable: bool = True):
+        """A float32 variable."""
+        return self.add_weight(
+            shape=tuple(shape), initializer=initializer, name=name, trainable=trainable
+        )
+
+    def product(self, x, kernel):
+        """A matrix product, float32."""
+        found = tf.matmul(tf.cast(x, self.compute), tf.cast(kernel, self.compute))
+        return tf.cast(found, tf.float32)
+
+
+class Linear(Part):
+    """x @ kernel + bias along the last axis.
+
+    Args:
+      inputs, outputs: channels. bias: whether there is one. copies: of maps that run side by side;
+        x is then (copies, …, inputs).
+    """
+
+    def __init__(self, inputs: int, outputs: int, *, bias=True, copies=(), **kwargs):
+        super().__init__(**kwargs)
+        draw = uniform_fan_in(inputs)
+        self.kernel = self.weight("kernel", (*copies, inputs, outputs), draw)
+        shape = (*copies, *[1] * len(copies), outputs)
+        self.bias = self.weight("bias", shape, draw) if bias else None
+
+    def call(self, x):
+        """See the class."""
+        y = self.product(x, self.kernel)
+        return y if self.bias is None else y + self.bias
+
+
+class AxisConvolution(Part):
+    """A convolution along one axis, the same for all places of the others.
+
+    Args:
+      inputs, outputs: channels. size: of the kernel. axis: along which.
+      stride, dilation: in places. padding: zeros before and after; None keeps the length of a
+        stride of 1. bias: whether there is one.
+    """
+
+    def __init__(
+        self,
+        inputs: int,
+        outputs: int,
+        size: int,
+        axis: int,
+        *,
+        stride: int = 1,
+        dilation: int = 1,
+        padding: tuple[int, int] | None = None,
+        bias: bool = True,
+        **kwargs,
+    ):
+        super().__init__(**kwargs)
+        self.size, self.axis, self.stride, self.dilation = size, axis, stride, dilation
+        side = dilation * (size // 2)
+        self.padding = (side, side) if padding is None else padding
+        draw = uniform_fan_in(size * inputs)
+        self.kernel = self.weight("kernel", (size, inputs, outputs), draw)
+        self.bias = self.weight("bias", (outputs,), draw) if bias else None
+
+    def call(self, x):
+        """(batch, …, inputs) → (batch, …, outputs), the axis shorter by the stride."""
+        x = padded(tf.cast(x, self.compute), self.axis, *self.padding)
+        taps = shifted(x, self.axis, self.size, self.stride, self.dilation)
+        kernel = tf.reshape(self.kernel, (-1, self.kernel.shape[-1]))
+        y = self.product(tf.concat(taps, -1) if len(taps) > 1 else taps[0], kernel)
+        return y if self.bias is None else y + self.bias
+
+
+class Depthwise(Part):
+    """A convolution along one axis that keeps channels apart, the length kept.
+
+    Args:
+      channels: how many. size: of the kernel, odd. axis: along which.
+    """
+
+    def __init__(self, channels: int, size: int, axis: int, **kwargs):
+        super().__init__(**kwargs)
+        self.axis, self.size = axis, size
+        draw = uniform_fan_in(size)
+        self.kernel = self.weight("kernel", (size, channels), draw)
+        self.bias = self.weight("bias", (channels,), draw)
+
+    def call(self, x):
+        """(batch, …, channels) → the same shape."""
+        x = padded(x, self.axis, self.size // 2, self.size // 2)
+        taps = shifted(x, self.axis, self.size, 1, 1)
+        return tf.add_n([tap * self.kernel[k] for k, tap in enumerate(taps)]) + self.bias
+
+
+class AxisUpsampling(Part):
+    """A transposed convolution along one axis, nothing cut off: n → (n − 1) · stride + size.
+
+    Args:
+      inputs, outputs: channels. size: of the kernel, a multiple of the stride. axis: along which.
+    """
+
+    def __init__(
+        self, inputs: int, outputs: int, size: int, stride: int, axis: int, *, bias=True, **kwargs
+    ):
+        super().__init__(**kwargs)
+        if size % stride:
+            raise ValueError(f"kernel of {size} at stride {stride}: expected a multiple of it")
+        self.axis, self.size, self.stride, self.outputs = axis, size, stride, outputs
+        draw = uniform_fan_in(size * outputs)
+        self.kernel = self.weight("kernel", (size, inputs, outputs), draw)
+        self.bias = self.weight("bias", (outputs,), draw) if bias else None
+
+    def call(self, x):
+        """(batch, …, inputs) → (batch, …, outputs)."""
+        kernel = tf.reshape(tf.transpose(self.kernel, (1, 0, 2)), (self.kernel.shape[1], -1))
+        y = self.product(x, kernel)
+        pieces = tf.split(y, self.size // self.stride, -1)
+        steps, total = len(pieces), None
+        for place, piece in enumerate(pieces):
+            piece = padded(piece, self.axis, place, steps - 1 - place)
+            total = piece if total is None else total + piece
+        total = interleaved(total, self.axis, self.stride)
+        return total if self.bias is None else total + self.bias
+
+
+class Convolution2D(Part):
+    """A convolution over two axes with an odd kernel, both lengths kept.
+
+    Args:
+      inputs, outputs: channels. size: of the kernel along both axes. bias: whether there is one.
+    """
+
+    def __init__(self, inputs: int, outputs: int, size: int, *, bias=True, **kwargs):
+        super().__init__(**kwargs)
+        draw = uniform_fan_in(size * size * inputs)
+        self.kernel = self.weight("kernel", (size, size, inputs, outputs), draw)
+        self.bias = self.weight("bias", (outputs,), draw) if bias else None
+
+    def call(self, x):
+        """(batch, rows, columns, inputs) → (batch, rows, columns, outputs)."""
+        kernel = tf.cast(self.kernel, self.compute)
+        y = tf.cast(tf.nn.conv2d(tf.cast(x, self.compute), kernel, 1, "SAME"), tf.float32)
+        return y if self.bias is None else y + self.bias
+
+
+class Norm(Part):
+    """Zero mean and unit variance over some axes, then a scale and a shift per channel.
+
+    Args:
+      channels: how many. axes: those of mean and variance.
+    """
+
+    def __init__(self, channels: int, axes: Axes, **kwargs):
+        super().__init__(**kwargs)
+        self.axes = [axes] if isinstance(axes, int) else list(axes)
+        self.scale = self.weight("scale", (channels,), "ones")
+        self.shift = self.weight("shift", (channels,), "zeros")
+
+    def call(self, x):
+        """Any shape → the same."""
+        mean = tf.reduce_mean(x, self.axes, keepdims=True)
+        centred = x - mean
+        variance = tf.reduce_mean(tf.square(centred), self.axes, keepdims=True)
+        factor = tf.math.rsqrt(variance + NORM_EPSILON) * self.scale
+        return centred * factor + self.shift
+
+
+class RootMeanSquareNorm(Part):
+    """Unit length times √channels along the last axis, then a scale (Zhang and Sennrich 2019).
+
+    Args:
+      channels: how many. copies: of scales, for x of (copies, …, channels).
+    """
+
+    def __init__(self, channels: int, *, copies=(), **kwargs):
+        super().__init__(**kwargs)
+        shape = (*copies, *[1] * len(copies), channels)
+        self.scale = self.weight("scale", shape, "ones")
+
+    def call(self, x):
+        """Any shape → the same."""
+        power = tf.reduce_mean(tf.square(x), -1, keepdims=True)
+        # The square of 1e-12, the shortest length that is divided by, as a mean over channels.
+        return x * tf.math.rsqrt(tf.maximum(power, 1e-24 / x.shape[-1])) * self.scale
+
+
+def padded(x, axis: int, before: int, after: int):
+    """The tensor with zeros at both ends of an axis."""
+    if not before and not after:
+        return x
+    widths = [[0, 0]] * x.shape.rank
+    widths[axis] = [before, after]
+    return tf.pad(x, widths)
+
+
+def shifted(x, axis: int, size: int, stride: int, dilation: int) -> list[tf.Tensor]:
+    """What each place of a kernel sees along an axis."""
+    reach = dilation * (size - 1)
+    index = [slice(None)] * x.shape.rank
+    found = []
+    for place in range(size):
+        start = place * dilation
+        stop = start + x.shape[axis] - reach
+        index[axis] = slice(start, stop, stride)
+        found.append(x[tuple(index)])
+    return found
+
+
+def interleaved(x, axis: int, count: int):
+    """(…, n, …, count · channels) → (…, n · count, …, channels)."""
+    if count == 1:
+        return x
+    shape = [-1 if size is None else size for size in x.shape]
+    rank, channels = len(shape), shape[-1] // count
+    x = tf.reshape(x, (*shape[:-1], count, channels))
+    order = list(range(rank - 1))
+    order.insert(axis + 1, rank - 1)
+    x = tf.transpose(x, (*order, rank))
+    shape[axis], shape[-1] = shape[axis] * count, channels
+    return tf.reshape(x, shape)
+
+
+def gated(x):
+    """Gated linear unit: the first half of the channels times the logistic of the second."""
+    value, gate = tf.split(x, 2, -1)
+    return value * tf.sigmoid(gate)
+
+
+def gelu(x):
+    """x times the normal distribution's integral up to x (Hendrycks and Gimpel 2016), exact."""
+    return tf.nn.gelu(x, approximate=False)
