@@ -16,14 +16,17 @@ def frame_count(samples: int, hop: int) -> int:
     return samples // hop + 1
 
 
-def stft(audio: tf.Tensor, frame_length: int, hop: int, centred: bool = True) -> tf.Tensor:
-    """Short-time Fourier transform with a periodic Hann window.
+def stft(
+    audio: tf.Tensor, frame_length: int, hop: int, centred: bool = True, window: str = "hann"
+) -> tf.Tensor:
+    """Short-time Fourier transform.
 
     Args:
       audio: (..., samples) with samples > frame_length / 2.
       frame_length: window and FFT length in samples.
       hop: in samples.
       centred: frames about every hop-th sample, edges reflected; else none goes beyond an edge.
+      window: of WINDOWS.
 
     Returns:
       complex64 (..., frames, frame_length // 2 + 1), frames = samples // hop + 1 where they are
@@ -31,7 +34,7 @@ def stft(audio: tf.Tensor, frame_length: int, hop: int, centred: bool = True) ->
     """
     padded = _reflected(audio, frame_length // 2 if centred else 0)
     return tf.signal.stft(
-        padded, frame_length, hop, frame_length, window_fn=tf.signal.hann_window, pad_end=False
+        padded, frame_length, hop, frame_length, window_fn=_in_tensorflow(window), pad_end=False
     )
 
 
@@ -44,7 +47,7 @@ def _reflected(audio: tf.Tensor, count: int) -> tf.Tensor:
 
 
 def real_stft(
-    audio: tf.Tensor, frame_length: int, hop: int, centred: bool = True
+    audio: tf.Tensor, frame_length: int, hop: int, centred: bool = True, window: str = "hann"
 ) -> tuple[tf.Tensor, tf.Tensor]:
     """Real and imaginary parts of `stft` by matrix products, for formats without a transform.
 
@@ -52,47 +55,59 @@ def real_stft(
     """
     half = frame_length // 2
     frames = tf.signal.frame(_reflected(audio, half if centred else 0), frame_length, hop)
-    # Sample 0 of a frame has no weight in the window, sample `half` no partner.
+    # Samples 0 and `half` have no partner; the former has no weight in a Hann window.
     before, after = frames[..., 1:half], tf.reverse(frames[..., half + 1 :], [-1])
-    even = tf.concat([before + after, frames[..., half : half + 1]], -1)
+    weights = WINDOWS[window](frame_length)[: half + 1, None]
+    first = 0 if weights[0] else 1
+    even = [frames[..., :1], before + after, frames[..., half : half + 1]][first:]
     cosine, sine = _waves(frame_length)
-    window = _hann(frame_length)[1 : half + 1, None]
-    real = tf.matmul(even, (window * cosine[1:]).astype(np.float32))
-    return real, tf.matmul(before - after, (-window[:-1] * sine[1:-1]).astype(np.float32))
+    real = tf.matmul(tf.concat(even, -1), (weights * cosine)[first:].astype(np.float32))
+    odd = (-weights * sine)[1:-1].astype(np.float32)
+    return real, tf.matmul(before - after, odd)
 
 
 def real_istft(
-    real: tf.Tensor, imaginary: tf.Tensor, frame_length: int, hop: int, samples: int
+    real: tf.Tensor,
+    imaginary: tf.Tensor,
+    frame_length: int,
+    hop: int,
+    samples: int,
+    window: str = "hann",
 ) -> tf.Tensor:
     """`istft` of real and imaginary parts by matrix products, for formats without a transform.
 
     Args:
       real, imaginary: float32 (..., frames, frame_length // 2 + 1) with `frame_count` frames.
-      frame_length, hop, samples: as of `istft`.
+      frame_length, hop, samples, window: as of `istft`.
 
     Returns:
       float32 (..., samples).
     """
     half = frame_length // 2
     cosine, sine = _waves(frame_length)
-    window = _hann(frame_length)[: half + 1]
+    weights = WINDOWS[window](frame_length)[: half + 1]
     # Every bin but the first and the last stands for its mirror too.
     share = np.r_[1.0, np.full(half - 1, 2.0), 1.0][:, None] / frame_length
-    even = tf.matmul(real, (share * cosine.T * window).astype(np.float32))
+    even = tf.matmul(real, (share * cosine.T * weights).astype(np.float32))
     odd = tf.matmul(
-        imaginary[..., 1:half], (-share[1:half] * sine.T[1:half] * window).astype(np.float32)
+        imaginary[..., 1:half], (-share[1:half] * sine.T[1:half] * weights).astype(np.float32)
     )
     after = tf.reverse((even - odd)[..., 1:half], [-1])
-    return _joined(tf.concat([even + odd, after], -1), frame_length, hop, samples)
+    return _joined(tf.concat([even + odd, after], -1), frame_length, hop, samples, window)
 
 
 def waves_of(
-    real: tf.Tensor, imaginary: tf.Tensor, frame_length: int, hop: int, samples: int
+    real: tf.Tensor,
+    imaginary: tf.Tensor,
+    frame_length: int,
+    hop: int,
+    samples: int,
+    window: str = "hann",
 ) -> tf.Tensor:
     """`istft` of real and imaginary parts, also where a format has no transform."""
     if is_portable():
-        return real_istft(real, imaginary, frame_length, hop, samples)
-    return istft(tf.complex(real, imaginary), frame_length, hop, samples)
+        return real_istft(real, imaginary, frame_length, hop, samples, window)
+    return istft(tf.complex(real, imaginary), frame_length, hop, samples, window)
 
 
 @functools.lru_cache(maxsize=4)
@@ -104,16 +119,18 @@ def _waves(frame_length: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 def parts_of(
-    audio: tf.Tensor, frame_length: int, hop: int, centred: bool = True
+    audio: tf.Tensor, frame_length: int, hop: int, centred: bool = True, window: str = "hann"
 ) -> tuple[tf.Tensor, tf.Tensor]:
     """Real and imaginary parts of `stft`, also where a format has no transform."""
     if is_portable():
-        return real_stft(audio, frame_length, hop, centred)
-    spectrum = stft(audio, frame_length, hop, centred)
+        return real_stft(audio, frame_length, hop, centred, window)
+    spectrum = stft(audio, frame_length, hop, centred, window)
     return tf.math.real(spectrum), tf.math.imag(spectrum)
 
 
-def istft(spectra: tf.Tensor, frame_length: int, hop: int, samples: int) -> tf.Tensor:
+def istft(
+    spectra: tf.Tensor, frame_length: int, hop: int, samples: int, window: str = "hann"
+) -> tf.Tensor:
     """Inverse of `stft`: the signal whose windowed frames come closest to those given.
 
     Griffin and Lim, 1984, equation 6: the overlap-add of windowed frames over that of the squared
@@ -123,16 +140,23 @@ def istft(spectra: tf.Tensor, frame_length: int, hop: int, samples: int) -> tf.T
       spectra: complex64 (..., frames, frame_length // 2 + 1) with `frame_count` frames.
       frame_length, hop: as of `stft`; hop at most frame_length / 2.
       samples: of the result.
+      window: of WINDOWS.
 
     Returns:
       float32 (..., samples).
     """
-    window = tf.signal.hann_window(frame_length)
-    pieces = tf.signal.irfft(spectra, [frame_length]) * window
-    return _joined(pieces, frame_length, hop, samples)
+    pieces = tf.signal.irfft(spectra, [frame_length]) * _in_tensorflow(window)(frame_length)
+    return _joined(pieces, frame_length, hop, samples, window)
 
 
-def _joined(pieces: tf.Tensor, frame_length: int, hop: int, samples: int) -> tf.Tensor:
+def _in_tensorflow(window: str):
+    """What makes a window of a length: TensorFlow's own where it has one."""
+    if window == "hann":
+        return tf.signal.hann_window
+    return lambda length, dtype=tf.float32: tf.constant(WINDOWS[window](length), dtype)
+
+
+def _joined(pieces: tf.Tensor, frame_length: int, hop: int, samples: int, window: str) -> tf.Tensor:
     """Windowed frames (..., frames, frame_length) → their signal (..., samples)."""
     frames = pieces.shape[-2]
     if frames != frame_count(samples, hop):
@@ -142,7 +166,7 @@ def _joined(pieces: tf.Tensor, frame_length: int, hop: int, samples: int) -> tf.
         )
     audio = tf.signal.overlap_and_add(pieces, hop)
     # Where no window reaches, at the very end of some lengths, there is nothing to divide.
-    power = np.maximum(window_power(frame_length, hop, frames), 1e-8)
+    power = np.maximum(window_power(frame_length, hop, frames, window), 1e-8)
     audio = audio / power
     half = frame_length // 2
     missing = half + samples - audio.shape[-1]
@@ -156,13 +180,17 @@ def _hann(length: int) -> np.ndarray:
     return 0.5 - 0.5 * np.cos(2.0 * np.pi * np.arange(length) / length)
 
 
+#: Name → the window of a length, float64.
+WINDOWS = {"hann": _hann, "rectangular": np.ones}
+
+
 @functools.lru_cache(maxsize=16)
-def window_power(frame_length: int, hop: int, frames: int) -> np.ndarray:
+def window_power(frame_length: int, hop: int, frames: int, window: str = "hann") -> np.ndarray:
     """Sum of the squared, shifted windows of `frames` frames, float32."""
-    window = _hann(frame_length)
+    weights = WINDOWS[window](frame_length)
     power = np.zeros((frames - 1) * hop + frame_length)
     for frame in range(frames):
-        power[frame * hop : frame * hop + frame_length] += window**2
+        power[frame * hop : frame * hop + frame_length] += weights**2
     return power.astype(np.float32)
 
 

@@ -44,22 +44,30 @@ def test_istft_undoes_stft(rng):
 
 
 @settings(max_examples=20, deadline=None)
-@given(st.sampled_from([16, 50, 512]), st.integers(1, 4), st.integers(0, 2**32 - 1))
-def test_the_inverse_by_products_is_the_inverse(frame_length, overlap, seed):
+@given(
+    st.sampled_from([16, 50, 512]),
+    st.integers(1, 4),
+    st.integers(0, 2**32 - 1),
+    st.sampled_from(sorted(signal.WINDOWS)),
+)
+def test_the_inverse_by_products_is_the_inverse(frame_length, overlap, seed, window):
     """Of spectra that are those of no signal, and once around of those of one."""
     rng = np.random.default_rng(seed)
     hop = frame_length // (2 * overlap)
     samples = int(rng.integers(frame_length // 2 + 1, 6 * frame_length))
     shape = (2, signal.frame_count(samples, hop), frame_length // 2 + 1)
     real, imaginary = rng.standard_normal((2, *shape)).astype(np.float32)
-    options = (frame_length, hop, samples)
+    options = (frame_length, hop, samples, window)
     expected = signal.istft(tf.complex(real, imaginary), *options).numpy()
     found = signal.real_istft(tf.constant(real), tf.constant(imaginary), *options)
     # Where a window has only just begun both divide by next to nothing.
     inside = slice(0, samples - hop)
     np.testing.assert_allclose(found[:, inside], expected[:, inside], atol=1e-4)
     audio = rng.standard_normal((2, samples)).astype(np.float32)
-    again = signal.real_istft(*signal.real_stft(audio, frame_length, hop), *options)
+    parts = signal.real_stft(audio, frame_length, hop, window=window)
+    spectrum = signal.stft(audio, frame_length, hop, window=window)
+    np.testing.assert_allclose(parts, [tf.math.real(spectrum), tf.math.imag(spectrum)], atol=1e-4)
+    again = signal.real_istft(*parts, *options)
     np.testing.assert_allclose(again[:, inside], audio[:, inside], atol=1e-4)
 
 

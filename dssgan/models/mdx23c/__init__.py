@@ -1,0 +1,1 @@
+"""MDX23C: a U-Net of convolutions and of linear maps along frequency."""

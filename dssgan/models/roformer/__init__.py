@@ -1,0 +1,1 @@
+"""RoFormers: transformers with rotary positions along time and bands."""

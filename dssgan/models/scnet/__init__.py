@@ -1,0 +1,1 @@
+"""SCNet: sparse compression of the spectrum, LSTMs along time and frequency."""

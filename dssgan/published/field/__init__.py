@@ -1,0 +1,1 @@
+"""Checkpoints of separators that others trained in PyTorch, a file per system."""
