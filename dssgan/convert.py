@@ -1,7 +1,8 @@
 """Weights from elsewhere → separators of this library: `python -m dssgan.convert SYSTEM FILE OUT`.
 
-FILE is a published checkpoint; for jax it is the state that a step of
-`python -m experiments.export_step` was trained to.
+FILE is a published checkpoint; `auto` tells its system from the names of its layers. For openunmix
+it is a folder; for jax it is the state that a step of `python -m experiments.export_step` was
+trained to.
 """
 
 import argparse
@@ -11,22 +12,27 @@ import sys
 
 from common import cli, startup
 from common.audio_files import require_file
-from dssgan.published.torch_files import file
+from dssgan.published.field import checkpoint
 
 #: Name on the command line → module and its function of a file.
+OPENING = ("dssgan.published.field.opening", "open_checkpoint")
+FIELD = ("bs_roformer", "mdx23c", "mel_band_roformer", "openunmix", "scnet")
 SYSTEMS = {
+    "auto": OPENING,
+    **dict.fromkeys(FIELD, OPENING),
     "bandsplit": ("dssgan.published.bandsplit", "bandsplit_file"),
     "jax": ("dssgan.training.exported_step", "read_model"),
     "meta-tasnet": ("dssgan.published.meta_tasnet", "meta_tasnet_file"),
     "wavenet": ("dssgan.published.wavenet", "from_wavenet"),
 }
-OPENED = ("bandsplit", "meta-tasnet")  # whose files are read before TensorFlow is loaded
+OPENED = ("auto", "bandsplit", "meta-tasnet", *FIELD)  # read before TensorFlow is loaded
 # What a file does not always hold → the system that may ask for it.
 OPTIONS = {
-    "target": "bandsplit",
-    "bundle": "jax",
-    "layers": "meta-tasnet",
-    "stride": "meta-tasnet",
+    "target": ("bandsplit",),
+    "bundle": ("jax",),
+    "layers": ("meta-tasnet",),
+    "stride": ("meta-tasnet",),
+    "config": ("auto", *FIELD),
 }
 
 
@@ -48,30 +54,38 @@ def main(argv: list[str]) -> int:
     parser.add_argument(
         "--bundle", type=cli.path, help="jax: folder of step.json; default: that of FILE"
     )
+    parser.add_argument(
+        "--config", type=cli.path, help="the YAML that comes with FILE; default: the one beside it"
+    )
     options = parser.parse_args(argv)
-    if options.file.exists():
-        require_file(options.file)
-    else:
+    if not options.file.exists():
         raise cli.UsageError(f"{options.file}: no such file; give the checkpoint to convert")
+    folder = options.file.is_dir() and options.system in ("auto", "openunmix")
+    if not folder:
+        require_file(options.file)
+    if options.config is not None and not options.config.is_file():
+        raise cli.UsageError(f"--config {options.config}: no such file")
     given = {name: getattr(options, name) for name in OPTIONS}
     given = {name: value for name, value in given.items() if value is not None}
     for name in given:
-        if OPTIONS[name] != options.system:
-            raise cli.UsageError(
-                f"--{name} is for {OPTIONS[name]}; leave it out for {options.system}"
-            )
+        if options.system not in OPTIONS[name]:
+            known = ", ".join(OPTIONS[name])
+            raise cli.UsageError(f"--{name} is for {known}; leave it out for {options.system}")
     # Before TensorFlow is loaded, which takes seconds: a file that cannot be read is told at once.
-    content = (file.load(options.file),) if options.system in OPENED else ()
+    content = (checkpoint.read(options.file),) if options.system in OPENED and not folder else ()
+    if options.system in FIELD:
+        given["system"] = options.system
     with startup.stderr_hidden():
         from dssgan.separator import Separator
 
         module, function = SYSTEMS[options.system]
         found = getattr(importlib.import_module(module), function)(options.file, *content, **given)
     model, told = found if isinstance(found, tuple) else (found, {})
-    provenance = {"converted_from": options.system, "file": options.file.name, **told}
-    Separator(model).save(options.out, provenance=provenance)
+    chunks, system = told.pop("chunks", None), told.pop("system", options.system)
+    provenance = {"converted_from": system, "file": options.file.name, **told}
+    Separator(model).save(options.out, provenance=provenance, chunks=chunks)
     count = sum(math.prod(variable.shape) for variable in model.trainable_variables)
-    print(f"{options.out}: {options.system}, {count:,} parameters, {model.sample_rate} Hz")
+    print(f"{options.out}: {system}, {count:,} parameters, {model.sample_rate} Hz")
     return 0
 
 

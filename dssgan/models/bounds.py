@@ -10,7 +10,7 @@ import tensorflow as tf
 
 from dssgan.models.base import SeparatorModel
 
-MOST_WEIGHTS = 2**27  # numbers of a separator or a critic, half a gigabyte
+MOST_WEIGHTS = 2**28  # numbers of a separator or a critic, a gigabyte
 MOST_SAMPLES = 2**23  # of the shortest mixture that a separator takes
 
 

@@ -63,7 +63,10 @@ def choose_precision(
 
 
 def save(
-    model: SeparatorModel, folder: str | os.PathLike, provenance: dict[str, Any] | None = None
+    model: SeparatorModel,
+    folder: str | os.PathLike,
+    provenance: dict[str, Any] | None = None,
+    chunks: dict[str, float] | None = None,
 ) -> None:
     """Export `model`; each of the two files is whole or absent, the configuration comes last.
 
@@ -71,6 +74,7 @@ def save(
       model: one that `dssgan.models.SEPARATORS` lists.
       folder: made if need be.
       provenance: what a reader may want to know about the training, plain JSON values.
+      chunks: that it does best with, as `dssgan.exports.chunks_of` returns them.
 
     Raises:
       ValueError: the model is not registered.
@@ -91,6 +95,7 @@ def save(
         "causal": model.causal,
         "weights_sha256": checksum,
         "provenance": provenance or {},
+        **({"chunks": chunks} if chunks else {}),
     }
     write_json(folder / CONFIG, config)
 

@@ -3,6 +3,7 @@
 Convolutions run along one axis except for one of 3 × 3 at the end of each block.
 """
 
+import itertools
 import math
 from collections.abc import Sequence
 
@@ -94,7 +95,7 @@ class Encoder(Part):
         """→ (output, what goes to the decoder, bins of the bands before, bins of them after)."""
         edges = band_edges(x.shape[BINS], self.shares)
         bands, before, after = [], [], []
-        for n, (start, stop) in enumerate(zip(edges, edges[1:])):
+        for n, (start, stop) in enumerate(itertools.pairwise(edges)):
             first, last, left = compressed(stop - start, self.strides[n], self.sizes[n])
             band = tf.pad(x[:, :, start:stop], [[0, 0], [0, 0], [first, last], [0, 0]])
             bands.append(gelu(self.modules[n](self.entries[n](band))))
@@ -154,9 +155,7 @@ class DualPath(Part):
 
     def call(self, x, training: bool = False):
         """See the module."""
-        for axis, norm, recurrent, back in zip(
-            (BINS, TIME), self.norms, self.recurrent, self.maps
-        ):
+        for axis, norm, recurrent, back in zip((BINS, TIME), self.norms, self.recurrent, self.maps):
             order = (axis, 0, 3 - axis, 3)
             y = tf.transpose(norm(x), order)
             shape = [-1 if size is None else size for size in y.shape]

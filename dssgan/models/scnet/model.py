@@ -4,6 +4,8 @@ Tong, Zhu, Chen, Kang, Jiang, Wang and Lee, "SCNet: sparse compression network f
 separation", arXiv 2401.13276.
 """
 
+import itertools
+
 import numpy as np
 import tensorflow as tf
 
@@ -66,7 +68,8 @@ class SCNet(SeparatorModel):
             "targets": list(default_targets(sources) if targets is None else targets),
             **{key: given[key] for key in keys.split()},
             **{
-                key: list(given[key]) for key in ("widths", "shares", "strides", "kernels", "depths")
+                key: list(given[key])
+                for key in ("widths", "shares", "strides", "kernels", "depths")
             },
             "precision": precision,
         }
@@ -85,12 +88,12 @@ class SCNet(SeparatorModel):
             Encoder(
                 a, b, *bands, shares, depths, compress, module_kernel, **same, name=f"encoder_{k}"
             )
-            for k, (a, b) in enumerate(zip(sizes, sizes[1:]))
+            for k, (a, b) in enumerate(itertools.pairwise(sizes))
         ]
         sizes[0] *= len(self.targets)
         self.decoders = [
             Decoder(b, a, *bands, **same, name=f"decoder_{k}")
-            for k, (a, b) in enumerate(zip(sizes, sizes[1:]))
+            for k, (a, b) in enumerate(itertools.pairwise(sizes))
         ]
         self.dual_paths = [
             DualPath(widths[-1] * (1 + k % 2), expand, **same, name=f"path_{k}")
@@ -112,9 +115,7 @@ class SCNet(SeparatorModel):
         outputs = {"targets": waves}
         outputs["estimates"] = with_rest(waves, mixture, self.sources, self.targets)
         if references is not None:
-            outputs["reference_targets"] = target_references(
-                references, self.sources, self.targets
-            )
+            outputs["reference_targets"] = target_references(references, self.sources, self.targets)
         return outputs
 
     def separate(self, mixture, training: bool = False):

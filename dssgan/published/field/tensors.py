@@ -62,7 +62,7 @@ class Tensors:
 
     def stack(self, variable, names: Sequence[str], order=None) -> None:
         """Assign one tensor upon the other; axes of one place between are not in the file."""
-        shape = [size for size in variable.shape[1:]]
+        shape = list(variable.shape[1:])
         while order is None and len(shape) > 1 and shape[0] == 1:
             shape = shape[1:]
         found = [self.turned(name, shape, order) for name in names]

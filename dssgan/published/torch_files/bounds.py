@@ -4,8 +4,8 @@ import os
 import zipfile
 from typing import BinaryIO
 
-LARGEST = 2**29  # bytes of a file
-PICKLE = 2**21  # bytes of the pickles in a file, whose tensors lie elsewhere
+LARGEST = 2**31  # bytes of a file
+PICKLE = 2**23  # bytes of the pickles in a file, whose tensors lie elsewhere
 DIRECTORY = 2**22  # bytes of the list of an archive's files
 INFLATED = 4  # times its size that a file may unpack to; numbers of weights hardly shrink
 SHARED = 4  # times the numbers in a file that its tensors may have together
