@@ -17,7 +17,9 @@ def main(argv: list[str]) -> int:
     parser.add_argument(
         "out", type=cli.path, help="folder for config.json and separator.weights.h5"
     )
-    parser.add_argument("members", nargs="+", metavar="[SOURCE=]FOLDER", help="of a separator")
+    parser.add_argument(
+        "members", nargs="+", metavar="[SOURCE=]FOLDER", help="or name of a separator"
+    )
     options = parser.parse_args(argv)
     folders, taken = [], []
     for text in options.members:

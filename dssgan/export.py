@@ -33,7 +33,7 @@ def main(argv: list[str]) -> int:
     parser = argparse.ArgumentParser(
         prog="python -m dssgan.export", description=__doc__, formatter_class=cli.HelpFormatter
     )
-    parser.add_argument("separator", type=cli.path, help="folder of an exported separator")
+    parser.add_argument("separator", type=cli.path, help="folder or name of an exported separator")
     parser.add_argument("out", type=cli.path, help="folder for the files")
     parser.add_argument("--to", required=True, choices=tuple(NEEDED), help="the format")
     parser.add_argument(

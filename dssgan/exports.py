@@ -3,13 +3,17 @@
 import importlib.util
 import json
 import os
+import re
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from common import cli
 from common.audio_files import some
 from common.digests import file_digest
 from common.files import check_name
 from common.json_files import read_json
+from common.suggest import nearest
 
 CONFIG = "config.json"
 WEIGHTS = "separator.weights.h5"
@@ -29,6 +33,8 @@ IN_RUN = "separator"  # the folder of a run's own export
 HDF5 = b"\x89HDF\r\n\x1a\n"  # how a file of weights begins
 PRETRAINED = Path(__file__).parent / "pretrained"  # separators that come with the library
 SHIPPED = "drums"  # the one that is taken where no other is there or named
+STORE = "DSSGAN_MODELS"  # the variable that names the folder of this machine's separators
+NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._+-]{0,62}[A-Za-z0-9_+-])?")  # of one of them
 LARGE = 20_000_000  # weights; from there on chunks are shorter, so that 1.5 GB of memory will do
 
 
@@ -87,6 +93,35 @@ def pretrained() -> dict[str, Path]:
     return {path.parent.name: path.parent for path in sorted(PRETRAINED.glob(f"*/{CONFIG}"))}
 
 
+def store_folder() -> Path:
+    """The folder of this machine's separators, which need not be there: see `dssgan.catalogue`.
+
+    `$DSSGAN_MODELS`, or else dssgan/models in the user's data folder, as the system has it.
+    """
+    if named := os.environ.get(STORE):
+        return cli.path(named)
+    home = Path("~")
+    if sys.platform == "darwin":
+        data = home / "Library" / "Application Support"
+    elif sys.platform == "win32":
+        data = Path(os.environ.get("LOCALAPPDATA") or home / "AppData" / "Local")
+    else:
+        data = Path(os.environ.get("XDG_DATA_HOME") or home / ".local" / "share")
+    return cli.path(data / "dssgan" / "models")
+
+
+def stored() -> dict[str, Path]:
+    """This machine's separators: {name: folder}, those that are damaged too.
+
+    A store that is not there or cannot be read has none.
+    """
+    try:
+        found = sorted(store_folder().iterdir())
+        return {path.name: path for path in found if NAME.fullmatch(path.name) and path.is_dir()}
+    except OSError:
+        return {}
+
+
 def describe(folder: Path) -> str:
     """What an export's configuration and files tell of it, in one line.
 
@@ -106,23 +141,27 @@ def describe(folder: Path) -> str:
 
 
 def find_export(place: str | os.PathLike) -> Path:
-    """The folder of the exported separator that a path stands for: itself, or that of a run.
+    """The folder of the exported separator that a path or a name stands for.
 
-    A name of `pretrained()` stands for that one, unless there is such a folder.
+    A folder stands for itself, or for that of a run. Where there is none, a name stands for one of
+    `stored()`, or else of `pretrained()`.
 
     Raises:
       ValueError: neither; names what is missing, or the runs that lie in there.
       OSError: a file cannot be read.
     """
     folder = Path(place)
-    if not folder.exists() and os.fspath(place) in pretrained():
-        return pretrained()[os.fspath(place)]
+    if not os.path.exists(folder):
+        name = os.fspath(place)
+        known = pretrained() | stored()
+        if name not in known:
+            raise ValueError(f"{folder}: no such folder; expected {_expected(name)}")
+        folder = known[name]
     if not folder.is_dir():
         inside = folder.name in (CONFIG, WEIGHTS) and folder.is_file()
-        hint = f"; name its folder, {folder.parent}" if inside else ""
-        kind = "a file, no folder" if folder.exists() else "no such folder"
-        hint = hint or f", or {' or '.join(pretrained())}, which comes with the library"
-        raise ValueError(f"{folder}: {kind}; expected that of an exported separator{hint}")
+        hint = f"that of an exported separator; name its folder, {folder.parent}"
+        hint = hint if inside else _expected(folder.name)
+        raise ValueError(f"{folder}: a file, no folder; expected {hint}")
     if not _is_export(folder) and _is_export(folder / IN_RUN):
         folder = folder / IN_RUN
     missing = [name for name in (CONFIG, WEIGHTS) if not (folder / name).is_file()]
@@ -141,6 +180,14 @@ def find_export(place: str | os.PathLike) -> Path:
                 "separator again"
             )
     return folder
+
+
+def _expected(name: str) -> str:
+    """What `find_export` takes, for the end of a message about `name`."""
+    text = f"that of an exported separator, or {' or '.join(pretrained())}, which comes with the"
+    own = stored()
+    names = f", or a name of this machine's: {some(own, 5)}" if own else ""
+    return f"{text} library{names}{nearest(name, [*own, *pretrained()])}"
 
 
 def _is_export(folder: Path) -> bool:

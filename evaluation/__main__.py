@@ -50,7 +50,9 @@ def parse(argv: list[str]) -> argparse.Namespace:
         help="default: ESTIMATES/scores; of several: OUT/NAME",
     )
     separator = commands.add_parser("separator", help="score an exported separator on a dataset")
-    separator.add_argument("separator", type=cli.path, metavar="DIR", help="the exported separator")
+    separator.add_argument(
+        "separator", type=cli.path, metavar="DIR", help="of a separator, or its name"
+    )
     separator.add_argument("--data", required=True, metavar="NAME", help="a dataset's name")
     separator.add_argument("--root", type=cli.path, metavar="PATH", help="the dataset's folder")
     separator.add_argument(

@@ -6,6 +6,7 @@ from pathlib import Path
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("CUDA_VISIBLE_DEVICES", "")
+os.environ["DSSGAN_MODELS"] = str(Path(__file__).with_name("no-models"))  # none of the user's
 
 import numpy as np
 import pytest

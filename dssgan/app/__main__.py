@@ -85,7 +85,7 @@ def parse(argv: list[str]) -> argparse.Namespace:
         action="append",
         default=[],
         metavar="DIR",
-        help="a separator beside those that are shipped, or a run; may be repeated",
+        help="a separator beside this machine's and the shipped ones, or a run; may be repeated",
     )
     add("--disk", type=float, default=20.0, metavar="GB", help="of all jobs; default: %(default)g")
     add(

@@ -1,9 +1,11 @@
 """The separators to choose from on the page, with what their files tell."""
 
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from common import cli
 from common.json_files import read_json
 from dssgan import exports, loading
 
@@ -32,7 +34,9 @@ class Model:
 
 
 def found(asked: list[Path]) -> dict[str, Model]:
-    """Separators by name: those that are asked for first, then the ones that are shipped.
+    """Separators by name: those that are asked for, this machine's, and the ones that are shipped.
+
+    One of this machine's that is damaged is left out, which standard error tells.
 
     Raises:
       ValueError: one that is asked for is none. OSError: it cannot be read.
@@ -42,9 +46,17 @@ def found(asked: list[Path]) -> dict[str, Model]:
         folder = exports.find_export(place)
         name = folder.parent.name if folder.name == exports.IN_RUN else folder.name
         folders[name if name not in folders else str(folder)] = folder
+    models = {name: _opened(name, folder) for name, folder in folders.items()}
+    for name, folder in exports.stored().items():
+        try:
+            if name not in models:
+                models[name] = _opened(name, exports.find_export(folder))
+        except (ValueError, OSError) as error:
+            cli.say(f"{name} is left out: {cli.one_line(error)}", sys.stderr)
     for name, folder in exports.pretrained().items():
-        folders.setdefault(name, folder)
-    return {name: _opened(name, folder) for name, folder in folders.items()}
+        if name not in models:
+            models[name] = _opened(name, folder)
+    return models
 
 
 def _opened(name: str, folder: Path) -> Model:

@@ -70,7 +70,13 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
     add("output", nargs="?", default=DEVICE, help="default: device")
     add("--latency", type=float, default=1.0, metavar="S", help="0.05 to 4; default: %(default)g")
     add("--source", metavar="NAME", help="the stem that goes out; default: the first")
-    add("--model", action="append", default=[], metavar="DIR", help="default: the shipped one")
+    add(
+        "--model",
+        action="append",
+        default=[],
+        metavar="DIR",
+        help="or a name; default: the shipped one",
+    )
     add("--auto", action="store_true", help="of several --model, the largest that keeps up")
     add("--rate", type=int, default=44100, metavar="HZ", help="of pipes and devices")
     add("--channels", type=int, default=2, metavar="N", help="of pipes and devices; default: 2")

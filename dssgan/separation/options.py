@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from common.audio_files import OUTPUT_FORMATS, STEM_FORMAT
-from common.cli import UsageError, path
+from common.cli import UsageError, one_line, path, printable
 from dssgan import exports
 from dssgan.separation.inputs import STANDARD_STREAM, check_pattern
 
@@ -46,10 +46,15 @@ def parse(argv: Sequence[str], about: str) -> argparse.Namespace:
         "--model",
         metavar="DIR",
         type=path,
-        help="exported separator, run folder, or name of a shipped one (default: newest under "
-        "runs/, demo/, else drums)",
+        help="exported separator, run folder, or name of one of this machine's or a shipped one "
+        "(default: newest under runs/, demo/, else drums)",
     )
-    add("--list-models", action=ListModels, nargs=0, help="name the separators that are shipped")
+    add(
+        "--list-models",
+        action=ListModels,
+        nargs=0,
+        help="name this machine's separators and the shipped ones",
+    )
     add("--sources", metavar="A,B", help="only these sources")
     add("--two-stems", metavar="SOURCE", help="this source, and 'accompaniment': all the rest")
     add("--start", type=seconds, default=0.0, metavar="T", help="from here: s or [h:]mm:ss")
@@ -70,12 +75,17 @@ def parse(argv: Sequence[str], about: str) -> argparse.Namespace:
 
 
 class ListModels(argparse.Action):
-    """Prints what separators come with the library, then ends the command."""
+    """Prints what separators this machine has, and the library, then ends the command."""
 
     def __call__(self, parser, namespace, values, option_string=None):
         """Print a paragraph for each."""
-        for name, folder in exports.pretrained().items():
-            text = f"{name}: {exports.describe(folder)}; more: {folder / 'MODEL_CARD.md'}"
+        for name, folder in (exports.pretrained() | exports.stored()).items():
+            try:
+                text = f"{name}: {exports.describe(exports.find_export(folder))}"
+            except (ValueError, OSError) as error:
+                text = f"{name}: damaged: {one_line(error)}"
+            card = folder / "MODEL_CARD.md"
+            text = printable(f"{text}; more: {card}" if card.is_file() else text)
             options = {"break_long_words": False, "break_on_hyphens": False}
             print(textwrap.fill(text, 80, subsequent_indent="  ", **options))
         parser.exit()

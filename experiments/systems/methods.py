@@ -94,9 +94,16 @@ def live_method(text: str, latency: float, speed: float) -> Method:
 
 
 def labelled(text: str) -> tuple[str, Path]:
-    """(label, folder) of LABEL=DIR, or of DIR alone."""
+    """(label, folder) of LABEL=DIR, or of DIR alone, where a name of a separator is fine too.
+
+    Raises:
+      UsageError: there is no such separator.
+    """
     label, equals, folder = text.rpartition("=")
-    path = cli.path(folder)
+    try:
+        path = exports.find_export(cli.path(folder))
+    except (ValueError, OSError) as error:
+        raise cli.UsageError(f"--separator {cli.one_line(error)}") from error
     if not equals:
         absolute = path.resolve()
         label = absolute.parent.name if absolute.name == "separator" else absolute.name
