@@ -10,6 +10,7 @@
     export       a separator in another format
     convert      published weights
     combine      separators into one
+    catalogue    separators of this machine by name, and public ones
     doctor       what works on this machine
     completion   of these words, for bash, zsh or fish
 
@@ -35,6 +36,7 @@ COMMANDS = {
     "export": "dssgan.export",
     "convert": "dssgan.convert",
     "combine": "dssgan.combine",
+    "catalogue": "dssgan.catalogue.__main__",
     "doctor": "dssgan.doctor.__main__",
 }
 SHELLS = {

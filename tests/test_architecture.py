@@ -65,6 +65,7 @@ LAYERS = {
     ],
     "dssgan": [
         ("__main__",),
+        ("catalogue",),
         ("train", "separate", "convert", "combine", "export", "doctor", "app", "live"),
         ("separate_song",),
         ("phases",),
@@ -104,7 +105,7 @@ LIGHT = (
     "dssgan.training.data",
     *(
         f"dssgan.{folder}.{path.stem}"
-        for folder in ("separation", "runtime", "app", "live")
+        for folder in ("separation", "runtime", "app", "live", "catalogue")
         for path in sorted((ROOT / "dssgan" / folder).glob("[!_]*.py"))
     ),
 )

@@ -21,6 +21,7 @@ from tests.guide import ROOT, blocks, commands, finite, indented, sandbox, tail
 
 GUIDE = (ROOT / "docs" / "training.md").read_text("utf-8")
 GPU = (ROOT / "docs" / "gpu.md").read_text("utf-8")
+MODELS = (ROOT / "docs" / "models.md").read_text("utf-8")
 README = (ROOT / "README.md").read_text("utf-8")
 LIMIT = 200  # seconds for one command; the longest takes a tenth of it
 
@@ -292,7 +293,7 @@ class Parsed(Exception):
     "command",
     [
         command
-        for block in (*indented(README), *indented(GPU))
+        for block in (*indented(README), *indented(GPU), *indented(MODELS))
         for command in commands(block)
         if command.words[:2] == ["python", "-m"]
     ],
