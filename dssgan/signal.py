@@ -34,7 +34,12 @@ def stft(
     """
     padded = _reflected(audio, frame_length // 2 if centred else 0)
     return tf.signal.stft(
-        padded, frame_length, hop, frame_length, window_fn=_in_tensorflow(window), pad_end=False
+        padded,
+        frame_length,
+        hop,
+        frame_length,
+        window_fn=_in_tensorflow(window, frame_length),
+        pad_end=False,
     )
 
 
@@ -145,15 +150,17 @@ def istft(
     Returns:
       float32 (..., samples).
     """
-    pieces = tf.signal.irfft(spectra, [frame_length]) * _in_tensorflow(window)(frame_length)
+    pieces = tf.signal.irfft(spectra, [frame_length]) * _in_tensorflow(window, frame_length)(
+        frame_length
+    )
     return _joined(pieces, frame_length, hop, samples, window)
 
 
-def _in_tensorflow(window: str):
-    """What makes a window of a length: TensorFlow's own where it has one."""
+def _in_tensorflow(window: str, frame_length: int):
+    """What makes a window: TensorFlow's own where it has one."""
     if window == "hann":
         return tf.signal.hann_window
-    return lambda length, dtype=tf.float32: tf.constant(WINDOWS[window](length), dtype)
+    return lambda _, dtype=tf.float32: tf.constant(WINDOWS[window](frame_length), dtype)
 
 
 def _joined(pieces: tf.Tensor, frame_length: int, hop: int, samples: int, window: str) -> tf.Tensor:

@@ -29,9 +29,18 @@ MULTISTAGE = {
     "layers": 2,
     "stacks": 1,
 }
+SPECTRUM = {"sample_rate": 8000, "frame_length": 256, "hop": 64, "channels": 1}
+ROFORMER = SPECTRUM | {
+    "sources": ["drums", "accompaniment"],
+    "features": 8,
+    "blocks": 2,
+    "heads": 2,
+    "head_width": 4,
+}
 # A size that is quick to build, for separators whose default is the published one.
 QUICK = {
     "bandsplit": BANDSPLIT,
+    "bs_roformer": ROFORMER | {"bands": [8] * 16 + [1], "sums": True},
     "combined": {
         "models": [
             {
@@ -43,7 +52,21 @@ QUICK = {
         ]
     },
     "causal_multistage": MULTISTAGE,
+    "mdx23c": SPECTRUM
+    | {
+        "channels": 2,
+        "bins": 128,
+        "subbands": 2,
+        "width": 4,
+        "growth": 2,
+        "scales": 2,
+        "blocks": 1,
+        "sources": ["kick", "snare", "hats"],
+    },
+    "mel_band_roformer": ROFORMER | {"channels": 2, "bands": 8, "recompute": True},
     "multistage": MULTISTAGE,
+    "openunmix": SPECTRUM | {"heard": 100, "units": 8, "depth": 2, "channels": 2},
+    "scnet": SPECTRUM | {"widths": [4, 8], "paths": 2, "channels": 2},
     "unet": {"filters": 4},
     "wavenet": {"layers": 3, "stacks": 2, "residual": 4, "skip": 4, "final": [8, 4]},
 }
