@@ -14,14 +14,18 @@ from dssgan.losses.bandsplit import bandsplit
 from dssgan.losses.log_magnitudes import log_magnitudes
 from dssgan.losses.meta_tasnet import absolute_stages, multistage
 from dssgan.losses.si_sdr import negative_si_sdr
+from dssgan.losses.spectra import magnitudes, multi_resolution, spectrum_rmse
 from dssgan.losses.waveform import mean_absolute, mean_square
 from dssgan.losses.wavenet import wavenet
 
 LOSSES: dict[str, Callable] = {
     "bandsplit": bandsplit,
+    "magnitudes": magnitudes,
+    "multi_resolution": multi_resolution,
     "multistage": multistage,
     "multistage_l1": absolute_stages,
     "si_sdr": negative_si_sdr,
+    "spectrum_rmse": spectrum_rmse,
     "l1": mean_absolute,
     "mse": mean_square,
     "wavenet": wavenet,
@@ -31,7 +35,10 @@ LOSSES: dict[str, Callable] = {
 #: What a loss reads of `outputs` beside the estimates, where it cannot do without.
 NEEDED_OUTPUTS = {
     "bandsplit": "spectra",
+    "magnitudes": "magnitudes",
+    "multi_resolution": "targets",
     "multistage": "stages",
     "multistage_l1": "stages",
     "log_magnitudes": "log_magnitudes",
+    "spectrum_rmse": "targets",
 }

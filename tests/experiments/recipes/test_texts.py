@@ -43,7 +43,7 @@ def test_recipes_are_valid_and_have_the_same_header(name):
     found, _ = header(name)
     assert tuple(found) == ("title", *FIELDS)
     assert found["title"].endswith(".")
-    assert found["Paper:"].startswith("arXiv ") and "(what differs: " in found["Paper:"]
+    assert found["Paper:"].startswith(("arXiv ", "JOSS ")) and "(what differs: " in found["Paper:"]
     assert found["Command:"].startswith(f"python -m dssgan.train with {name}")
     figure = r"not measured here|README|python -m|\d"
     assert re.search(figure, found["Time:"]) and re.search(figure, found["Score:"])
