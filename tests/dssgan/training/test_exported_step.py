@@ -22,8 +22,13 @@ from tests.dssgan.stand_ins import TinySeparator
 pytestmark = pytest.mark.usefixtures("jax_cache")
 LOSSES = {
     "bandsplit": "bandsplit",
+    "bs_roformer": "multi_resolution",
     "causal_multistage": "multistage_l1",
+    "mdx23c": "mse",
+    "mel_band_roformer": "multi_resolution",
     "multistage": "multistage",
+    "openunmix": "magnitudes",
+    "scnet": "spectrum_rmse",
     "unet": "log_magnitudes",
     "wavenet": "wavenet",
 }
@@ -43,10 +48,15 @@ SMALLEST = {
         },
         "sources": ["drums", "bass", "accompaniment"],
     },
+    "bs_roformer": {"model": {**QUICK["bs_roformer"], "blocks": 1}},
+    "mdx23c": {"model": {**QUICK["mdx23c"], "sources": ["drums", "accompaniment"], "scales": 1}},
+    "mel_band_roformer": {"optimiser": {"average": 0.9}},
     "multistage": {
         "model": {**QUICK["multistage"], "stages": 1, "layers": 1},
         "optimiser": {"average": 0.9},
     },
+    "openunmix": {"model": {**QUICK["openunmix"], "depth": 1}},
+    "scnet": {},
     "unet": {"optimiser": {"name": "adam", "lookahead_period": 0}},
     "wavenet": {
         "model": {**QUICK["wavenet"], "stacks": 1},
