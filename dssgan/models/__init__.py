@@ -3,6 +3,7 @@
 from dssgan.models.bandsplit.model import BandSplit
 from dssgan.models.base import SeparatorModel
 from dssgan.models.combined import Combined
+from dssgan.models.htdemucs.model import HTDemucs
 from dssgan.models.mdx23c.model import MDX23C
 from dssgan.models.meta_tasnet.causal import CausalMultiStage
 from dssgan.models.meta_tasnet.model import MultiStage
@@ -20,6 +21,7 @@ SEPARATORS.update(
     combined=Combined,
     mdx23c=MDX23C,
     mel_band_roformer=MelBandRoformer,
+    htdemucs=HTDemucs,
     multistage=MultiStage,
     openunmix=OpenUnmix,
     scnet=SCNet,

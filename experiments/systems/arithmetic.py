@@ -6,6 +6,7 @@ from dssgan import signal
 from dssgan.models.bandsplit.model import BandSplit
 from dssgan.models.base import SeparatorModel
 from dssgan.models.combined import Combined
+from dssgan.models.htdemucs.model import HTDemucs
 from dssgan.models.meta_tasnet.model import MultiStage
 from dssgan.models.unet.model import UNet
 from dssgan.models.unet.network import lowest_size
@@ -106,6 +107,40 @@ def bandsplit(model: BandSplit, samples: int) -> float:
     return float(frame * signal.frame_count(samples, model.hop))
 
 
+def htdemucs(model: HTDemucs, samples: int) -> float:
+    """`HTDemucs`: of a training segment, which it pads to, the share that the samples are of it."""
+    length = model.maximum or samples
+    depth, stride = len(model.encoders), model.hyperparameters["stride"]
+    frames, bins = -(-length // (model.nfft // 4)), model.nfft // 2
+    total = 0.0
+    columns = (
+        (frames * bins, model.encoders, model.decoders),
+        (length, model.wave_encoders, model.wave_decoders),
+    )
+    places = []
+    for places_in, encoders, decoders in columns:
+        for n, pair in enumerate(zip(encoders, reversed(decoders))):
+            places.append(-(-places_in // stride ** (n + 1)))
+            total += places[-1] * sum(
+                _product(weight.shape)
+                for layer in pair
+                for weight in layer.trainable_variables
+                if len(weight.shape) > 1
+            )
+    spectrum, wave = places[depth - 1], places[-1]
+    for n, way in enumerate(model.ways or ()):
+        total += (wave if n % 2 else spectrum) * _product(way.kernel.shape)
+    column = zip(model.transformer.layers, model.transformer.wave_layers)
+    for own, other, layer in [
+        row for one, two in column for row in ((spectrum, wave, one), (wave, spectrum, two))
+    ]:
+        keys = other if layer.crossing else own
+        square = _product(layer.attention.exit.kernel.shape)
+        total += own * (2 * square + 2 * _product(layer.entry.kernel.shape)) + keys * 2 * square
+        total += 2 * own * keys * layer.attention.width
+    return total * samples / length
+
+
 def combined(model: Combined, samples: int) -> float:
     """All members of `Combined`."""
     return sum(macs(member, samples) for member in model.members)
@@ -121,6 +156,7 @@ def _product(shape) -> int:
 COUNTS: dict[type[SeparatorModel], Callable[[SeparatorModel, int], float]] = {
     BandSplit: bandsplit,
     Combined: combined,
+    HTDemucs: htdemucs,
     MultiStage: multistage,
     UNet: unet,
     Wavenet: wavenet,

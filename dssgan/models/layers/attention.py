@@ -11,6 +11,8 @@ MOST_LOGITS = 2**24  # numbers that are computed at once, 64 MB
 def attend(queries, keys, values):
     """softmax(q kᵀ / √d) v, a few rows at a time, so that no more than `MOST_LOGITS` exist.
 
+    A row that has more of them by itself is computed a few steps at a time.
+
     Args:
       queries: (rows, heads, steps, d). keys, values: (rows, heads, others, d).
 
@@ -23,10 +25,24 @@ def attend(queries, keys, values):
         return _attend(queries, keys, values)
     most = max(1, MOST_LOGITS // (heads * steps * keys.shape[2]))
     if rows <= most:
-        return _attend(queries, keys, values)
-    sizes = [most] * (rows // most) + ([rows % most] if rows % most else [])
+        return _attend_in_steps(queries, keys, values)
+    sizes = _sizes(rows, most)
     parts = (tf.split(part, sizes) for part in (queries, keys, values))
-    return tf.concat([_attend(*three) for three in zip(*parts)], 0)
+    return tf.concat([_attend_in_steps(*three) for three in zip(*parts)], 0)
+
+
+def _attend_in_steps(queries, keys, values):
+    rows, heads, steps, _ = queries.shape
+    most = max(1, MOST_LOGITS // (rows * heads * keys.shape[2]))
+    if steps <= most:
+        return _attend(queries, keys, values)
+    parts = tf.split(queries, _sizes(steps, most), 2)
+    return tf.concat([_attend(part, keys, values) for part in parts], 2)
+
+
+def _sizes(count: int, most: int) -> list[int]:
+    """`count` in pieces of `most`, the last one smaller."""
+    return [most] * (count // most) + ([count % most] if count % most else [])
 
 
 def _attend(queries, keys, values):

@@ -37,6 +37,17 @@ ROFORMER = SPECTRUM | {
     "heads": 2,
     "head_width": 4,
 }
+HTDEMUCS = {
+    "sample_rate": 8000,
+    "segment": 0.5,
+    "channels": 8,
+    "depth": 2,
+    "nfft": 256,
+    "dconv_comp": 4,
+    "bottom_channels": 16,
+    "t_layers": 2,
+    "t_heads": 2,
+}
 # A size that is quick to build, for separators whose default is the published one.
 QUICK = {
     "bandsplit": BANDSPLIT,
@@ -64,6 +75,7 @@ QUICK = {
         "sources": ["kick", "snare", "hats"],
     },
     "mel_band_roformer": ROFORMER | {"channels": 2, "bands": 8, "recompute": True},
+    "htdemucs": HTDEMUCS,
     "multistage": MULTISTAGE,
     "openunmix": SPECTRUM | {"heard": 100, "units": 8, "depth": 2, "channels": 2},
     "scnet": SPECTRUM | {"widths": [4, 8], "paths": 2, "channels": 2},

@@ -26,6 +26,7 @@ LOSSES = {
     "causal_multistage": "multistage_l1",
     "mdx23c": "mse",
     "mel_band_roformer": "multi_resolution",
+    "htdemucs": "l1",
     "multistage": "multistage",
     "openunmix": "magnitudes",
     "scnet": "spectrum_rmse",
@@ -51,6 +52,7 @@ SMALLEST = {
     "bs_roformer": {"model": {**QUICK["bs_roformer"], "blocks": 1}},
     "mdx23c": {"model": {**QUICK["mdx23c"], "sources": ["drums", "accompaniment"], "scales": 1}},
     "mel_band_roformer": {"optimiser": {"average": 0.9}},
+    "htdemucs": {"model": {**QUICK["htdemucs"], "segment": 0.1, "t_layers": 1}},
     "multistage": {
         "model": {**QUICK["multistage"], "stages": 1, "layers": 1},
         "optimiser": {"average": 0.9},

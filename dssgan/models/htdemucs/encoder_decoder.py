@@ -1,0 +1,184 @@
+"""Encoder and decoder layers of both branches (Défossez, arXiv 2111.03600, section 3).
+
+Spectra are (batch, time, frequency, channels), waveforms (batch, time, channels). Convolutions of a
+layer run along the last axis before the channels, those of its residual branch along time.
+"""
+
+from typing import NamedTuple
+
+import tensorflow as tf
+
+from dssgan.models.layers.parts import (
+    AxisConvolution,
+    AxisUpsampling,
+    Convolution2D,
+    Linear,
+    Norm,
+    Part,
+    gated,
+    gelu,
+    padded,
+)
+
+WAVE, SPECTRUM = 1, 2  # the axis that a branch's layers shorten
+CONTEXT = 1  # places before and after that a decoder's gate sees
+
+
+class LayerSizes(NamedTuple):
+    """What all layers have in common; the names are those of `HTDemucs`."""
+
+    kernel_size: int
+    stride: int
+    dconv_mode: int
+    dconv_depth: int
+    dconv_comp: int
+    dconv_init: float
+    rescale: float
+
+
+class Encoder(Part):
+    """A strided convolution, a residual branch and a gate.
+
+    Args:
+      inputs, outputs: channels. axis: WAVE or SPECTRUM. sizes: see there.
+    """
+
+    def __init__(self, inputs: int, outputs: int, axis: int, sizes: LayerSizes, **kwargs):
+        super().__init__(**kwargs)
+        self.axis, self.stride = axis, sizes.stride
+        kernel, same, side = sizes.kernel_size, {"compute": self.compute}, sizes.kernel_size // 4
+        more = {"stride": sizes.stride, "padding": (side, side), "name": "entry", **same}
+        self.entry = AxisConvolution(inputs, outputs, kernel, axis, **more)
+        self.residual = None
+        if sizes.dconv_mode & 1:
+            self.residual = ResidualBranch(outputs, sizes, **same, name="residual")
+        self.gate = Linear(outputs, 2 * outputs, **same, name="gate")
+        rescale(sizes.rescale, self.entry, self.gate)
+
+    def call(self, x):
+        """(…, n, inputs) → (…, ⌈n / stride⌉, outputs)."""
+        x = padded(x, self.axis, 0, -x.shape[self.axis] % self.stride)
+        y = gelu(self.entry(x))
+        return gated(self.gate(y if self.residual is None else self.residual(y)))
+
+
+class Decoder(Part):
+    """A gate, a residual branch and a transposed convolution.
+
+    Args:
+      inputs, outputs: channels. axis: WAVE or SPECTRUM. sizes: see there.
+      last: no activation follows.
+    """
+
+    def __init__(
+        self, inputs: int, outputs: int, axis: int, sizes: LayerSizes, *, last=False, **kwargs
+    ):
+        super().__init__(**kwargs)
+        self.axis, self.last, self.side = axis, last, sizes.kernel_size // 4
+        same, wide = {"compute": self.compute}, 2 * CONTEXT + 1
+        if axis == WAVE:
+            self.gate = AxisConvolution(inputs, 2 * inputs, wide, WAVE, **same, name="gate")
+        else:
+            self.gate = Convolution2D(inputs, 2 * inputs, wide, **same, name="gate")
+        self.residual = None
+        if sizes.dconv_mode & 2:
+            self.residual = ResidualBranch(inputs, sizes, **same, name="residual")
+        kernel, stride = sizes.kernel_size, sizes.stride
+        self.exit = AxisUpsampling(inputs, outputs, kernel, stride, axis, **same, name="exit")
+        rescale(sizes.rescale, self.gate, self.exit)
+
+    def call(self, x, skip, *, length: int):
+        """(…, n, inputs), the encoder's result of the same shape → (…, length, outputs)."""
+        y = gated(self.gate(x + skip))
+        y = self.exit(y if self.residual is None else self.residual(y))
+        index = [slice(None)] * y.shape.rank
+        index[self.axis] = slice(self.side, self.side + length)
+        y = y[tuple(index)]
+        return y if self.last else gelu(y)
+
+
+class ResidualBranch(Part):
+    """Narrow dilated convolutions along time, added to their input one after the other.
+
+    Args:
+      channels: of the input. sizes: see there.
+    """
+
+    def __init__(self, channels: int, sizes: LayerSizes, **kwargs):
+        super().__init__(**kwargs)
+        hidden, same = channels // sizes.dconv_comp, {"compute": self.compute}
+        self.rows = [
+            [
+                AxisConvolution(channels, hidden, 3, 1, dilation=2**n, **same, name=f"entry_{n}"),
+                Norm(hidden, (1, -1), name=f"norm_{n}"),
+                Linear(hidden, 2 * channels, **same, name=f"exit_{n}"),
+                Norm(2 * channels, (1, -1), name=f"exit_norm_{n}"),
+                Scale(channels, sizes.dconv_init, name=f"scale_{n}"),
+            ]
+            for n in range(sizes.dconv_depth)
+        ]
+        for entry, _, exit_, *_ in self.rows:
+            rescale(sizes.rescale, entry, exit_)
+
+    def call(self, x):
+        """Any shape (batch, time, …, channels) → the same."""
+        for entry, norm, exit_, exit_norm, scale in self.rows:
+            x = x + scale(gated(exit_norm(exit_(gelu(norm(entry(x)))))))
+        return x
+
+
+class Scale(Part):
+    """A factor per channel that begins small (Touvron et al., arXiv 2103.17239, section 2).
+
+    Args:
+      channels: how many. first: value of all at the beginning.
+    """
+
+    def __init__(self, channels: int, first: float, **kwargs):
+        super().__init__(**kwargs)
+        self.scale = self.add_weight(
+            shape=(channels,), initializer=lambda shape, dtype: tf.fill(shape, first), name="scale"
+        )
+
+    def call(self, x):
+        """Any shape → the same."""
+        return x * self.scale
+
+
+class FrequencyEmbedding(Part):
+    """A vector per bin that is added to the first layer's result, `boost` times what is stored.
+
+    Args:
+      bins, channels: how many. share: factor of what is added. smooth: begin with running sums
+        along the bins. boost: see above.
+    """
+
+    def __init__(
+        self, bins: int, channels: int, share: float, *, smooth: bool, boost: float, **kwargs
+    ):
+        super().__init__(**kwargs)
+        self.share, self.boost = share, boost
+
+        def draw(shape, dtype=None):
+            values = tf.random.normal(shape)
+            if smooth:
+                count = tf.range(1.0, shape[0] + 1.0)[:, None]
+                values = tf.cumsum(values, 0) / tf.sqrt(count)
+            return values / boost
+
+        self.vectors = self.weight("vectors", (bins, channels), draw)
+
+    def call(self, x):
+        """(…, bins, channels) → the same with the vectors added."""
+        return x + self.vectors * (self.boost * self.share)
+
+
+def rescale(deviation: float, *layers) -> None:
+    """Divide first weights and biases by √(standard deviation of the weights / `deviation`)."""
+    for layer in layers if deviation else ():
+        kernel = tf.convert_to_tensor(layer.kernel)
+        size = kernel.shape.num_elements()
+        spread = tf.math.reduce_std(kernel) * (size / (size - 1)) ** 0.5
+        factor = tf.sqrt(deviation / spread)
+        layer.kernel.assign(kernel * factor)
+        layer.bias.assign(tf.convert_to_tensor(layer.bias) * factor)
