@@ -7,6 +7,7 @@ import re
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from common import cli
 from common.audio_files import some
@@ -29,6 +30,11 @@ DESCRIBED = {
 }
 SEGMENT_S, LARGE_SEGMENT_S = 8.0, 3.0  # of a chunk
 OVERLAP = 0.25  # of chunks
+#: Of chunks: raised-cosine flanks where neighbours overlap, or a triangle over all of it.
+WINDOWS = ("flanks", "triangle")
+#: A last chunk that is not full begins earlier, or lies in the middle of what is around it.
+LAST = ("earlier", "centred")
+WORDS = {"window": WINDOWS, "last": LAST, "level": ("mono",), "consistent": (False, True)}
 IN_RUN = "separator"  # the folder of a run's own export
 HDF5 = b"\x89HDF\r\n\x1a\n"  # how a file of weights begins
 PRETRAINED = Path(__file__).parent / "pretrained"  # separators that come with the library
@@ -206,14 +212,17 @@ def sources_of(folder: Path) -> tuple[str, ...]:
     return tuple(check_name(source, f"{path}: sources") for source in config["sources"])
 
 
-def chunks_of(folder: str | os.PathLike) -> dict[str, float]:
-    """Length and overlap of chunks that an exported separator does best with.
+def chunks_of(folder: str | os.PathLike) -> dict[str, Any]:
+    """What an exported separator does best with, of what its configuration says under "chunks".
 
     Returns:
-      {"segment": seconds, "overlap": share}, of these what its configuration says under "chunks".
+      "segment": seconds of a chunk. "overlap": share of it that its neighbour covers too.
+      "window": weights of a chunk, one of `WINDOWS`. "last": how chunks at a song's end are filled,
+      one of `LAST`. "level": "mono" where a song is brought to mean 0 and deviation 1 of its
+      channels' mean. "consistent": whether stems are made to add up to the song.
 
     Raises:
-      ValueError: it is no such configuration, or a number is out of range.
+      ValueError: it is no such configuration, a number is out of range, or a word is unknown.
       OSError: it cannot be read.
     """
     path = Path(folder) / CONFIG
@@ -224,7 +233,18 @@ def chunks_of(folder: str | os.PathLike) -> dict[str, float]:
             raise ValueError(
                 f"{path}: chunks: {key} is {value!r}: expected a number above 0 and below {most}"
             )
-    return {key: float(found[key]) for key in ("segment", "overlap") if key in found}
+    for key, known in WORDS.items():
+        one = found.get(key, known[0])
+        if not any(type(one) is type(word) and one == word for word in known):
+            words = ", ".join(map(json.dumps, known))
+            raise ValueError(f"{path}: chunks: {key} is {one!r:.60}: expected {words}")
+    chunks = {key: float(found[key]) for key in ("segment", "overlap") if key in found}
+    return chunks | {key: found[key] for key in WORDS if key in found}
+
+
+def own_options(chunks: dict[str, Any]) -> dict[str, Any]:
+    """Of what `chunks_of` returns, the options of a `Separator`; it finds the others by itself."""
+    return {key: chunks[key] for key in ("segment", "overlap", "consistent") if key in chunks}
 
 
 def identity(
@@ -261,5 +281,6 @@ def identity(
         segment = own.get("segment", LARGE_SEGMENT_S if is_large(folder) else SEGMENT_S)
     overlap = own.get("overlap", OVERLAP) if overlap is None else overlap
     options = {"segment": float(segment), "overlap": float(overlap), "shifts": int(shifts)}
+    options |= {key: own[key] for key in WORDS if key in own}
     # How many chunks run at once changes no estimate; the number stands for scores on record.
     return f"{known} {options | {'batch_size': 4}}"

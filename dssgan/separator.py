@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from dssgan.exports import LARGE, LARGE_SEGMENT_S, SEGMENT_S, chunks_of
+from dssgan.exports import LARGE, LARGE_SEGMENT_S, SEGMENT_S, chunks_of, own_options
 from dssgan.models import export
 from dssgan.models.base import SeparatorModel
 from dssgan.separation.chunked import ChunkedSeparator, Infer, check_options
@@ -74,7 +74,8 @@ class Separator(ChunkedSeparator):
     def load(cls, folder: str | os.PathLike, **options) -> "Separator":
         """Load an exported separator; `options` as of `Separator`.
 
-        Length and overlap of chunks are those that its configuration names, unless they are given.
+        Length and overlap of chunks are those that its configuration names, unless they are given,
+        and so is whether estimates are made consistent.
 
         Raises:
           ValueError: a file is damaged or does not fit the other.
@@ -82,7 +83,7 @@ class Separator(ChunkedSeparator):
         """
         model = export.load(folder, options.pop("precision", None))
         given = {key: value for key, value in options.items() if value is not None}
-        return cls(model, **chunks_of(folder) | given)
+        return cls(model, **own_options(chunks_of(folder)) | given)
 
     def save(
         self,

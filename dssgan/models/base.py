@@ -39,6 +39,7 @@ class SeparatorModel(keras.Model):
       training_outputs: what `training_estimates` returns beside the estimates, for losses that need
         it.
       hyperparameters: the keyword arguments that rebuild the model, plain JSON values.
+      chunks: what a song is best cut into, as of `dssgan.exports.chunks_of`; exported with it.
     """
 
     sample_rate: int = 32000
@@ -57,6 +58,7 @@ class SeparatorModel(keras.Model):
     masked_spectrum: tuple[int, int] | None = None
     training_outputs: tuple[str, ...] = ()
     hyperparameters: dict[str, Any]
+    chunks: dict[str, Any] | None = None
 
     def call(self, mixture: tf.Tensor, training: bool = False) -> tf.Tensor:
         """Separate `mixture` (batch, samples, channels) → (batch, sources, samples, channels)."""

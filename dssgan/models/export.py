@@ -10,7 +10,7 @@ from common.files import atomic_path, check_name
 from common.json_files import read_json, write_json
 from dssgan import models
 from dssgan.config.sizes import check_sizes
-from dssgan.exports import CONFIG, WEIGHTS
+from dssgan.exports import CONFIG, WEIGHTS, chunks_of
 from dssgan.models import weights_file
 from dssgan.models.base import SeparatorModel
 from dssgan.models.bounds import create_variables, limited
@@ -41,6 +41,7 @@ def with_precision(model: SeparatorModel, precision: str | None) -> SeparatorMod
         return model
     other = create_variables(type(model)(**hyperparameters))
     other.set_weights(model.get_weights())
+    other.chunks = model.chunks
     return other
 
 
@@ -97,6 +98,8 @@ def save(
         "provenance": provenance or {},
         **({"chunks": chunks} if chunks else {}),
     }
+    if model.chunks:
+        config["chunks"] = dict(model.chunks)
     write_json(folder / CONFIG, config)
 
 
@@ -129,6 +132,7 @@ def load(folder: str | os.PathLike, precision: str | None = None) -> SeparatorMo
                 "export the separator again"
             )
     _load_weights(model, folder / WEIGHTS, config.get("weights_sha256"))
+    model.chunks = chunks_of(folder) or None
     return model
 
 

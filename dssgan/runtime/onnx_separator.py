@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from dssgan.exports import ONNX, chunks_of
+from dssgan.exports import ONNX, chunks_of, own_options
 from dssgan.runtime.description import described
 from dssgan.runtime.spectra import istft, stft
 from dssgan.separation.chunked import ChunkedSeparator, Infer
@@ -74,7 +74,9 @@ class OnnxSeparator(ChunkedSeparator):
         """
         model = described(Path(folder))
         given = {key: value for key, value in options.items() if value is not None}
-        chunks = {key: value for key, value in chunks_of(folder).items() if key == "overlap"}
+        model.chunks = chunks_of(folder)
+        chunks = own_options(model.chunks)
+        chunks.pop("segment", None)  # its file has one length
         return cls(model, opened(Path(folder) / ONNX), **chunks | given)
 
     def inference(self, channels: int) -> Infer:

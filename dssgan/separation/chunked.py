@@ -11,8 +11,15 @@ from common.audio_files import resampled_length
 from common.suggest import nearest
 from dssgan.exports import OVERLAP
 from dssgan.separation.buffers import require_space
-from dssgan.separation.overlap_add import fade_window, overlap_add, shifted_average, split_chunks
-from dssgan.separation.silence import fill_silence
+from dssgan.separation.overlap_add import (
+    fade_window,
+    overlap_add,
+    shifted_average,
+    split_centred,
+    split_chunks,
+    triangle_window,
+)
+from dssgan.separation.silence import fill_silence, sounding
 from dssgan.separation.stream import Report, check_audio, check_sample_rate, separated_stream
 
 STANDARD = {"drums", "bass", "other", "vocals"}
@@ -25,7 +32,8 @@ class ChunkedSeparator:
     """What separators have in common, whatever computes a chunk: `inference` says what does.
 
     Args:
-      model: has the attributes of `dssgan.models.base.SeparatorModel` that are numbers and names.
+      model: has the attributes of `dssgan.models.base.SeparatorModel` that are numbers and names;
+        "window", "last" and "level" of its `chunks` are heeded (see `dssgan.exports.chunks_of`).
       segment: length of a chunk in seconds; raised to what the model needs at least and lowered
         to what it takes at most.
       overlap, shifts, consistent, temporary_folder: as of `dssgan.separator.Separator`.
@@ -57,10 +65,17 @@ class ChunkedSeparator:
         self.segment = -(-samples // model.multiple) * model.multiple
         # On the model's own grid, so that neighbouring chunks see the same frames.
         step = math.lcm(model.multiple, model.grid)
+        chunks = getattr(model, "chunks", None) or {}
+        self.centred = chunks.get("last") == "centred"
+        self.mono_level = chunks.get("level") == "mono"
         hop = self.segment - round(self.segment * overlap)
+        if self.centred:
+            hop = int((1 - overlap) * self.segment)  # as Demucs rounds
         self.hop = max(step, hop - hop % step)
         self.shifts = int(shifts)
         self._window = fade_window(self.segment, self.hop, model.context)
+        if chunks.get("window") == "triangle":
+            self._window = triangle_window(self.segment)
 
     def inference(self, channels: int) -> Infer:
         """What separates chunks of so many channels.
@@ -81,6 +96,11 @@ class ChunkedSeparator:
         return int(self.model.sample_rate)
 
     @property
+    def wants_level(self) -> bool:
+        """Whether the level of the whole track must be known first."""
+        return self.model.unit_variance or self.mono_level
+
+    @property
     def complete(self) -> bool:
         """Whether the sources are all that is in a song, so that they should add up to it."""
         return "accompaniment" in self.sources or set(self.sources) >= STANDARD
@@ -99,7 +119,7 @@ class ChunkedSeparator:
           recover: recover gains where the model leaves the scale open.
         """
         gains = self.model.scale_free and recover
-        if not (gains or self.model.unit_variance):
+        if not (gains or self.wants_level):
             return 0
         rows = len(self.sources) * resampled_length(samples, sample_rate, self.sample_rate)
         return 4 * channels * (samples + (rows if gains else 0))
@@ -190,24 +210,26 @@ class ChunkedSeparator:
             progress=progress,
         )
 
-    def estimates(self, blocks: Iterable[np.ndarray], channels: int) -> Iterator[np.ndarray]:
+    def estimates(
+        self, blocks: Iterable[np.ndarray], channels: int, quiet: float = 0.0
+    ) -> Iterator[np.ndarray]:
         """Chunks, inference and cross-fades at the model's rate, scale as the model gives it.
 
         Args:
           blocks: float32 (samples, channels) at the model's rate, scaled as the model expects.
-          channels: of the blocks.
+          channels: of the blocks. quiet: the value of silence in them.
 
         Yields:
           float32 (samples, sources, channels), aligned with the blocks.
         """
         inference = self.inference(channels)
+        split = split_centred if self.centred else split_chunks
 
         def infer(audio: np.ndarray) -> np.ndarray:
-            return self.infer(audio, inference)
+            return self.infer(audio, inference, quiet)
 
         def one_pass(shifted: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
-            grid = self.model.grid
-            chunks = split_chunks(shifted, self.segment, self.hop, channels, grid)
+            chunks = split(shifted, self.segment, self.hop, channels, self.model.grid)
             return overlap_add(chunks, infer, self._window, self.hop, self.batch_size)
 
         furthest = min(self.hop, MOST_SHIFT * self.sample_rate)
@@ -215,12 +237,19 @@ class ChunkedSeparator:
         shifts = (shift - shift % self.model.grid for shift in shifts)
         return shifted_average(blocks, one_pass, shifts, channels)
 
-    def infer(self, audio: np.ndarray, inference: Infer) -> np.ndarray:
-        """(batch, segment, channels) → (batch, sources, segment, channels), silence → silence."""
+    def infer(self, audio: np.ndarray, inference: Infer, quiet: float = 0.0) -> np.ndarray:
+        """(batch, segment, channels) → (batch, sources, segment, channels), silence → silence.
+
+        Args:
+          quiet: the value of silence beside 0, where chunks are `centred`.
+        """
         batch, samples, channels = audio.shape
-        if not audio.any():
+        heard = sounding(audio, quiet) if self.centred else None
+        if not (audio if heard is None else heard).any():
             return np.zeros((batch, len(self.sources), samples, channels), np.float32)
-        if self.model.normalises:
+        if heard is not None:
+            filled = audio  # silence behind a song's end is what these models were trained with
+        elif self.model.normalises:
             filled, heard = fill_silence(audio)
         else:
             filled, heard = audio, audio.any(axis=(1, 2))[:, None]

@@ -5,6 +5,8 @@ Both are running sums in float64, so that a song of three hours needs no more me
 
 import numpy as np
 
+TINY = 1e-8  # what Demucs adds to a track's deviation
+
 
 class Level:
     """Standard deviation per channel of a track that comes block by block."""
@@ -27,6 +29,26 @@ class Level:
         power = self._squares / count
         variance = np.maximum(power - np.square(self._sum / count), 0)
         return np.where(variance > 1e-12 * power, np.sqrt(variance), 1.0)
+
+
+class MonoLevel(Level):
+    """Mean and standard deviation of the mean of all channels, one of each for a track."""
+
+    def __init__(self):
+        super().__init__(1)
+
+    def add(self, block: np.ndarray) -> None:
+        """Count (samples, channels) in."""
+        super().add(block.mean(axis=1, keepdims=True, dtype=np.float64))
+
+    def mean(self) -> float:
+        """Of the samples so far."""
+        return float(self._sum[0] / max(self._count, 1))
+
+    def value(self) -> np.ndarray:
+        """float64 (1,); 1 for a track that is silent or constant, to divide by safely."""
+        spread = super().value() * np.sqrt(self._count / max(self._count - 1, 1))
+        return spread + TINY
 
 
 class Gains:

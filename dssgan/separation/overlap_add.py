@@ -22,14 +22,16 @@ class Chunk(NamedTuple):
 
     Attributes:
       audio: float32 (segment, channels).
-      lead: samples at its start that come before its nominal place; only a last chunk has them,
-        real audio in place of padding.
+      lead: samples at its start that come before its nominal place; only chunks that are not full
+        have them, real audio in place of padding.
       length: samples from its nominal place to the end of real audio.
+      more: a chunk follows although this one is not full.
     """
 
     audio: np.ndarray
     lead: int
     length: int
+    more: bool = False
 
 
 def fade_window(segment: int, hop: int, context: int) -> np.ndarray:
@@ -56,6 +58,18 @@ def fade_window(segment: int, hop: int, context: int) -> np.ndarray:
     window[dropped : dropped + len(rise)] = rise
     window = np.minimum(window, window[::-1])
     return np.maximum(window, FLOOR).astype(np.float32)
+
+
+def triangle_window(segment: int) -> np.ndarray:
+    """Weights of a chunk that rise to its middle and fall from there, as Demucs joins chunks.
+
+    Returns:
+      float32 (segment,), all positive, 1 in the middle.
+    """
+    rise = np.arange(1, segment // 2 + 1, dtype=np.float32)
+    fall = np.arange(segment - segment // 2, 0, -1, dtype=np.float32)
+    window = np.concatenate([rise, fall])
+    return window / window.max()
 
 
 def split_chunks(
@@ -90,6 +104,37 @@ def split_chunks(
         yield Chunk(buffer[hop - lead : hop - lead + segment].copy(), lead, filled)
 
 
+def split_centred(
+    blocks: Iterable[np.ndarray], segment: int, hop: int, channels: int, grid: int = 1
+) -> Iterator[Chunk]:
+    """Cut blocks into chunks that begin every `hop` samples, as far as there is audio.
+
+    Those at the end that are not full have real audio before them and silence behind, half of what
+    is missing each (but for what `grid` moves); where there is no audio before, silence too.
+    """
+    # Half a segment before the nominal place is kept.
+    kept = segment // 2
+    buffer = np.zeros((kept + segment, channels), np.float32)
+    filled = 0
+    for block in blocks:
+        while len(block):
+            count = min(len(block), segment - filled)
+            buffer[kept + filled : kept + filled + count] = block[:count]
+            block = block[count:]
+            filled += count
+            if filled == segment:
+                yield Chunk(buffer[kept:].copy(), 0, segment)
+                buffer[:-hop] = buffer[hop:]
+                filled = segment - hop
+    while filled > 0:
+        buffer[kept + filled :] = 0
+        lead = (segment - filled) // 2 // grid * grid
+        audio = buffer[kept - lead : kept - lead + segment].copy()
+        yield Chunk(audio, lead, filled, more=filled > hop)
+        buffer[:-hop] = buffer[hop:]
+        filled -= hop
+
+
 def overlap_add(
     chunks: Iterable[Chunk],
     infer: Callable[[np.ndarray], np.ndarray],
@@ -100,9 +145,9 @@ def overlap_add(
     """Separate chunks and join their estimates.
 
     Args:
-      chunks: from `split_chunks` with the same segment and hop.
+      chunks: from `split_chunks` or `split_centred` with the same segment and hop.
       infer: (batch, segment, channels) → (batch, sources, segment, channels).
-      window: (segment,), from `fade_window`.
+      window: (segment,), from `fade_window` or `triangle_window`.
       hop: distance between chunks in samples.
       batch_size: chunks per call of `infer`; the last call may get fewer.
 
@@ -122,7 +167,7 @@ def overlap_add(
             covered = segment - chunk.lead
             total[:covered] += window[:covered, None, None] * rows[chunk.lead :]
             weight[:covered] += window[:covered]
-            if chunk.length < segment:
+            if chunk.length < segment and not chunk.more:
                 rest = chunk.length
                 continue
             yield total[:hop] / weight[:hop, None, None]

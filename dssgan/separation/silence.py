@@ -9,6 +9,28 @@ import numpy as np
 
 #: Samples up to here, of a chunk's largest, count as silence: 100 dB below it.
 SILENT = 1e-5
+#: Samples that a silent end must have to count as one; a wave may rest at zero for some.
+SHORTEST = 1024
+
+
+def sounding(audio: np.ndarray, quiet: float = 0.0) -> np.ndarray:
+    """False where a chunk begins or ends with digital silence, and in chunks that have no other.
+
+    Args:
+      audio: float32 (batch, samples, channels). quiet: the value of silence beside 0.
+
+    Returns:
+      bool (batch, samples).
+    """
+    loud = ((audio != 0) & (audio != np.float32(quiet))).any(axis=2)
+    heard = np.zeros(loud.shape, bool)
+    for flags, row in zip(loud, heard):
+        found = np.flatnonzero(flags)
+        if len(found):
+            begin, end = found[0], found[-1] + 1
+            begin = begin if begin >= SHORTEST else 0
+            row[begin : end if len(flags) - end >= SHORTEST else len(flags)] = True
+    return heard
 
 
 def fill_silence(audio: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

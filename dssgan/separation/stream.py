@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from dssgan.separation.buffers import DiskBuffer, Fifo
-from dssgan.separation.level_and_gains import Gains, Level, as_gains, as_level
+from dssgan.separation.level_and_gains import Gains, Level, MonoLevel, as_gains, as_level
 from dssgan.separation.resampling import resample_blocks
 
 MOST_CHANNELS = 64
@@ -27,7 +27,8 @@ class Report:
 
     Attributes:
       samples, sample_rate, channels: of the input.
-      level: standard deviation per channel at the model's rate, where the model wants it.
+      level: standard deviation per channel at the model's rate, where the model wants it; for a
+        mono level, of the channels' mean.
       gains: {source: gain per channel}, where the model leaves the scale open.
       residual_db: RMS of mixture - sum of estimates before the projection, in dBFS.
       remaining_db: the same after it (with `consistent`; else the same number).
@@ -98,11 +99,11 @@ def separated_stream(
     report.sample_rate, report.channels = rate, channels
     blocks = _checked(chain([first], blocks), channels, rate, name, report)
     model, sources = separator.model, separator.sources
-    wants_level = model.unit_variance and level is None
+    wants_level = separator.wants_level and level is None
     wants_gains = model.scale_free and gains is None
-    level = (
-        np.ones(channels) if level is None or not model.unit_variance else as_level(level, channels)
-    )
+    offset = 0.0  # the track's mean, where it is taken away
+    given = level is not None and separator.wants_level
+    level = as_level(level, channels) if given else np.ones(channels)
     gains = None if gains is None else as_gains(gains, sources, channels)
 
     with contextlib.ExitStack() as files:
@@ -112,16 +113,13 @@ def separated_stream(
             mixture = tape.reader()
             blocks = _copy(blocks, tape)
             if wants_level:
-                meter = Level(channels)
-                for block in resample_blocks(blocks, rate, model.sample_rate, channels):
-                    meter.add(block)
-                level = meter.value()
+                level, offset = _measured(separator, blocks, rate, channels)
                 blocks = tape.blocks()
         else:
             blocks = _copy(blocks, mixture)
-        report.level = level if model.unit_variance else None
+        report.level = level if separator.wants_level else None
 
-        pairs = _estimates(separator, blocks, rate, level, name, progress)
+        pairs = _estimates(separator, blocks, rate, (level, offset), name, progress)
         if wants_gains:
             kept = files.enter_context(
                 DiskBuffer(len(sources), channels, folder=separator.temporary_folder)
@@ -170,11 +168,23 @@ def _copy(blocks: Iterable[np.ndarray], store: Fifo | DiskBuffer) -> Iterator[np
         yield block
 
 
+def _measured(
+    separator, blocks: Iterable[np.ndarray], rate: int, channels: int
+) -> tuple[np.ndarray, float]:
+    """Level per channel of a track at the model's rate, and what is taken away from it."""
+    meter = MonoLevel() if separator.mono_level else Level(channels)
+    for block in resample_blocks(blocks, rate, separator.sample_rate, channels):
+        meter.add(block)
+    if separator.mono_level:
+        return np.repeat(meter.value(), channels), meter.mean()
+    return meter.value(), 0.0
+
+
 def _estimates(
     separator,
     blocks: Iterable[np.ndarray],
     rate: int,
-    level: np.ndarray,
+    measured: tuple[np.ndarray, float],
     name: str,
     progress: Callable[[float], object] | None,
 ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
@@ -182,12 +192,18 @@ def _estimates(
 
     Both are at the model's rate and at the level of the input.
     """
+    level, offset = measured[0].astype(np.float32), np.float32(measured[1])
     channels = len(level)
-    level = level.astype(np.float32)
     original = Fifo(channels)
     resampled = _copy(resample_blocks(blocks, rate, separator.sample_rate, channels), original)
+    if offset:
+        resampled = (block - offset for block in resampled)
+        scaled = (block / level for block in resampled)
+        found = separator.estimates(scaled, channels, float(-offset / level[0]))
+    else:
+        found = separator.estimates((block / level for block in resampled), channels)
     done = 0
-    for estimates in separator.estimates((block / level for block in resampled), channels):
+    for estimates in found:
         if not np.isfinite(estimates).all():
             raise ValueError(
                 f"{name}: the separator's output is not finite near "
@@ -195,7 +211,10 @@ def _estimates(
                 "is too low (try float32)"
             )
         done += len(estimates)
-        yield original.pop(len(estimates)), estimates * level
+        estimates = estimates * level
+        if offset:  # but where nothing was heard
+            estimates = np.where(estimates == 0, np.float32(0), estimates + offset)
+        yield original.pop(len(estimates)), estimates
         if progress is not None:
             progress(len(estimates) / separator.sample_rate)
 

@@ -52,11 +52,25 @@ def test_an_export_may_name_its_own_chunks(tmp_path, registered):
     assert Separator.load(tmp_path, overlap=0.25).hop == 3 * rate
     assert identity(tmp_path) == identity(tmp_path, 4.0, 0.125) != plain
     assert identity(tmp_path, 8.0, 0.25) == plain
+    words = {"window": "triangle", "last": "centred", "level": "mono", "consistent": False}
+    path.write_text(json.dumps(config | {"chunks": words | {"overlap": 0.3}}))
+    separator = Separator.load(tmp_path)
+    assert separator.model.chunks == {"overlap": 0.3, **words} and not separator.consistent
+    assert separator.hop == int(0.7 * separator.segment)
+    assert Separator.load(tmp_path, consistent=True).consistent
+    assert identity(tmp_path) != plain
+    separator.save(tmp_path / "again")
+    again = json.loads((tmp_path / "again" / "config.json").read_text())
+    assert again["chunks"] == {"overlap": 0.3, **words}
     for chunks in (
         {"overlap": 1},
         {"segment": "long"},
         {"segment": 0},
         {"overlap": True},
+        {"window": "hann"},
+        {"last": ["centred"]},
+        {"level": True},
+        {"consistent": 1},
         [8, 0.25],
     ):
         path.write_text(json.dumps(config | {"chunks": chunks}))

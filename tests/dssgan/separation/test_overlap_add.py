@@ -7,7 +7,14 @@ from hypothesis import strategies as st
 
 from common.audio_files import resampled_length
 from dssgan.separation.buffers import DiskBuffer, Fifo, require_space
-from dssgan.separation.overlap_add import fade_window, overlap_add, shifted_average, split_chunks
+from dssgan.separation.overlap_add import (
+    fade_window,
+    overlap_add,
+    shifted_average,
+    split_centred,
+    split_chunks,
+    triangle_window,
+)
 from dssgan.separation.resampling import resample_blocks
 
 
@@ -146,3 +153,49 @@ def test_space_is_required_before_work(tmp_path):
     require_space(tmp_path, 1, "nothing")
     with pytest.raises(OSError, match=r"song needs 1000000.00 GB of temporary space"):
         require_space(tmp_path, 10**15, "song")
+
+
+@settings(deadline=None)
+@given(
+    samples=st.integers(1, 90),
+    segment=st.integers(2, 31),
+    overlap=st.sampled_from([0.0, 0.25, 0.5, 0.8]),
+    batch=st.integers(1, 3),
+    size=st.integers(1, 40),
+)
+def test_centred_chunks_are_those_of_the_formula(samples, segment, overlap, batch, size):
+    """A chunk at every hop within the song, in the middle of a segment of what is there."""
+    hop = max(1, int((1 - overlap) * segment))
+    audio = np.random.default_rng(samples).standard_normal((samples, 2)).astype(np.float32)
+    shape = np.linspace(1.0, 3.0, segment, dtype=np.float32)[:, None]  # a chunk's place counts
+
+    window = np.minimum(np.arange(segment) + 1, segment - np.arange(segment)).astype(np.float64)
+    total, weight = np.zeros((samples, 2)), np.zeros((samples, 1))
+    for offset in range(0, samples, hop):
+        length = min(segment, samples - offset)
+        before = (segment - length) // 2
+        places = np.arange(offset - before, offset - before + segment)
+        inside = (places >= 0) & (places < samples)
+        chunk = np.where(inside[:, None], audio[places.clip(0, samples - 1)], 0) * shape
+        part = slice(offset, offset + length)
+        total[part] += window[:length, None] * chunk[before : before + length]
+        weight[part] += window[:length, None]
+
+    blocks = (audio[start : start + size] for start in range(0, samples, size))
+    found = overlap_add(
+        split_centred(blocks, segment, hop, 2),
+        lambda chunks: (chunks * shape)[:, None],
+        triangle_window(segment),
+        hop,
+        batch,
+    )
+    found = np.concatenate(list(found))[:, 0]
+    assert found.shape == audio.shape
+    np.testing.assert_allclose(found, total / weight, atol=1e-5)
+
+
+@pytest.mark.parametrize("segment", [2, 7, 8])
+def test_a_triangle_rises_to_the_middle(segment):
+    window = triangle_window(segment)
+    assert window.shape == (segment,) and window.max() == 1 and window.min() > 0
+    np.testing.assert_allclose(window, window[::-1])

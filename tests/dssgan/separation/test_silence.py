@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from dssgan import separator as separators
 from dssgan.models.base import SeparatorModel
-from dssgan.separation.silence import SILENT, fill_silence
+from dssgan.separation.silence import SHORTEST, SILENT, fill_silence, sounding
 from dssgan.separator import Separator
 
 
@@ -57,3 +57,15 @@ def test_statistics_are_those_of_the_music(before, after):
     found = Separator(Normalised(), segment=8.0, overlap=0.25).separate(audio, 1000)["drums"]
     expected = 10 * audio  # of unit power where there is music, silent where there is none
     assert np.allclose(found, expected, atol=1e-4)
+
+
+def test_digital_silence_at_the_ends_of_a_chunk():
+    audio = np.zeros((4, 5000, 2), np.float32)
+    audio[0, SHORTEST:3000] = 1e-9  # too quiet to count as music elsewhere, but no silence
+    audio[1, SHORTEST - 1 : -100, 1] = 0.5
+    audio[2, :2000], audio[2, 2000:4000] = 0.25, 0.5  # silence lies at 0.25
+    heard = sounding(audio, 0.25)
+    assert heard[0, SHORTEST:3000].all() and heard[0].sum() == 3000 - SHORTEST
+    assert heard[1].all()
+    assert heard[2, 2000:].all() and heard[2].sum() == 3000  # a short end is none
+    assert not heard[3].any()
