@@ -21,6 +21,7 @@ SYSTEMS = {
     "auto": OPENING,
     **dict.fromkeys(FIELD, OPENING),
     "bandsplit": ("dssgan.published.bandsplit", "bandsplit_file"),
+    "htdemucs": ("dssgan.published.demucs_packages", "htdemucs_file"),
     "jax": ("dssgan.training.exported_step", "read_model"),
     "meta-tasnet": ("dssgan.published.meta_tasnet", "meta_tasnet_file"),
     "wavenet": ("dssgan.published.wavenet", "from_wavenet"),
@@ -32,7 +33,7 @@ OPTIONS = {
     "bundle": ("jax",),
     "layers": ("meta-tasnet",),
     "stride": ("meta-tasnet",),
-    "config": ("auto", *FIELD),
+    "config": ("auto", "htdemucs", *FIELD),
 }
 
 

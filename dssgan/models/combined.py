@@ -24,7 +24,8 @@ class Combined(SeparatorModel):
 
     Args:
       models: one dict per member: "name" (of dssgan.models.SEPARATORS), "hyperparameters", and
-        "take", the sources taken from it.
+        "take", the sources taken from it; "weights", what each of these is multiplied with, where
+        a source is a sum of several members' estimates.
       sources: names of the estimates, in order; each is taken from a member, or is "accompaniment",
         which becomes what the others leave of the mixture. None: all that are taken, and
         "accompaniment" unless these are all that is in a song.
@@ -49,16 +50,18 @@ class Combined(SeparatorModel):
                     "name": member["name"],
                     "hyperparameters": dict(member["hyperparameters"]),
                     "take": list(member["take"]),
+                    **({"weights": list(member["weights"])} if "weights" in member else {}),
                 }
                 for member in models
             ],
             "sources": list(sources),
             "precision": precision,
         }
-        check_sources(sources, taken)
+        check_sources(sources, [s for m in models if "weights" not in m for s in m["take"]], taken)
         self.sources = tuple(sources)
         self.members = [build_member(member, precision) for member in models]
         self.take = [tuple(member["take"]) for member in models]
+        self.shares = [member.get("weights", [None] * len(member["take"])) for member in models]
         self.agree()
         self.multiple = math.lcm(*(member.multiple for member in self.members))
         self.grid = math.lcm(*(member.grid for member in self.members))
@@ -105,10 +108,13 @@ class Combined(SeparatorModel):
 
     def joined(self, estimates, mixture):
         """The sources taken from each member's estimates, and the rest."""
-        found = {}
-        for member, take, own in zip(self.members, self.take, estimates):
-            for source in take:
-                found[source] = tf.cast(own[:, member.sources.index(source)], tf.float32)
+        found: dict[str, tf.Tensor] = {}
+        for member, take, shares, own in zip(self.members, self.take, self.shares, estimates):
+            for source, share in zip(take, shares):
+                estimate = tf.cast(own[:, member.sources.index(source)], tf.float32)
+                if share is not None:
+                    estimate = share * estimate + found.get(source, 0.0)
+                found[source] = estimate
         rest = mixture - tf.add_n(list(found.values()))
         return tf.stack([found.get(source, rest) for source in self.sources], 1)
 
@@ -140,17 +146,28 @@ def check_models(models) -> None:
     if not models:
         raise ValueError("combined: models is empty: expected one or more")
     for place, member in enumerate(models):
-        if set(member) != keys or not member["take"]:
+        if set(member) - {"weights"} != keys or not member["take"]:
             raise ValueError(
                 f"combined: models[{place}] has {', '.join(sorted(member))}: expected name, "
                 "hyperparameters and take (one source or more)"
             )
+        weights = member.get("weights", [1.0] * len(member["take"]))
+        numbers = all(type(weight) in (int, float) and 0 < weight < 1e6 for weight in weights)
+        if len(weights) != len(member["take"]) or not numbers:
+            raise ValueError(
+                f"combined: models[{place}]: weights {weights}: expected a number above 0 for each "
+                f"of {', '.join(member['take'])}"
+            )
 
 
-def check_sources(sources, taken) -> None:
-    """Check that every source comes from one place (ValueError)."""
+def check_sources(sources, whole, taken) -> None:
+    """Check that every source comes from one place, or is a sum of weighted estimates (ValueError).
+
+    Args:
+      whole: sources taken from members without weights. taken: all that are taken.
+    """
     for source in taken:
-        if taken.count(source) > 1:
+        if taken.count(source) > 1 and source in whole:
             raise ValueError(f"combined: {source!r} is taken from two models: expected one")
         if source not in sources:
             raise ValueError(f"combined: {source!r} is taken, but none of the sources {sources}")
@@ -187,6 +204,9 @@ def combine(members: Sequence[Member]) -> Combined:
     )
     for ours, (theirs, _) in zip(combined.members, members, strict=True):
         ours.set_weights(theirs.get_weights())
+    first = members[0][0].chunks
+    if all(model.chunks == first for model, _ in members):
+        combined.chunks = first
     return combined
 
 

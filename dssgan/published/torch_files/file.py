@@ -36,8 +36,8 @@ def load(path) -> Any:
 
     Returns:
       Dictionaries, lists, tuples, text and numbers; every tensor as a NumPy array (bfloat16 as
-      float32), ordered dicts and argparse's Namespace as plain dictionaries, and `Inert` for any
-      other object.
+      float32), ordered dicts and argparse's Namespace as plain dictionaries, fractions as they
+      are, and `Inert` for any other object.
 
     Raises:
       ValueError: not a PyTorch file, damaged, cut off, or of a tensor type that is not supported:

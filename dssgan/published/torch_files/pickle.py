@@ -2,11 +2,13 @@
 
 Unpickling runs a small program, and any program may stand in a file. This reader knows the
 instructions that files of weights take. What is a class or a function in a file is a `Name` here,
-which nothing imports and nothing calls: tensors, ordered dicts and argparse's Namespace are made by
-functions of this module, and every other object is an `Inert`, which keeps nothing.
+which nothing imports and nothing calls: tensors, ordered dicts, fractions and argparse's Namespace
+are made by functions of this module, and every other object is an `Inert`, which keeps nothing.
 """
 
+import re
 from collections.abc import Callable
+from fractions import Fraction
 from typing import Any
 
 from common.safe_pickle import Refused, SafeUnpickler
@@ -19,6 +21,7 @@ INSTRUCTIONS = (
     "DICT SETITEM SETITEMS EMPTY_TUPLE TUPLE TUPLE1 TUPLE2 TUPLE3 PUT BINPUT LONG_BINPUT MEMOIZE "
     "GET BINGET LONG_BINGET GLOBAL STACK_GLOBAL REDUCE NEWOBJ BUILD BINPERSID"
 )
+FRACTION = r"-?\d{1,18}(/\d{1,18})?"  # others, such as of exponents, take for ever
 
 
 class Name:
@@ -51,12 +54,23 @@ def _ordered(pairs=()) -> dict:
     return _fill({}, [value for pair in pairs for value in pair])
 
 
+def _fraction(*parts) -> Fraction:
+    """A fraction of its text, as Python before 3.12 writes it, or of two integers."""
+    if len(parts) == 1 and type(parts[0]) is str and re.fullmatch(FRACTION, parts[0], re.ASCII):
+        parts = tuple(map(int, parts[0].split("/")))
+    plain = all(type(part) is int and abs(part) < 2**60 for part in parts)
+    if len(parts) not in (1, 2) or not plain or parts[1:] == (0,):
+        raise Refused("makes a fraction of something else than numbers")
+    return Fraction(*parts)
+
+
 MADE: dict[tuple[str, str], Callable] = {
     ("torch._utils", "_rebuild_tensor"): _tensor,
     ("torch._utils", "_rebuild_tensor_v2"): _tensor,
     ("torch._utils", "_rebuild_parameter"): _parameter,
     ("collections", "OrderedDict"): _ordered,
     ("argparse", "Namespace"): Namespace,
+    ("fractions", "Fraction"): _fraction,
 }
 
 
