@@ -9,6 +9,7 @@ import keras
 import tensorflow as tf
 
 from dssgan.models.layers.initialisers import uniform_fan_in
+from dssgan.portable import is_portable
 
 Axes = int | Sequence[int]
 NORM_EPSILON = 1e-5  # of PyTorch's norms
@@ -255,4 +256,6 @@ def gated(x):
 
 def gelu(x):
     """x times the normal distribution's integral up to x (Hendrycks and Gimpel 2016), exact."""
+    if is_portable():  # formats have erf(x) alone, not 1 − erf(x)
+        return 0.5 * x * (1.0 + tf.math.erf(x * 0.5**0.5))
     return tf.nn.gelu(x, approximate=False)

@@ -90,6 +90,7 @@ def test_the_header_of_stoller2018_names_every_root(monkeypatch):
         ("wavenet_multi", 3_277_763),
         ("wavenet_singing", 3_277_249),
         ("bandsplit_drums", 41_024_392),
+        ("htdemucs", 41_984_456),
         ("dssgan_original", 958_596),
         ("stoller2018", 958_596),
     ],
