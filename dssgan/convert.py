@@ -9,6 +9,7 @@ import argparse
 import importlib
 import math
 import sys
+from pathlib import Path
 
 from common import cli, startup
 from common.audio_files import require_file
@@ -16,12 +17,11 @@ from dssgan.published.field import checkpoint
 
 #: Name on the command line → module and its function of a file.
 OPENING = ("dssgan.published.field.opening", "open_checkpoint")
-FIELD = ("bs_roformer", "mdx23c", "mel_band_roformer", "openunmix", "scnet")
+FIELD = ("bs_roformer", "htdemucs", "mdx23c", "mel_band_roformer", "openunmix", "scnet")
 SYSTEMS = {
     "auto": OPENING,
     **dict.fromkeys(FIELD, OPENING),
     "bandsplit": ("dssgan.published.bandsplit", "bandsplit_file"),
-    "htdemucs": ("dssgan.published.demucs_packages", "htdemucs_file"),
     "jax": ("dssgan.training.exported_step", "read_model"),
     "meta-tasnet": ("dssgan.published.meta_tasnet", "meta_tasnet_file"),
     "wavenet": ("dssgan.published.wavenet", "from_wavenet"),
@@ -33,8 +33,13 @@ OPTIONS = {
     "bundle": ("jax",),
     "layers": ("meta-tasnet",),
     "stride": ("meta-tasnet",),
-    "config": ("auto", "htdemucs", *FIELD),
+    "config": ("auto", *FIELD),
 }
+
+
+def is_bag(path: Path) -> bool:
+    """Whether a file is a list of Demucs' packages, and no checkpoint."""
+    return path.suffix.lower() in (".yaml", ".yml")
 
 
 def main(argv: list[str]) -> int:
@@ -73,7 +78,8 @@ def main(argv: list[str]) -> int:
             known = ", ".join(OPTIONS[name])
             raise cli.UsageError(f"--{name} is for {known}; leave it out for {options.system}")
     # Before TensorFlow is loaded, which takes seconds: a file that cannot be read is told at once.
-    content = (checkpoint.read(options.file),) if options.system in OPENED and not folder else ()
+    read = options.system in OPENED and not folder and not is_bag(options.file)
+    content = (checkpoint.read(options.file),) if read else ()
     if options.system in FIELD:
         given["system"] = options.system
     with startup.stderr_hidden():
@@ -82,9 +88,9 @@ def main(argv: list[str]) -> int:
         module, function = SYSTEMS[options.system]
         found = getattr(importlib.import_module(module), function)(options.file, *content, **given)
     model, told = found if isinstance(found, tuple) else (found, {})
-    chunks, system = told.pop("chunks", None), told.pop("system", options.system)
+    system = told.pop("system", options.system)
     provenance = {"converted_from": system, "file": options.file.name, **told}
-    Separator(model).save(options.out, provenance=provenance, chunks=chunks)
+    Separator(model).save(options.out, provenance=provenance)
     count = sum(math.prod(variable.shape) for variable in model.trainable_variables)
     print(f"{options.out}: {system}, {count:,} parameters, {model.sample_rate} Hz")
     return 0

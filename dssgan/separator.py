@@ -85,18 +85,9 @@ class Separator(ChunkedSeparator):
         given = {key: value for key, value in options.items() if value is not None}
         return cls(model, **own_options(chunks_of(folder)) | given)
 
-    def save(
-        self,
-        folder: str | os.PathLike,
-        provenance: dict[str, Any] | None = None,
-        chunks: dict[str, float] | None = None,
-    ) -> None:
-        """Export the model to `folder`: `config.json` and `separator.weights.h5`.
-
-        Args:
-          provenance, chunks: as of `dssgan.models.export.save`.
-        """
-        export.save(self.model, folder, provenance, chunks)
+    def save(self, folder: str | os.PathLike, provenance: dict[str, Any] | None = None) -> None:
+        """Export the model to `folder`: `config.json` and `separator.weights.h5`."""
+        export.save(self.model, folder, provenance)
 
     def inference(self, channels: int) -> Infer:
         """The model's graph, traced once per number of channels."""

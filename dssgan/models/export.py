@@ -64,10 +64,7 @@ def choose_precision(
 
 
 def save(
-    model: SeparatorModel,
-    folder: str | os.PathLike,
-    provenance: dict[str, Any] | None = None,
-    chunks: dict[str, float] | None = None,
+    model: SeparatorModel, folder: str | os.PathLike, provenance: dict[str, Any] | None = None
 ) -> None:
     """Export `model`; each of the two files is whole or absent, the configuration comes last.
 
@@ -75,7 +72,6 @@ def save(
       model: one that `dssgan.models.SEPARATORS` lists.
       folder: made if need be.
       provenance: what a reader may want to know about the training, plain JSON values.
-      chunks: that it does best with, as `dssgan.exports.chunks_of` returns them.
 
     Raises:
       ValueError: the model is not registered.
@@ -96,7 +92,6 @@ def save(
         "causal": model.causal,
         "weights_sha256": checksum,
         "provenance": provenance or {},
-        **({"chunks": chunks} if chunks else {}),
     }
     if model.chunks:
         config["chunks"] = dict(model.chunks)

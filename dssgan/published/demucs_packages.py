@@ -35,12 +35,13 @@ FRACTION = r"\d{1,9}(/[1-9]\d{0,8}|\.\d{1,9})?"
 Found = tuple[SeparatorModel, dict[str, Any]]
 
 
-def htdemucs_file(path: Path, config: Path | None = None) -> Found:
+def htdemucs_file(path: Path, config: Path | None = None, content: Any = None) -> Found:
     """Build from a package, bare weights, or a bag of packages that lie beside it.
 
     Args:
       path: .th, .ckpt, .pt, or the .yaml of a bag.
       config: yaml of the program that trained bare weights.
+      content: of the file, where it has been read.
 
     Returns:
       (`HTDemucs`, or `Combined` of several; what to note about it).
@@ -54,7 +55,7 @@ def htdemucs_file(path: Path, config: Path | None = None) -> Found:
         if config is not None:
             raise ValueError(f"{path}: a bag of models takes no --config; leave it out")
         return _bag(path)
-    content = file.load(path)
+    content = file.load(path) if content is None else content
     try:
         if isinstance(content, dict) and "klass" in content:
             if config is not None:

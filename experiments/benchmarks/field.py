@@ -4,9 +4,10 @@
       [--seconds 6] [--repeat 5] [--precision bfloat16]
 
 PYTHON is an interpreter that has PyTorch; FOLDERs hold the programs: a checkout of
-Music-Source-Separation-Training, and one of Demucs and Open-Unmix where these are measured. Networks
-have published sizes and random weights. Prints the median time of an excerpt in both, in float32
-and in another precision, the peak of memory, and ratios; above 1 ours is the faster or smaller one.
+Music-Source-Separation-Training, and one of Demucs and Open-Unmix where these are measured.
+Networks have published sizes and random weights. Prints the median time of an excerpt in both, in
+float32 and in another precision, the peak of memory, and ratios; above 1 ours is the faster or
+smaller one.
 """
 
 import argparse

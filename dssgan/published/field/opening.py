@@ -11,8 +11,10 @@ from dssgan.models.bounds import limited
 from dssgan.published.field import checkpoint, settings
 from dssgan.published.layer_tables import some
 
+DEMUCS, PACKAGE = "htdemucs", "klass"  # the latter is a key of Demucs' packages
 #: System → a name that its tensors have, and the module and function that build it of them.
 SYSTEMS = {
+    DEMUCS: (r"crosstransformer\..*", "", ""),
     "bs_roformer": (r"final_norm\.gamma", "roformer", "from_roformer"),
     "mel_band_roformer": (r"layers\.0\.0\.norm\.gamma", "roformer", "from_roformer"),
     "scnet": (r"encoder\.0\.SDlayer\.convs\.0\.weight", "scnet", "from_scnet"),
@@ -25,7 +27,6 @@ OTHERS = {
     r"tencoder\..*": "Demucs without a transformer: not supported",
     r"encoder\.\d+\.\d+\.weight": "Demucs of an older version: not supported",
 }
-FOLDER = "separator.json"  # of Open-Unmix
 
 
 def system_of(named: dict[str, Any]) -> str:
@@ -57,7 +58,7 @@ def open_checkpoint(
       system: the one that it must be; None takes any.
 
     Returns:
-      The separator, and what an export should know: "system", "config" and "chunks".
+      The separator, and what an export should tell: "system", and what it was made of.
 
     Raises:
       ValueError: a file that is damaged, of another system, or has what is not supported: one line
@@ -71,11 +72,17 @@ def open_checkpoint(
 
         with limited(_most(path), "the numbers in its files"):
             return from_openunmix(path), {"system": "openunmix"}
+    bag = path.suffix.lower() in (".yaml", ".yml")
+    content = checkpoint.read(path) if content is None and not bag else content
+    if bag or (isinstance(content, dict) and PACKAGE in content):
+        return _demucs(path, content, config, system)
     try:
-        named, _ = checkpoint.tensors_of(checkpoint.read(path) if content is None else content)
+        named, _ = checkpoint.tensors_of(content)
         found = system_of(named)
         if system not in (None, found):
             raise ValueError(f"these are the layers of {found}, not of {system}")
+        if found == DEMUCS:
+            return _demucs(path, content, config or _beside(path), system)
         config = config or _beside(path)
         described = settings.read(config)
         audio = described.section("audio")
@@ -89,8 +96,18 @@ def open_checkpoint(
         text = " ".join(str(error).split())
         known = text.startswith((f"{path}:", f"{config}:"))
         raise ValueError(text if known else f"{path}: {text}") from error
-    told = {"system": found, "config": config.name, "chunks": described.chunks(model.sample_rate)}
-    return model, told
+    model.chunks = described.chunks(model.sample_rate) or None
+    return model, {"system": found, "config": config.name}
+
+
+def _demucs(path: Path, content: Any, config: Path | None, system: str | None):
+    """A package of Demucs, a bag of them, or bare weights."""
+    from dssgan.published.demucs_packages import htdemucs_file
+
+    if system not in (None, DEMUCS):
+        raise ValueError(f"{path}: Demucs, which {system} is not converted from")
+    model, told = htdemucs_file(path, config, content)
+    return model, {"system": DEMUCS, **told}
 
 
 def _most(folder: Path) -> int:

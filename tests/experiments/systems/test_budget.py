@@ -96,7 +96,7 @@ def test_the_plan_names_the_systems(tmp_path, capsys, monkeypatch):
     """
     titles = read_yaml(budget.PLAN)["titles"]
     recipes = {name: read_yaml(budget.RECIPES / f"{name}.yaml") for name in titles}
-    imported = {"bs_roformer", "mdx23c", "mel_band_roformer", "openunmix", "scnet"}
+    imported = {"bs_roformer", "htdemucs", "mdx23c", "mel_band_roformer", "openunmix", "scnet"}
     others = {"combined", "causal_multistage"} | imported
     assert {recipe["model"]["name"] for recipe in recipes.values()} == {*SEPARATORS} - others
     for name in titles:

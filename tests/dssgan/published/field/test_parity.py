@@ -15,6 +15,7 @@ FULL_SCALE = 1e-5  # of the largest sample that is possible, 1
 SYSTEMS = {
     "bs_roformer_four": "bs_roformer",
     "bs_roformer_one": "bs_roformer",
+    "htdemucs": "htdemucs",
     "mdx23c": "mdx23c",
     "mel_band_roformer": "mel_band_roformer",
     "openunmix": "openunmix",
@@ -27,8 +28,15 @@ def fixtures(shared):
     return shared / "fixtures" / "field"
 
 
+def file_of(folder):
+    """What is converted: a file of the folder, or itself."""
+    if folder.name == "openunmix":
+        return folder
+    return next(path for path in folder.iterdir() if path.suffix in (".ckpt", ".th"))
+
+
 def opened(folder):
-    return open_checkpoint(folder if folder.name == "openunmix" else folder / "model.ckpt")[0]
+    return open_checkpoint(file_of(folder))[0]
 
 
 def estimated(model, mixture):
@@ -82,8 +90,7 @@ def data(request):
 
 @pytest.mark.parametrize("name", sorted(SYSTEMS))
 def test_the_command_tells_the_system_and_exports_it(fixtures, name, tmp_path, capsys, rng):
-    file = fixtures / name if name == "openunmix" else fixtures / name / "model.ckpt"
-    assert convert.main(["auto", str(file), str(tmp_path / "out")]) == 0
+    assert convert.main(["auto", str(file_of(fixtures / name)), str(tmp_path / "out")]) == 0
     model = opened(fixtures / name)
     system = SYSTEMS[name]
     assert type(model) is SEPARATORS[system]
