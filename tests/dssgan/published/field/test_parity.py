@@ -103,7 +103,7 @@ def test_the_command_tells_the_system_and_exports_it(fixtures, name, tmp_path, c
     song = 0.1 * rng.standard_normal((50_000, 2)).astype(np.float32)
     stems = separator.separate(song, 44100)
     assert all(stem.shape == song.shape and np.isfinite(stem).all() for stem in stems.values())
-    if separator.complete:
+    if separator.consistent:  # Demucs' own way to cut songs leaves its stems alone
         np.testing.assert_allclose(sum(stems.values()), song, atol=1e-5)
 
 
