@@ -45,7 +45,8 @@ def is_bag(path: Path) -> bool:
 def main(argv: list[str]) -> int:
     """Convert a checkpoint; returns the exit code. Misuse is told before TensorFlow is loaded."""
     parser = argparse.ArgumentParser(prog="python -m dssgan.convert", description=__doc__)
-    parser.add_argument("system", choices=sorted(SYSTEMS))
+    known = ", ".join(sorted(SYSTEMS))
+    parser.add_argument("system", choices=sorted(SYSTEMS), metavar="system", help=f"one of {known}")
     parser.add_argument("file", type=cli.path, help="checkpoint of the original program, or state")
     parser.add_argument(
         "out", type=cli.path, help="folder for config.json and separator.weights.h5"

@@ -101,18 +101,11 @@ def real_istft(
     return _joined(tf.concat([even + odd, after], -1), frame_length, hop, samples, window)
 
 
-def waves_of(
-    real: tf.Tensor,
-    imaginary: tf.Tensor,
-    frame_length: int,
-    hop: int,
-    samples: int,
-    window: str = "hann",
-) -> tf.Tensor:
+def waves_of(real: tf.Tensor, imaginary: tf.Tensor, *where) -> tf.Tensor:
     """`istft` of real and imaginary parts, also where a format has no transform."""
     if is_portable():
-        return real_istft(real, imaginary, frame_length, hop, samples, window)
-    return istft(tf.complex(real, imaginary), frame_length, hop, samples, window)
+        return real_istft(real, imaginary, *where)
+    return istft(tf.complex(real, imaginary), *where)
 
 
 @functools.lru_cache(maxsize=4)

@@ -11,10 +11,11 @@ from dssgan.models.bounds import limited
 from dssgan.published.field import checkpoint, settings
 from dssgan.published.layer_tables import some
 
-DEMUCS, PACKAGE = "htdemucs", "klass"  # the latter is a key of Demucs' packages
+UNMIX, DEMUCS, PACKAGE = "openunmix", "htdemucs", "klass"  # the latter is a key of Demucs' packages
 #: System → a name that its tensors have, and the module and function that build it of them.
 SYSTEMS = {
     DEMUCS: (r"crosstransformer\..*", "", ""),
+    UNMIX: (r"fc1\.weight", "", ""),
     "bs_roformer": (r"final_norm\.gamma", "roformer", "from_roformer"),
     "mel_band_roformer": (r"layers\.0\.0\.norm\.gamma", "roformer", "from_roformer"),
     "scnet": (r"encoder\.0\.SDlayer\.convs\.0\.weight", "scnet", "from_scnet"),
@@ -23,7 +24,6 @@ SYSTEMS = {
 #: What else is known by its names, and what to say of it.
 OTHERS = {
     r"bandsplit\..*|bandsequence\..*": "BandSplitRNN: python -m dssgan.convert bandsplit",
-    r"fc1\.weight": "one network of Open-Unmix: name the folder that it lies in",
     r"tencoder\..*": "Demucs without a transformer: not supported",
     r"encoder\.\d+\.\d+\.weight": "Demucs of an older version: not supported",
 }
@@ -42,8 +42,7 @@ def system_of(named: dict[str, Any]) -> str:
         if any(re.fullmatch(form, name) for name in named):
             raise ValueError(f"these are the layers of {told}")
     raise ValueError(
-        f"layers {some(named)} are those of no known system; known are "
-        f"{', '.join(SYSTEMS)} and openunmix"
+        f"layers {some(named)} are those of no known system; known are {', '.join(SYSTEMS)}"
     )
 
 
@@ -66,12 +65,12 @@ def open_checkpoint(
       OSError: a file cannot be read.
     """
     if path.is_dir():
-        if system not in (None, "openunmix"):
+        if system not in (None, UNMIX):
             raise ValueError(f"{path}: a folder, which {system} is not converted from")
         from dssgan.published.field.openunmix import from_openunmix
 
         with limited(_most(path), "the numbers in its files"):
-            return from_openunmix(path), {"system": "openunmix"}
+            return from_openunmix(path), {"system": UNMIX}
     bag = path.suffix.lower() in (".yaml", ".yml")
     content = checkpoint.read(path) if content is None and not bag else content
     if bag or (isinstance(content, dict) and PACKAGE in content):
@@ -83,6 +82,8 @@ def open_checkpoint(
             raise ValueError(f"these are the layers of {found}, not of {system}")
         if found == DEMUCS:
             return _demucs(path, content, config or _beside(path), system)
+        if found == UNMIX:
+            return _network(path, named), {"system": UNMIX}
         config = config or _beside(path)
         described = settings.read(config)
         audio = described.section("audio")
@@ -98,6 +99,14 @@ def open_checkpoint(
         raise ValueError(text if known else f"{path}: {text}") from error
     model.chunks = described.chunks(model.sample_rate) or None
     return model, {"system": found, "config": config.name}
+
+
+def _network(path: Path, named: dict[str, Any]) -> SeparatorModel:
+    """One network of Open-Unmix."""
+    from dssgan.published.field.openunmix import from_one_network
+
+    with limited(2 * sum(value.size for value in named.values()) + 2**16, "those in the file"):
+        return from_one_network(path, named)
 
 
 def _demucs(path: Path, content: Any, config: Path | None, system: str | None):

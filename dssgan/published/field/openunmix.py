@@ -6,6 +6,8 @@ A folder holds `separator.json` and, for every target, `NAME.json` beside `NAME.
 
 from pathlib import Path
 
+import numpy as np
+
 from common.files import check_name
 from common.json_files import read_json
 from dssgan.models.openunmix.model import OpenUnmix
@@ -43,6 +45,30 @@ def from_openunmix(folder: Path) -> OpenUnmix:
         except ValueError as error:
             text = str(error)
             raise ValueError(text if text.startswith(str(path)) else f"{path}: {text}") from error
+    return model
+
+
+def from_one_network(path: Path, named: dict[str, np.ndarray]) -> OpenUnmix:
+    """Build an `OpenUnmix` of one source and its accompaniment of the file of one network.
+
+    The file's name is the source's, a checksum may follow. What the file does not say is as in the
+    public models: 44100 Hz, a hop of a quarter of a frame.
+
+    Raises:
+      ValueError: as of `from_openunmix`.
+    """
+    bins, first = named.get("output_mean"), named.get("fc1.weight")
+    if getattr(bins, "ndim", 0) != 1 or getattr(first, "ndim", 0) != 2:
+        raise ValueError("layers 'output_mean' and 'fc1.weight': expected a vector and a matrix")
+    heard = named["input_mean"].size if "input_mean" in named else bins.size
+    length = 2 * (bins.size - 1)
+    channels = max(1, first.shape[1] // max(heard, 1))
+    described = {"sample_rate": 44100, "nfft": length, "nhop": length // 4, "nb_channels": channels}
+    target = check_name(path.stem.split("-")[0], "target")
+    tensors = Tensors(named)
+    model = OpenUnmix(**_sizes(tensors, described, [target]))
+    _network(tensors, model.networks[0])
+    tensors.finish("Open-Unmix")
     return model
 
 

@@ -107,7 +107,7 @@ def test_other_systems_are_called_by_their_names(fixtures, named):
     path = fixtures / "scnet" / "model.ckpt"
     assert "layers of scnet, not of mdx23c" in refused(path, named("scnet"), system="mdx23c")
     for layer, told in {
-        "fc1.weight": "name the folder",
+        "fc1.weight": "layers 'output_mean' and 'fc1.weight'",
         "tencoder.0.conv.weight": "Demucs without a transformer",
         "bandsplit.fcs.0.weight": "python -m dssgan.convert bandsplit",
         "blocks.0.weight": "no known system; known are",
@@ -152,6 +152,15 @@ def test_folders_of_open_unmix(fixtures, tmp_path):
     assert "separator.json" in refused_folder(tmp_path)
     (tmp_path / "separator.json").unlink()
     assert "no separator.json" in refused_folder(tmp_path)
+
+
+def test_one_network_of_open_unmix_and_the_rest(fixtures, tmp_path):
+    model, told = open_checkpoint(fixtures / "openunmix" / "drums-00000000.pth")
+    assert model.sources == ("drums", "accompaniment") and told == {"system": "openunmix"}
+    assert (model.frame_length, model.hop, model.channels) == (4096, 1024, 2)
+    together, _ = open_checkpoint(fixtures / "openunmix")
+    for ours, expected in zip(model.networks[0].weights, together.networks[0].weights):
+        np.testing.assert_array_equal(ours, expected)
 
 
 def refused_folder(folder, system=None):
