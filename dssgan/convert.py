@@ -72,8 +72,7 @@ def main(argv: list[str]) -> int:
         require_file(options.file)
     if options.config is not None and not options.config.is_file():
         raise cli.UsageError(f"--config {options.config}: no such file")
-    given = {name: getattr(options, name) for name in OPTIONS}
-    given = {name: value for name, value in given.items() if value is not None}
+    given = {name: getattr(options, name) for name in OPTIONS if getattr(options, name) is not None}
     for name in given:
         if options.system not in OPTIONS[name]:
             known = ", ".join(OPTIONS[name])

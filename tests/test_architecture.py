@@ -389,6 +389,8 @@ JSON_READERS = {
     "experiments/benchmarks/engines.py": "what a process of its own printed",
     "experiments/benchmarks/robustness/bad_inputs.py": "files of its own, to be damaged",
     "experiments/benchmarks/robustness/kills.py": "whether a file is JSON at all",
+    "experiments/benchmarks/field.py": "what a process of its own printed",
+    "experiments/benchmarks/field_torch.py": "what runs where the library is not",
     "experiments/benchmarks/page.py": "what the server of its own answered",
     "experiments/benchmarks/separator.py": "what a process of its own printed",
     "experiments/benchmarks/wavenet.py": "what a process of its own printed",
