@@ -131,13 +131,13 @@ def _norm(name: str, layer) -> Iterator[Entry]:
 
 
 def _residual(name: str, branch: ResidualBranch | None) -> Iterator[Entry]:
-    for place, (entry, norm, exit_, exit_norm, scale) in enumerate(branch.rows if branch else ()):
-        row = f"{name}.layers.{place}"
-        yield from _pair(f"{row}.0", entry, CONVOLUTION)
-        yield from _norm(f"{row}.1", norm)
-        yield from _pair(f"{row}.3", exit_, LINE, 1)
-        yield from _norm(f"{row}.4", exit_norm)
-        yield Entry(f"{row}.6.scale", scale.scale)
+    for place, row in enumerate(branch.rows if branch else ()):
+        place_name = f"{name}.layers.{place}"
+        yield from _pair(f"{place_name}.0", row.entry, CONVOLUTION)
+        yield from _norm(f"{place_name}.1", row.norm)
+        yield from _pair(f"{place_name}.3", row.exit, LINE, 1)
+        yield from _norm(f"{place_name}.4", row.exit_norm)
+        yield Entry(f"{place_name}.6.scale", row.scale.scale)
 
 
 def _attention(name: str, layer: TransformerLayer) -> Iterator[Entry]:

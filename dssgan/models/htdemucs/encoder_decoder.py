@@ -106,25 +106,42 @@ class ResidualBranch(Part):
 
     def __init__(self, channels: int, sizes: LayerSizes, **kwargs):
         super().__init__(**kwargs)
-        hidden, same = channels // sizes.dconv_comp, {"compute": self.compute}
+        options = {"compute": self.compute}
         self.rows = [
-            [
-                AxisConvolution(channels, hidden, 3, 1, dilation=2**n, **same, name=f"entry_{n}"),
-                Norm(hidden, (1, -1), name=f"norm_{n}"),
-                Linear(hidden, 2 * channels, **same, name=f"exit_{n}"),
-                Norm(2 * channels, (1, -1), name=f"exit_norm_{n}"),
-                Scale(channels, sizes.dconv_init, name=f"scale_{n}"),
-            ]
-            for n in range(sizes.dconv_depth)
+            ResidualRow(channels, 2**place, sizes, **options, name=f"row_{place}")
+            for place in range(sizes.dconv_depth)
         ]
-        for entry, _, exit_, *_ in self.rows:
-            rescale(sizes.rescale, entry, exit_)
 
     def call(self, x):
         """Any shape (batch, time, …, channels) → the same."""
-        for entry, norm, exit_, exit_norm, scale in self.rows:
-            x = x + scale(gated(exit_norm(exit_(gelu(norm(entry(x)))))))
+        for row in self.rows:
+            x = x + row(x)
         return x
+
+
+class ResidualRow(Part):
+    """One of the convolutions of a `ResidualBranch`; the input is not added.
+
+    Args:
+      channels: of the input. dilation: in places. sizes: see there.
+    """
+
+    def __init__(self, channels: int, dilation: int, sizes: LayerSizes, **kwargs):
+        super().__init__(**kwargs)
+        hidden, same = channels // sizes.dconv_comp, {"compute": self.compute}
+        self.entry = AxisConvolution(
+            channels, hidden, 3, 1, dilation=dilation, **same, name="entry"
+        )
+        self.norm = Norm(hidden, (1, -1), name="norm")
+        self.exit = Linear(hidden, 2 * channels, **same, name="exit")
+        self.exit_norm = Norm(2 * channels, (1, -1), name="exit_norm")
+        self.scale = Scale(channels, sizes.dconv_init, name="scale")
+        rescale(sizes.rescale, self.entry, self.exit)
+
+    def call(self, x):
+        """Any shape (batch, time, …, channels) → the same."""
+        inner = gelu(self.norm(self.entry(x)))
+        return self.scale(gated(self.exit_norm(self.exit(inner))))
 
 
 class Scale(Part):

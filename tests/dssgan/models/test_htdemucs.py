@@ -102,7 +102,7 @@ def test_first_weights_are_those_of_the_program():
     for wide, narrow in ((model.encoders[1].entry, plain.encoders[1].entry),):
         drawn = np.std(narrow.kernel)
         assert np.std(wide.kernel) == pytest.approx((drawn * 0.1) ** 0.5, rel=0.05)
-    assert np.all(np.asarray(model.encoders[0].residual.rows[0][4].scale) == np.float32(1e-3))
+    assert np.all(np.asarray(model.encoders[0].residual.rows[0].scale.scale) == np.float32(1e-3))
     layer = model.transformer.layers[0]
     assert np.all(np.asarray(layer.inner_scale.scale) == np.float32(1e-4))
     assert not np.any(layer.attention.bias) and not np.any(layer.attention.exit.bias)
@@ -142,7 +142,7 @@ def test_compiled_it_gives_the_same_numbers(rng):
 
 
 def test_it_overfits_one_batch(rng):
-    model = small(segment=0.25, sources=["drums", "accompaniment"])
+    model = small(segment=0.25, sources=["drums", "accompaniment"], t_layers=1)
     time = np.arange(2000)[:, None] / 8000
     drums = rng.standard_normal((2, 2000, 1)) * np.exp(-30 * (time % 0.1))
     tone = np.sin(2 * np.pi * np.array([220.0, 330.0])[:, None, None] * time)
@@ -159,7 +159,7 @@ def test_it_overfits_one_batch(rng):
         rule.apply_gradients(zip(gradients, model.trainable_variables))
         return loss
 
-    losses = [float(update()) for _ in range(300)]
+    losses = [float(update()) for _ in range(200)]
     assert losses[-1] < 0.15 * losses[0]
 
 
