@@ -90,8 +90,8 @@ def parse(argv: list[str]) -> argparse.Namespace:
 
 def started(config: Config, start: Path | None):
     """(model with the weights to start from, checkpoint that is still to be restored or None)."""
-    from dssgan.refinement.checks import start_from
     from dssgan.training.build import build_model
+    from dssgan.training.start import start_from
 
     model = build_model(config)
     if start is None or start.is_file():

@@ -82,8 +82,8 @@ LAYERS = {
         ("__init__",),
     ],
     "experiments": [
-        ("demo", "curves", "leaderboard", "overlap", "export_step", "ablation"),
-        ("demo_song",),
+        ("demo", "curves", "leaderboard", "overlap", "export_step", "ablation", "adapt_report"),
+        ("demo_song", "adapting"),
         ("compare", "benchmarks"),
         ("sweep", "systems"),
         ("run",),

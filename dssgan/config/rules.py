@@ -36,6 +36,7 @@ def check_rules(config: Any) -> None:
             f"optimiser.accumulate={config.optimiser.accumulate}"
         )
     _check_phases(config)
+    _check_references(config)
     _check_unpaired(config)
     _check_critics(config)
 
@@ -50,6 +51,7 @@ def _check_phases(config: Any) -> None:
                 "phases=[supervised, adversarial, test]"
             )
     training = [phase for phase in config.phases if phase != "test"]
+    _check_trainable(config, training)
     if "supervised" in training[1:]:
         raise ValueError(
             f"phases=[{', '.join(config.phases)}]: the supervised phase begins with new weights, "
@@ -82,6 +84,42 @@ def _check_phases(config: Any) -> None:
                 f"data.augmentation.mixes={config.data.augmentation.mixes}: unpaired mixtures have "
                 f"one mix, the phase {phase} cannot use several; set data.augmentation.mixes=1"
             )
+
+
+def _check_references(config: Any) -> None:
+    """Songs without stems are for refinements that start from a separator."""
+    if config.validation.references == "stems" or config.validation.metric == "none":
+        return
+    for phase in config.phases:
+        init = getattr(config, phase).init if phase in REFINEMENTS else "scratch"
+        if phase != "test" and init == "scratch":
+            raise ValueError(
+                f"validation.references=estimates: {phase} has no separator to estimate with; set "
+                "validation.references=stems, or let self_training or adversarial start from a "
+                "separator"
+            )
+    if not config.unpaired.mixtures:
+        raise ValueError(
+            "validation.references=estimates: unpaired.mixtures names no songs; name some, and "
+            "hold some of them back with unpaired.mixtures.0.valid=[…]"
+        )
+
+
+def _check_trainable(config: Any, training: list[str]) -> None:
+    """A part of the weights is trained only where the others have learnt something before."""
+    if "supervised" in training and config.supervised.init == "supervised":
+        raise ValueError(
+            "supervised.init=supervised: expected scratch, or the folder or name of an exported "
+            "separator"
+        )
+    if config.trainable == "all" or not training:
+        return
+    if getattr(config, training[0]).init == "scratch":
+        raise ValueError(
+            f"trainable={config.trainable}: {training[0]}.init=scratch begins with weights that "
+            f"have learnt nothing, most of which would stay so; set {training[0]}.init to an "
+            "exported separator, or trainable=all"
+        )
 
 
 def _check_unpaired(config: Any) -> None:

@@ -62,12 +62,22 @@ class Schedule:
 
 
 @dataclass(frozen=True)
+class Lora:
+    """Low-rank updates (Hu et al., arXiv 2106.09685); see dssgan.training.low_rank."""
+
+    rank: int = within(8, low=1, high=4096)
+    alpha: float = within(16.0, low=0)  # updates count alpha / rank times
+
+
+@dataclass(frozen=True)
 class Supervised:
     """The phase of paired songs."""
 
     epochs: int = within(250, low=1)
     steps: int = within(1250, low=1)  # updates in an epoch
     calibration: int = within(5000, low=1)  # excerpts that the input statistics are fitted to
+    # "scratch" begins with new weights, the folder or name of an exported separator with its own.
+    init: str = within("scratch", path=True)
 
 
 @dataclass(frozen=True)
@@ -76,8 +86,8 @@ class Refinement:
 
     epochs: int = within(20, low=1)
     steps: int = within(1000, low=1)  # updates of the separator in an epoch
-    # "supervised" goes on from the phase before (the folder of an exported separator does the
-    # same for another run's), "scratch" from new weights, which are no teacher's.
+    # "supervised" goes on from the phase before (the folder or name of an exported separator does
+    # the same for another run's), "scratch" from new weights, which are no teacher's.
     init: str = within("supervised", path=True)
     schedule: Schedule = Schedule(name="constant", learning_rate=1e-4)
 
@@ -136,6 +146,10 @@ class Validation:
         "si_sdr"  # of evaluation.metrics.ratios, higher is better; "none" keeps the last weights
     )
     sources: tuple[str, ...] = ()  # whose mean decides; empty means all
+    # What estimates are compared with: the songs' stems, or, of the songs of unpaired.mixtures that
+    # are held back (their `valid`), what the separator that a refinement starts from makes of them,
+    # mixed anew: see dssgan.refinement.held_back.
+    references: str = within("stems", choices=("stems", "estimates"))
     songs: int = within(0, low=0)  # at most so many; 0 takes all
     every: int = within(1, low=1)  # epochs from one validation to the next
     patience: int = within(0, low=0)  # validations without a better score; 0 never stops early
@@ -210,6 +224,10 @@ class Config:
     alpha: float = within(0.0, low=0)  # weight of the adversarial loss
     beta: float = within(0.0, low=0)  # weight of the additivity loss
     phases: tuple[str, ...] = within(("supervised", "test"), choices=PHASES)  # in order
+    # Which of the separator's weights every phase changes: all, its last layers, or low-rank
+    # updates of its dense layers.
+    trainable: str = within("all", choices=("all", "heads", "lora"))
+    lora: Lora = Lora()
     data: Data = DATA
     unpaired: Unpaired = UNPAIRED
     model: Model = Model()

@@ -90,6 +90,19 @@ class SeparatorModel(keras.Model):
         """
         return {"estimates": self(mixture, training=True)}
 
+    def heads(self) -> dict[str, list[Any]]:
+        """The last layers (or single variables), whose shape or meaning depends on the sources.
+
+        Returns:
+          {target: its own layers}, or {"": layers that all targets share}. Empty for a model that
+          does not say: its weights then serve the same sources alone.
+        """
+        return {}
+
+    def last_layers(self) -> list[Any]:
+        """What `trainable=heads` trains: of `heads`, what comes last in the network."""
+        return [layer for layers in self.heads().values() for layer in layers]
+
     def inference_state(self) -> Any:
         """Tensors that depend on the weights alone, computed once per separated track."""
         return ()

@@ -91,6 +91,18 @@ class Combined(SeparatorModel):
                     )
             setattr(self, key, getattr(first, key))
 
+    def heads(self):
+        """Those of every member, as "first source that it gives: target"."""
+        return {
+            f"{take[0]}: {target}": layers
+            for member, take in zip(self.members, self.take)
+            for target, layers in member.heads().items()
+        }
+
+    def last_layers(self):
+        """Those of every member."""
+        return [layer for member in self.members for layer in member.last_layers()]
+
     def inference_state(self):
         """That of every member."""
         return [member.inference_state() for member in self.members]

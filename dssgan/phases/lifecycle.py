@@ -19,6 +19,8 @@ from dssgan.training.checkpoints import read_progress
 from dssgan.training.data import TrainingData
 from dssgan.training.loop import Loop
 from dssgan.training.pipeline import calibration_mixtures
+from dssgan.training.start import check_start, start_from
+from dssgan.training.state import TrainingState
 
 
 def train(run: Run, phase: Phase) -> dict[str, float]:
@@ -78,12 +80,35 @@ def calibrate(run: Run, name: str, model: SeparatorModel, data: TrainingData) ->
     model.calibrate(calibration_mixtures(run.config, data.calibration))
 
 
+def start(run: Run, name: str, init: str | Path, state: TrainingState, data: TrainingData) -> None:
+    """Fill the weights of a phase that begins: new ones, or those of a separator.
+
+    Where sources differ, the last layers of new ones have input statistics of their own.
+
+    Args:
+      init: "scratch", or a separator. state: of the phase.
+    """
+    model, key = state.model, f"{name}.init"
+    if init == "scratch":
+        calibrate(run, name, model, data)
+    else:
+        if check_start(model, init, key):
+            calibrate(run, name, model, data)
+        taken = start_from(model, init, key)
+        run.log(f"{name}: starting from {init}" + (f": {taken}" if taken.layers else ""))
+    state.begin()
+
+
 def describe(run: Run, phase: Phase) -> None:
     """Log what is going to be trained, and how to watch it."""
     config, section, model = run.config, getattr(run.config, phase.name), phase.state.model
-    weights = sum(int(np.prod(variable.shape)) for variable in model.trainable_variables)
+    weights, trained = (
+        sum(int(np.prod(variable.shape)) for variable in variables)
+        for variables in (model.trainable_variables, phase.state.weights)
+    )
+    part = "" if config.trainable == "all" else f", {trained:,} trained ({config.trainable})"
     run.log(
-        f"{phase.name}: {config.model.name}, {weights:,} weights, {model.sample_rate} Hz; "
+        f"{phase.name}: {config.model.name}, {weights:,} weights{part}, {model.sample_rate} Hz; "
         f"{section.epochs} epochs of {section.steps} steps"
     )
     if config.tracking.tensorboard:

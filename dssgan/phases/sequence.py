@@ -1,25 +1,30 @@
 """A separator is trained in phases, then scored: what a run does, in order."""
 
+import dataclasses
 import functools
 from collections.abc import Callable
+from pathlib import Path
 
 from dssgan.distributed.team import clear_losses
 from dssgan.exports import CONFIG
 from dssgan.models.base import SeparatorModel
-from dssgan.phases.lifecycle import calibrate, check_batch, train
+from dssgan.phases.lifecycle import check_batch, start, train
 from dssgan.phases.phase import Phase
 from dssgan.phases.run import Run
 from dssgan.refinement.build import build_refinement, describe
-from dssgan.refinement.checks import start_from
 from dssgan.refinement.critic_health import CriticHealth
+from dssgan.refinement.held_back import estimated_songs
 from dssgan.refinement.samples import Samples
+from dssgan.separator import Separator
 from dssgan.training.build import (
     build_model,
     build_state,
     build_supervised_step,
     excerpt_samples,
+    separation_options,
 )
 from dssgan.training.data import TrainingData
+from dssgan.training.start import located
 
 
 def run_phases(run: Run) -> dict[str, float]:
@@ -56,7 +61,8 @@ def supervised(run: Run) -> dict[str, float]:
         epochs=section.epochs,
         steps=section.steps,
         seconds=config.data.batch * samples / model.sample_rate,
-        on_start=lambda: calibrate(run, "supervised", model, data),
+        score_first=section.init != "scratch",
+        on_start=lambda: start(run, "supervised", section.init, state, data),
     )
     return train(run, phase)
 
@@ -70,17 +76,10 @@ def refine(run: Run, name: str) -> dict[str, float]:
         samples = excerpt_samples(config, model)
         step, state = build_refinement(config, name, run.strategy, model, samples)
     data = load_data(run, model, samples)
+    origin = run.exported_before(name) if section.init == "supervised" else section.init
+    if data.held_back:
+        data = with_estimates(run, f"{name}.init", origin, data)
     excerpts = data.refinement(name)
-
-    def start() -> None:
-        if section.init == "scratch":
-            calibrate(run, name, model, data)
-        else:
-            origin = run.exported_before(name) if section.init == "supervised" else section.init
-            start_from(model, origin, f"{name}.init")
-            run.log(f"{name}: starting from {origin}")
-        state.begin()
-
     phase = Phase(
         name,
         step,
@@ -94,8 +93,8 @@ def refine(run: Run, name: str) -> dict[str, float]:
         warmup=step.turns.warmup,
         score_first=section.init != "scratch",
         summary=describe(name, config, step),
-        on_start=start,
-        on_epoch=Samples(model, excerpts, config.tracking),
+        on_start=lambda: start(run, name, origin, state, data),
+        on_epoch=Samples(state, excerpts, config.tracking),
         on_point=CriticHealth.of(step.terms.critics),
         on_better=state.adopt,
     )
@@ -124,6 +123,15 @@ def load_data(run: Run, model: SeparatorModel, samples: int) -> TrainingData:
     """
     with run.team.chief_first():
         return run.training_data(model.sample_rate, samples)
+
+
+def with_estimates(run: Run, key: str, origin: str | Path, data: TrainingData) -> TrainingData:
+    """The data whose validation songs are what the separator `origin` makes of those held back."""
+    options = separation_options(run.config)
+    separator = Separator.load(located(origin, key), **options)
+    songs = estimated_songs(separator, data.held_back)
+    run.log(f"validation: {len(songs)} songs held back, with stems as {origin} estimates them")
+    return dataclasses.replace(data, songs=songs)
 
 
 PHASES: dict[str, Callable[[Run], dict[str, float]]] = {

@@ -25,6 +25,7 @@ from dssgan.training.build import (
     compiled,
 )
 from dssgan.training.options import critic_options
+from dssgan.training.trained import build_trained
 
 
 def build_refinement(
@@ -54,6 +55,7 @@ def build_refinement(
         follow=follow,
         average=config.optimiser.average > 0,
         scaled=model.hyperparameters.get("precision") == "float16",
+        trained=build_trained(config, model),
     )
     terms = LossTerms(
         model,

@@ -1,21 +1,15 @@
 """What is tried of a refinement before the first phase begins."""
 
-from pathlib import Path
-from typing import Any
-
 import tensorflow as tf
 
-from common.suggest import nearest
-from dssgan import models
 from dssgan.config.rules import REFINEMENTS
 from dssgan.config.schema import Config
-from dssgan.models import export
 from dssgan.models.base import SeparatorModel
 from dssgan.refinement.build import build_critics, build_pseudo_labels
 from dssgan.refinement.critic_losses import CriticSet
 from dssgan.training.build import build_model, excerpt_samples
-
-STARTS = ("supervised", "scratch")  # of a refinement, beside the folder of a separator
+from dssgan.training.start import check_start, named_starts
+from dssgan.training.trained import check_trainable
 
 
 def check_refinements(config: Config) -> None:
@@ -23,15 +17,17 @@ def check_refinements(config: Config) -> None:
 
     Raises:
       ValueError: critics that cannot be built as the configuration says; a separator to start from
-        that is of another architecture. OSError: it is not there.
+        that is of another architecture; weights to train that the model does not have.
+      OSError: it is not there.
     """
     phases = [phase for phase in REFINEMENTS if phase in config.phases]
-    if not phases:
-        return
     starts = named_starts(config)
+    if not phases and not starts and config.trainable == "all":
+        return
     model = build_model(config)
+    check_trainable(config, model)
     for phase, init in starts.items():
-        check_start(model, init, f"{phase}.init")
+        check_new(config, phase, init, check_start(model, init, f"{phase}.init"))
     if "self_training" in phases or config.adversarial.taught:
         build_pseudo_labels(config)
     if "adversarial" in phases and config.alpha:
@@ -39,22 +35,29 @@ def check_refinements(config: Config) -> None:
         trace_critics(config, model, build_critics(config, model, samples), samples)
 
 
-def named_starts(config: Config) -> dict[str, str]:
-    """{phase: folder} of the refinements that start from a separator which is named.
+def check_new(config: Config, phase: str, init: str, new: list[str]) -> None:
+    """Refuse a start whose last layers are new where they must have learnt something before.
+
+    Args:
+      new: targets without last layers, as of `check_start`.
 
     Raises:
-      ValueError: there is no such folder.
+      ValueError: the phase has a teacher, or only low-rank updates are trained.
     """
-    phases = [phase for phase in REFINEMENTS if phase in config.phases]
-    starts = {phase: getattr(config, phase).init for phase in phases}
-    starts = {phase: init for phase, init in starts.items() if init not in STARTS}
-    for phase, init in starts.items():
-        if not Path(init).expanduser().is_dir():
-            raise ValueError(
-                f"{phase}.init={init!r}: expected {', '.join(STARTS)} or the folder of an exported "
-                f"separator{nearest(init, STARTS)}"
-            )
-    return starts
+    if not new:
+        return
+    what = f"the last layers of {', '.join(new)}" if new[0] else "the last layers"
+    if phase == "self_training" or (phase == "adversarial" and config.adversarial.taught):
+        raise ValueError(
+            f"{phase}.init={init}: {what} would be new and the teacher's as well, which has not "
+            f"learnt them; train them on songs with stems first: phases=[supervised, {phase}] "
+            f"supervised.init={init} {phase}.init=supervised"
+        )
+    if config.trainable == "lora":
+        raise ValueError(
+            f"{phase}.init={init}: {what} would be new, and trainable=lora leaves them as they "
+            "are drawn; train them with trainable=heads first and start from its separator"
+        )
 
 
 def trace_critics(config: Config, model: SeparatorModel, critics: CriticSet, samples: int) -> None:
@@ -88,40 +91,3 @@ def trace_critics(config: Config, model: SeparatorModel, critics: CriticSet, sam
 
     traced = tf.function(losses, autograph=False)
     traced.get_concrete_function(tf.TensorSpec((2,), tf.int32))
-
-
-def start_from(model: SeparatorModel, folder: Any, key: str) -> None:
-    """Take over the weights of an exported separator of the same architecture.
-
-    Raises:
-      ValueError: it is of another architecture. OSError: it is not there.
-    """
-    check_start(model, folder, key)
-    model.set_weights(export.load(Path(folder).expanduser()).get_weights())
-
-
-def check_start(model: SeparatorModel, folder: Any, key: str) -> None:
-    """Compare an exported separator with `model`; its weights are not read.
-
-    Raises:
-      ValueError: it is of another architecture. OSError: it is not there.
-    """
-    try:
-        kind, hyperparameters = export.architecture(Path(folder).expanduser())
-    except FileNotFoundError as error:
-        raise FileNotFoundError(f"{key}: {error}") from error
-    if models.SEPARATORS.get(kind) is not type(model):
-        raise ValueError(
-            f"{key}: {folder} is a {kind}, the configuration asks for a {model.name}; "
-            "choose the same model.name"
-        )
-    own, other = (
-        {name: value for name, value in each.items() if name != "precision"}
-        for each in (model.hyperparameters, hyperparameters)
-    )
-    for name in sorted(own.keys() | other.keys()):
-        if own.get(name) != other.get(name):
-            raise ValueError(
-                f"{key}: {folder} has {name}={other.get(name)}, the configuration "
-                f"{own.get(name)}; the architecture must be the same"
-            )

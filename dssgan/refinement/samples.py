@@ -5,17 +5,17 @@ from typing import Any
 import tensorflow as tf
 
 from dssgan.config.schema import Tracking
-from dssgan.models.base import SeparatorModel
 from dssgan.monitoring.tensorboard import TensorBoard
 from dssgan.refinement.scale import scaled
+from dssgan.training.state import TrainingState
 
 
 class Samples:
     """Sound and spectrogram of real solos and of what the separator makes of unpaired mixtures."""
 
-    def __init__(self, model: SeparatorModel, excerpts: Any, tracking: Tracking):
+    def __init__(self, state: TrainingState, excerpts: Any, tracking: Tracking):
         """Of the first excerpt of `excerpts`, as often as `tracking` says."""
-        self.model, self.excerpts = model, excerpts
+        self.state, self.model, self.excerpts = state, state.model, excerpts
         self.every, self.wanted = tracking.listen_every, tracking.examples > 0
         self._done = 0
 
@@ -27,7 +27,8 @@ class Samples:
             return
         batch = self.excerpts.batch(0)
         mixture = batch["mixtures"][:1]
-        estimates = self.model(tf.constant(mixture), training=False)
+        with self.state.trained.applied():
+            estimates = self.model(tf.constant(mixture), training=False)
         estimates = scaled(self.model, estimates, mixture).numpy()[0]
         sounds = {"mixture": mixture[0]}
         for source, estimate in zip(self.model.sources, estimates):

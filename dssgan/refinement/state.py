@@ -1,5 +1,6 @@
 """Everything a refinement resumes from: separator, critics, teacher, balance."""
 
+import contextlib
 from collections.abc import Sequence
 
 import tensorflow as tf
@@ -8,6 +9,7 @@ from dssgan.models.base import SeparatorModel
 from dssgan.optimisers.slots import Optimiser
 from dssgan.refinement.gradient_balance import GradientBalance
 from dssgan.training.state import TrainingState
+from dssgan.training.trained import Trained
 
 
 class RefinementState(TrainingState):
@@ -31,14 +33,17 @@ class RefinementState(TrainingState):
         follow: bool = False,
         average: bool = False,
         scaled: bool = False,
+        trained: Trained | None = None,
     ):
         """See the attributes; with `follow` the teacher's weights are the running average."""
-        super().__init__(model, rule, average=average and not follow, scaled=scaled)
+        average = average and not follow
+        super().__init__(model, rule, average=average, scaled=scaled, trained=trained)
         self.critics, self.teacher, self.follow = list(critics), teacher, follow
         if follow:
             if teacher is None:
                 raise ValueError("a teacher that follows the student: there is no teacher")
-            self.averages = [variable.value for variable in teacher.trainable_variables]
+            self._teaching = self.trained.of(teacher)
+            self.averages = self._teaching.weights
         weights = [
             variable.value for critic in self.critics for variable in critic.trainable_variables
         ]
@@ -48,10 +53,9 @@ class RefinementState(TrainingState):
     def groups(self) -> dict[str, list[tf.Variable]]:
         """As of `TrainingState`, and what the critics and the teacher have."""
         teacher = []
-        if self.teacher is not None:  # one that follows has its trainable weights in the average
-            teacher = (
-                self.teacher.non_trainable_variables if self.follow else self.teacher.variables
-            )
+        if self.teacher is not None:  # one that follows has weights in the average
+            averages = {id(variable) for variable in self.averages}
+            teacher = [v for v in self.teacher.variables if id(v.value) not in averages]
         optimiser = self.critic_optimiser
         return super().groups() | {
             "critic": [v.value for critic in self.critics for v in critic.variables],
@@ -61,15 +65,14 @@ class RefinementState(TrainingState):
         }
 
     def begin(self) -> None:
-        """Teacher and running average take over the weights that the phase starts from."""
-        for average, weight in zip(self.averages, self.weights):
-            average.assign(weight.numpy())
-        for slots, weight in zip(self.optimiser.slots, self.weights):
-            fresh = self.optimiser.rule.slots(tf.convert_to_tensor(weight))
-            for slot, value in zip(slots, fresh):
-                slot.assign(value)
+        """As of `TrainingState`; the teacher takes over the weights, too."""
+        super().begin()
         if self.teacher is not None:
             self.teacher.set_weights(self.model.get_weights())
+
+    def teaching(self) -> contextlib.AbstractContextManager[None]:
+        """Within the block the teacher labels with the weights that it has by now."""
+        return self._teaching.applied() if self.follow else contextlib.nullcontext()
 
     def adopt(self) -> None:
         """A student that did better than any before becomes the teacher."""

@@ -124,9 +124,9 @@ class RefinementStep:
             self.terms.critics,
             self.critic_update.optimiser,
         )
-        outputs = tf.nest.map_structure(
-            tf.stop_gradient, model.unpaired_estimates(batch["mixtures"])
-        )
+        with self.state.trained.applied():
+            outputs = model.unpaired_estimates(batch["mixtures"])
+        outputs = tf.nest.map_structure(tf.stop_gradient, outputs)
         estimates = scaled(model, outputs["estimates"], batch["mixtures"])
         inputs = critics.inputs(model.sources, estimates, batch, outputs.get("log_magnitudes"))
         entries = list(critics)
@@ -150,10 +150,12 @@ class RefinementStep:
         state, terms, labelled = self.state, self.terms, None
         if terms.pseudo_labels:
             seed = tf.random.fold_in(self._seed(step), 1)
-            labelled = terms.pseudo_labels.remix(state.teacher, batch, seed)
+            with state.teaching():
+                labelled = terms.pseudo_labels.remix(state.teacher, batch, seed)
         with tf.GradientTape(watch_accessed_variables=False) as tape:
             tape.watch(state.weights)
-            outputs = terms.outputs(batch, labelled)
+            with state.trained.applied():
+                outputs = terms.outputs(batch, labelled)
             flat = [tensor for tensor in tf.nest.flatten(outputs) if tensor.dtype.is_floating]
         metrics, by_term = terms.output_gradients(outputs, flat, batch, labelled)
         counted = {id(tensor) for tensor in estimated(outputs)}

@@ -24,6 +24,7 @@ from dssgan.training.data import TrainingData
 from dssgan.training.options import model_options
 from dssgan.training.state import TrainingState
 from dssgan.training.supervised_step import SupervisedStep
+from dssgan.training.trained import build_trained
 
 
 def build_model(config: Config) -> models.SeparatorModel:
@@ -62,6 +63,7 @@ def build_state(config: Config, model: models.SeparatorModel) -> TrainingState:
         build_rule(config.optimiser),
         average=config.optimiser.average > 0,
         scaled=model.hyperparameters.get("precision") == "float16",
+        trained=build_trained(config, model),
     )
 
 

@@ -14,6 +14,8 @@ class TrainingData:
         samples, channels), "names"}, a pure function of the index.
       calibration: likewise with other excerpts, for the input statistics.
       songs: whole songs for validation, see `dssgan.monitoring.validation.ValidationSong`.
+      held_back: whole songs without stems, with `name`, `sample_rate` and `mixture()`, that stems
+        are estimated of to validate with; none where `songs` have stems.
       metric: (references, estimates) → scores of the sources, higher is better; None takes the
         latest weights for the best.
       refinement: phase → excerpts that have unpaired "mixtures" and "solos" as well.
@@ -24,3 +26,4 @@ class TrainingData:
     songs: Sequence[Any] = ()
     metric: Callable | None = None
     refinement: Callable[[str], Any] | None = None
+    held_back: Sequence[Any] = ()

@@ -64,6 +64,11 @@ def write(
       ValueError: a configuration or checkpoint that does not fit; an operation that StableHLO does
         not have. OSError: a file cannot be written or read.
     """
+    if config.trainable != "all":
+        raise ValueError(
+            f"trainable={config.trainable}: an exported training step changes all weights; set "
+            "trainable=all"
+        )
     folder, shape = Path(folder), excerpt_shape(config, model)
     folder.mkdir(parents=True, exist_ok=True)
     state = build_state(config, model)

@@ -15,6 +15,7 @@ from common.json_files import check_type, parse_json
 from dssgan.distributed.team import Team
 from dssgan.optimisers.slots import Optimiser
 from dssgan.training import npz
+from dssgan.training.trained import All, Trained
 
 FORMAT = 1
 ADVICE = "remove it to begin this phase again"
@@ -76,14 +77,23 @@ class TrainingState:
     Attributes:
       model: a dssgan.models.base.SeparatorModel.
       optimiser: its rule and slots.
-      averages: running averages of the trainable weights; empty where there are none.
+      trained: which weights are trained, a `Trained`. weights: these, tf.Variables.
+      averages: running averages of the weights; empty where there are none.
       loss_scale: factor of the loss and updates since it changed; empty unless in float16.
       progress: the plain numbers.
     """
 
-    def __init__(self, model, rule, *, average: bool = False, scaled: bool = False):
-        self.model = model
-        self.weights = [variable.value for variable in model.trainable_variables]
+    def __init__(
+        self,
+        model,
+        rule,
+        *,
+        average: bool = False,
+        scaled: bool = False,
+        trained: Trained | None = None,
+    ):
+        self.model, self.trained = model, trained or All(model)
+        self.weights = self.trained.weights
         self.optimiser = Optimiser(rule, self.weights)
         self.averages = [
             tf.Variable(tf.convert_to_tensor(weight), trainable=False)
@@ -111,10 +121,20 @@ class TrainingState:
         """The variables by what they belong to."""
         return {
             "model": [variable.value for variable in self.model.variables],
+            "low_rank": list(self.trained.extra),
             "optimiser": self.optimiser.variables,
             "average": self.averages,
             "loss_scale": self.loss_scale,
         }
+
+    def begin(self) -> None:
+        """Running average and optimiser begin with the weights that the phase starts from."""
+        for average, weight in zip(self.averages, self.weights):
+            average.assign(weight.numpy())
+        for slots, weight in zip(self.optimiser.slots, self.weights):
+            fresh = self.optimiser.rule.slots(tf.convert_to_tensor(weight))
+            for slot, value in zip(slots, fresh):
+                slot.assign(value)
 
     def save(self, path: str | os.PathLike) -> None:
         """Write the state to `path` (.npz) atomically."""
@@ -158,12 +178,16 @@ class TrainingState:
 
     @contextlib.contextmanager
     def averaged(self) -> Iterator[None]:
-        """Within the block the model has the averaged weights, where there are any."""
+        """Within the block the model is what is validated and exported.
+
+        It has the averaged weights, where there are any, and low-rank updates in its kernels.
+        """
         kept = [weight.numpy() for weight in self.weights] if self.averages else []
         for weight, average in zip(self.weights, self.averages):
             weight.assign(average.numpy())
         try:
-            yield
+            with self.trained.merged():
+                yield
         finally:
             for weight, value in zip(self.weights, kept):
                 weight.assign(value)

@@ -104,7 +104,8 @@ class SupervisedStep:
         mixture = tf.reduce_sum(stems, axis=1)
         with tf.GradientTape(watch_accessed_variables=False) as tape:
             tape.watch(self.state.weights)
-            outputs = self.state.model.training_estimates(mixture, stems)
+            with self.state.trained.applied():
+                outputs = self.state.model.training_estimates(mixture, stems)
             loss, parts = self.loss(outputs, stems, mixture)
             target = loss * self.state.loss_scale[0] if self.state.loss_scale else loss
         gradients = plain_gradients(tape, target, self.state.weights)

@@ -18,7 +18,8 @@ from experiments.run.machine import prepare_machine
 
 #: What the slow checks look at; points of a sweep that share these sections are checked once.
 SONGS = ("sources", "phases", "data", "unpaired")
-REFINEMENT = (*SONGS, "model", "adversarial", "self_training")
+REFINEMENT = (*SONGS, "model", "supervised", "adversarial", "self_training")
+REFINEMENT += ("trainable", "lora")
 _passed: set[str] = set()
 
 

@@ -72,11 +72,14 @@ def check_roles(config: Config) -> None:
         found = readable(where, entry)
         for role, split in (("paired", "train"), ("valid", "valid"), ("test", "test")):
             roles[role] += select(found, entry, split, where)
-    if not roles["valid"] and not roles["test"]:
+    estimated = config.validation.references == "estimates"
+    if not roles["valid"] and not roles["test"] and not estimated:
         return
     for where, entry in unpaired_entries(config):
         found = readable(where, entry)
         roles[where] = select(found, entry, "train", where)
+        if estimated and where.startswith("unpaired.mixtures"):
+            roles["valid"] += select(found, entry, "valid", where)
     try:
         check_disjoint(roles)
     except ValueError as error:

@@ -17,7 +17,7 @@ from dssgan.config.schema import Config
 from dssgan.training.data import TrainingData
 from evaluation.metrics import ratios
 from experiments.songs.caches import prepared
-from experiments.songs.entries import Log, entries, remarks
+from experiments.songs.entries import Log, entries, remarks, unpaired_entries
 from experiments.songs.unpaired import excerpt_shape, unpaired_excerpts, unpaired_lists
 
 METRICS = {"si_sdr": ratios.si_sdr, "sdr": ratios.sdr, "usdr": ratios.usdr}
@@ -93,18 +93,48 @@ def load_training_data(
         )
 
     metric = METRICS.get(config.validation.metric)
-    if metric is not None and not validation:
+    estimated = config.validation.references == "estimates" and metric is not None
+    held = (
+        held_back_songs(config, sample_rate)[: config.validation.songs or None] if estimated else []
+    )
+    if metric is not None and not validation and not estimated:
         raise ValueError(
             "data: no songs to validate with; name some with data.valid=[…], or keep the last "
             "weights with validation.metric=none"
         )
     if config.validation.songs:
         validation = validation[: config.validation.songs]
-    songs = [PairedSong(track, config.sources) for track in validation]
+    songs = [] if estimated else [PairedSong(track, config.sources) for track in validation]
     for phase in STREAMS:
         if phase in config.phases:  # faults of its lists are reported before any training
             refinement(phase)
-    return TrainingData(excerpts(TRAINING), excerpts(CALIBRATION), songs, metric, refinement)
+    return TrainingData(excerpts(TRAINING), excerpts(CALIBRATION), songs, metric, refinement, held)
+
+
+def held_back_songs(config: Config, sample_rate: int) -> list["UnpairedSong"]:
+    """The songs of unpaired.mixtures that are held back, at a rate; ValueError where none are."""
+    found = []
+    for where, entry in unpaired_entries(config):
+        if where.startswith("unpaired.mixtures"):
+            tracks = prepared(config, where, entry, sample_rate, mixture=True)[1]
+            found += [UnpairedSong(track) for track in tracks]
+    if not found:
+        raise ValueError(
+            "unpaired.mixtures: no songs are held back for validation; name some with "
+            "unpaired.mixtures.0.valid=[…] or unpaired.mixtures.0.shares={all: [3, 1]}"
+        )
+    return found[: config.validation.songs or None]
+
+
+class UnpairedSong:
+    """A whole song without stems."""
+
+    def __init__(self, track: Track):
+        self.name, self.sample_rate, self._track = track.name, track.sample_rate, track
+
+    def mixture(self) -> np.ndarray:
+        """float32 (samples, channels)."""
+        return self._track.read("mixture")
 
 
 class PairedSong:

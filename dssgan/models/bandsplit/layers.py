@@ -88,6 +88,12 @@ class Layer(keras.layers.Layer):
         bias = self.add_weight(shape=(*copies, 1, outputs), initializer=draw, name=f"{name}_bias")
         return kernel, bias
 
+    @property
+    def matrices(self) -> list:
+        """Kernels (…, inputs, outputs) of linear maps and of an LSTM's inputs."""
+        own = self.trainable_variables
+        return [v for v in own if v.name == "kernel" or v.name.endswith("_kernel")]
+
     def norm(self, name: str, *shape: int):
         """(scale, shift) of a norm."""
         scale = self.add_weight(shape=shape, initializer="ones", name=f"{name}_scale")

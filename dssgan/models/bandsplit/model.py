@@ -238,6 +238,10 @@ class BandSplit(SeparatorModel):
             x = tf.transpose(x, (1, 0, 2, 3)) if along_time else x
         return tf.stack([mask(x) for mask in self.masks], 1)
 
+    def heads(self):
+        """Of every target its mask."""
+        return {target: [mask] for target, mask in zip(self.targets, self.masks)}
+
     def with_rest(self, waves, mixture):
         """All sources in their order: the targets, and what they leave of the mixture."""
         found = dict(zip(self.targets, tf.unstack(waves, axis=1)))

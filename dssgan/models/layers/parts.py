@@ -54,6 +54,11 @@ class Linear(Part):
         shape = (*copies, *[1] * len(copies), outputs)
         self.bias = self.weight("bias", shape, draw) if bias else None
 
+    @property
+    def matrices(self) -> list:
+        """Kernels (…, inputs, outputs) that low-rank updates may change."""
+        return [self.kernel]
+
     def call(self, x):
         """See the class."""
         y = self.product(x, self.kernel)

@@ -22,6 +22,11 @@ class BidirectionalLSTM(Part):
         # Two that are added up, of the input's and of the state's projection, as in PyTorch.
         self.bias = self.weight("bias", (2, 2, 4 * units), draw)
 
+    @property
+    def matrices(self) -> list:
+        """As of `Linear`: the map of the inputs; that of the states stays as it is."""
+        return [self.kernel]
+
     def call(self, x, training: bool = False):
         """(steps, rows, inputs) → (steps, rows, 2 · units), float32; the shape must be known."""
         x = tf.cast(x, self.compute)

@@ -39,6 +39,11 @@ class AlongBins(Part):
         self.kernel = self.weight("kernel", (outputs, inputs), uniform_fan_in(inputs))
         self.bias = None
 
+    @property
+    def matrices(self) -> list:
+        """As of `Linear`."""
+        return [self.kernel]
+
     def call(self, x):
         """(batch, frames, inputs, channels) → (batch, frames, outputs, channels)."""
         kernel = tf.cast(self.kernel, self.compute)

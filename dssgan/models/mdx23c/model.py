@@ -123,6 +123,10 @@ class MDX23C(SeparatorModel):
             Linear(widths[0], len(self.targets) * parts, bias=False, **same, name="exit_1"),
         ]
 
+    def heads(self):
+        """The last map, to the spectra of all targets."""
+        return {"": [self.exits[-1]]}
+
     def call(self, mixture, training: bool = False):
         """(batch, samples, channels) → (batch, sources, samples, channels)."""
         return with_rest(self.separate(mixture), mixture, self.sources, self.targets)

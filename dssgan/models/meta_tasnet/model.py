@@ -148,6 +148,12 @@ class MultiStage(SeparatorModel):
         self.set_lengths()
         self.built = True
 
+    def heads(self):
+        """The embeddings of the sources; without a generator, all weights of the mask networks."""
+        if self.hyperparameters["generated"]:
+            return {"": [stage.mask.embedding for stage in self.stages]}
+        return {"": [w for stage in self.stages for w in stage.mask.weights_of.values()]}
+
     def set_lengths(self) -> None:
         """What an excerpt needs at least, and how far an output sample looks."""
         given, top = self.hyperparameters, 2 ** (len(self.stages) - 1)

@@ -124,6 +124,14 @@ class OpenUnmix(SeparatorModel):
             outputs["reference_magnitudes"] = tf.reshape(found, (-1, *magnitudes.shape[1:]))
         return outputs
 
+    def heads(self):
+        """Of every target its network."""
+        return {target: [network] for target, network in zip(self.targets, self.networks)}
+
+    def last_layers(self):
+        """Of every network what follows its LSTM."""
+        return [layer for network in self.networks for layer in network.last()]
+
     def calibrate(self, mixtures) -> None:
         """Fit inputs and norms to an iterable of (batch, samples, channels)."""
         for mixture in mixtures:

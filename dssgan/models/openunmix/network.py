@@ -81,6 +81,10 @@ class TargetNetwork(Part):
         x = tf.reshape(x, (frames, items or -1, self.channels, self.bins))
         return tf.nn.relu(x * self.output_scale + self.output_mean) * magnitudes
 
+    def last(self) -> list:
+        """The map to all bins, its norm, and what scales its result."""
+        return [self.maps[2], self.norms[2], self.output_mean, self.output_scale]
+
     def fit(self, magnitudes) -> None:
         """Fit input and norms to magnitudes (frames, items, channels, bins)."""
         heard = tf.reshape(magnitudes[..., : self.heard], (-1, self.heard))

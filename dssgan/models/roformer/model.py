@@ -15,6 +15,7 @@ from dssgan.models.base import SeparatorModel
 from dssgan.models.layers.attention import rotary_angles, standard_frequencies
 from dssgan.models.layers.parts import RootMeanSquareNorm
 from dssgan.models.layers.precision import PRECISIONS
+from dssgan.models.layers.replaced import recomputed
 from dssgan.models.roformer.bands import STANDARD, Bands, adjoining, mel_bands
 from dssgan.models.roformer.layers import BandSplit, MaskEstimator, Transformer
 from dssgan.models.roformer.sizes import check_bands, check_sizes
@@ -181,11 +182,15 @@ class Roformer(SeparatorModel):
                 total = x if total is None else total + x
         return x if self.final is None else self.final(x)
 
+    def heads(self):
+        """Of every target its mask."""
+        return {target: [mask] for target, mask in zip(self.targets, self.masks)}
+
     def run(self, transformer: Transformer, x, angles):
         """A transformer, its activations forgotten where hyperparameters say so."""
         if not self.hyperparameters["recompute"]:
             return transformer(x, angles)
-        return tf.recompute_grad(lambda x: transformer(x, angles))(x)
+        return recomputed(lambda x: transformer(x, angles), transformer, x)
 
 
 def completed(system: str, given: dict[str, Any]) -> dict[str, Any]:

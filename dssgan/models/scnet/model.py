@@ -101,6 +101,10 @@ class SCNet(SeparatorModel):
         ]
         self.built = True
 
+    def heads(self):
+        """What spreads out the bands to the spectra of all targets."""
+        return {"": list(self.decoders[0].exits)}
+
     def call(self, mixture, training: bool = False):
         """(batch, samples, channels) → (batch, sources, samples, channels)."""
         waves = self.separate(mixture, training)

@@ -73,6 +73,10 @@ class UNet(SeparatorModel):
         self.minimum = (least - 1) * hop
         self.built = True
 
+    def heads(self):
+        """Of every source the convolution to its spectrum."""
+        return {source: [head] for source, head in zip(self.sources, self.network.heads)}
+
     def call(self, mixture, training: bool = False):
         """(batch, samples, channels) → (batch, sources, samples, channels)."""
         del training

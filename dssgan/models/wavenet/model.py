@@ -119,6 +119,10 @@ class Wavenet(SeparatorModel):
         )
         self.built = True
 
+    def heads(self):
+        """The map to the waveforms of all targets."""
+        return {"": [self.output_kernel, self.output_bias]}
+
     def inference_state(self):
         """The last two layers as one: nothing bends the signal between them."""
         return tf.concat(tf.unstack(tf.matmul(self.narrow, self.output_kernel[None])), -1)

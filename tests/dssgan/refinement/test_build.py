@@ -9,12 +9,14 @@ from dssgan.losses import LOSSES
 from dssgan.models import SEPARATORS, export
 from dssgan.monitoring.tensorboard import TensorBoard
 from dssgan.refinement.build import build_critics, build_refinement, describe, margin_samples
-from dssgan.refinement.checks import check_refinements, start_from
+from dssgan.refinement.checks import check_refinements
 from dssgan.refinement.critic_health import CriticHealth
 from dssgan.refinement.samples import Samples
 from dssgan.training.build import build_model
 from dssgan.training.options import check_choices
+from dssgan.training.start import start_from
 from tests.dssgan.small_refinement import Unpaired
+from tests.dssgan.small_training import make_state
 from tests.dssgan.stand_ins import TinySeparator, error
 
 SMALL = {"name": "dcgan", "frame_length": 64, "hop": 32, "frames": 8, "width": 2, "hidden": 4}
@@ -233,7 +235,7 @@ def test_another_architecture_is_refused_in_one_line(tmp_path, model, message):
     assert str(caught.value).startswith(f"adversarial.init: {tmp_path} ")
     assert message in str(caught.value)
     assert "\n" not in str(caught.value)
-    with pytest.raises(OSError, match=r"^adversarial.init: .*the folder of an exported separator"):
+    with pytest.raises(OSError, match=r"^adversarial.init: .*that of an exported separator"):
         start_from(TinySeparator(), tmp_path / "nothing", "adversarial.init")
 
 
@@ -305,8 +307,10 @@ class Kept(TensorBoard):
 
 
 def test_real_and_generated_solos_are_pictured_now_and_then():
-    model, source, logs = TinySeparator(), Unpaired(), Kept("somewhere")
-    pictures = Samples(model, source, Tracking(listen_every=2))
+    source, logs = Unpaired(), Kept("somewhere")
+    state = make_state()
+    model = state.model
+    pictures = Samples(state, source, Tracking(listen_every=2))
     for step in range(6):
         pictures(step, logs)
     assert [step for step, *_ in logs.shown] == [0, 1, 2, 4]
@@ -323,6 +327,6 @@ def test_real_and_generated_solos_are_pictured_now_and_then():
     np.testing.assert_array_equal(sounds["drums/real"], batch["solos"]["drums"][0])
     estimates = model(batch["mixtures"][:1]).numpy()[0]
     np.testing.assert_allclose(sounds["vocals/generated"], estimates[1], atol=1e-6)
-    Samples(model, source, Tracking(listen_every=2, examples=0))(0, logs)
-    Samples(model, source, Tracking(listen_every=2))(0, Kept(None))
+    Samples(state, source, Tracking(listen_every=2, examples=0))(0, logs)
+    Samples(state, source, Tracking(listen_every=2))(0, Kept(None))
     assert len(logs.shown) == 4

@@ -11,7 +11,7 @@ from datasets import audio
 from datasets.song_files.file_track import FileTrack
 from dssgan.config.data import Dataset
 from dssgan.config.schema import from_dict
-from dssgan.refinement.checks import named_starts
+from dssgan.training.start import named_starts
 from experiments.songs import checks, training_data
 from experiments.songs import entries as entries_module
 from experiments.songs.entries import select

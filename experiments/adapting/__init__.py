@@ -1,0 +1,1 @@
+"""Whether a separator that was adapted to songs without stems got better."""
