@@ -24,11 +24,14 @@ CRITICS = [
     {"name": "spectral", "objective": "hinge", "penalty": 0, "width": 2},
 ]
 PAIR = CRITICS[0] | {"name": "dependency", "objective": "logistic", "penalty": 0}
-QUICKLY = ("bs_roformer", "unet")  # tracing takes the others a quarter of a minute and more
-EVERY = [
-    name if name in QUICKLY else pytest.param(name, marks=pytest.mark.slow)
-    for name in sorted(SEPARATORS)
-]
+
+
+@pytest.fixture(autouse=True)
+def untraced():
+    """Operation by operation: tracing eleven systems takes longer than a few small steps."""
+    tf.config.run_functions_eagerly(True)
+    yield
+    tf.config.run_functions_eagerly(False)
 
 
 def configured(name, channels, **changes):
@@ -77,7 +80,7 @@ def batch(config, samples, seed):
 
 
 @pytest.mark.parametrize(("phase", "channels"), [("self_training", 1), ("adversarial", 2)])
-@pytest.mark.parametrize("name", EVERY)
+@pytest.mark.parametrize("name", sorted(SEPARATORS))
 def test_a_few_steps(name, phase, channels):
     config = configured(name, channels)
     check_choices(config)
