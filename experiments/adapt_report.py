@@ -50,9 +50,9 @@ def main(argv: list[str]) -> int:
     source = options.source or next(iter(run.config.validation.sources or before.sources))
     agreement = figures.agreements(songs, before.sources)
     outcome = verdict.verdict(found, source)
-    cli.say(
-        f"\n{verdict.table(found, agreement)}\n\n{verdict.summary(outcome, len(songs), source)}"
-    )
+    lines = [*verdict.table(found, agreement).splitlines(), ""]
+    for line in [*lines, verdict.summary(outcome, len(songs), source)]:
+        cli.say(line)
     exported = export(run.after, outcome, options)
     facts = {"before": str(run.before), "after": str(run.after), "same": same, "source": source}
     facts |= {"verdict": outcome, "seconds": options.seconds, "agreement": agreement}

@@ -43,13 +43,8 @@ def table(figures: Sequence[Figure], agreement: dict[str, float]) -> str:
 
 def summary(found: str, songs: int, source: str) -> str:
     """The verdict in a line."""
-    words = {
-        "better": f"verdict: better on {songs} songs held back ({source})",
-        "worse": f"verdict: worse on {songs} songs held back ({source})",
-        "no change": f"verdict: no change that {songs} songs held back could show ({source})",
-    }
     few = f"; {FEW} or more are needed to tell" if songs < FEW else ""
-    return words[found] + few
+    return f"verdict: {found} ({source}, {songs} songs held back{few})"
 
 
 def record(figures: Sequence[Figure], **facts: Any) -> dict[str, Any]:

@@ -149,8 +149,9 @@ def test_a_run_is_reported_and_exported(run, tmp_path, capsys):
     assert adapt_report.main([str(folder), "--seconds", "5"]) == 0
     said = capsys.readouterr().out
     assert "left out, silent: 3" in said
+    assert "\\n" not in said and max(map(len, said.splitlines()[3:-1])) <= 80
     assert "remix SDR, vocals" in said and "self-consistency, drums" in said
-    assert "2 songs held back could show (vocals); 3 or more are needed to tell" in said
+    assert "no change (vocals, 2 songs held back; 3 or more are needed to tell)" in said
     data = json.loads((folder / adapt_report.RECORD).read_text())
     assert data["verdict"] == "no change" and not data["same"]
     assert set(data["figures"][0]["songs"]) == {"1", "2"}
