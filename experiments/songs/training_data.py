@@ -85,18 +85,14 @@ def load_training_data(
     @functools.cache
     def refinement(phase: str) -> PairedAndUnpaired:
         paired, free = STREAMS[phase]
-        return PairedAndUnpaired(
-            excerpts(paired),
-            unpaired_excerpts(
-                config, samples, training, lists(), free, augmentation(config).effects
-            ),
-        )
+        effects = augmentation(config).effects
+        others = unpaired_excerpts(config, samples, training, lists(), free, effects)
+        return PairedAndUnpaired(excerpts(paired), others)
 
     metric = METRICS.get(config.validation.metric)
     estimated = config.validation.references == "estimates" and metric is not None
-    held = (
-        held_back_songs(config, sample_rate)[: config.validation.songs or None] if estimated else []
-    )
+    held = held_back_songs(config, sample_rate) if estimated else []
+    held = held[: config.validation.songs or None]
     if metric is not None and not validation and not estimated:
         raise ValueError(
             "data: no songs to validate with; name some with data.valid=[…], or keep the last "

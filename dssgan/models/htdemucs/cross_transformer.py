@@ -112,6 +112,11 @@ class Attention(Part):
         self.exit = Linear(width, width, compute=self.compute, name="exit")
         self.exit.bias.assign(tf.zeros(width))
 
+    @property
+    def matrices(self) -> list:
+        """As of `Linear`."""
+        return [self.kernel]
+
     def call(self, x, other):
         """(batch, steps, width), (batch, others, width) → (batch, steps, width)."""
         own = self.width

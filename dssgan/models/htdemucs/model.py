@@ -161,6 +161,10 @@ class HTDemucs(SeparatorModel):
         wave = sum(stride * (layer + 2) for stride in strides)
         return max(wave, layer * given["depth"] * (self.nfft // 4) + self.nfft // 2)
 
+    def heads(self):
+        """What makes spectra and waveforms of all sources of the last decoders."""
+        return {"": [self.decoders[-1].exit, self.wave_decoders[-1].exit]}
+
     def call(self, mixture, training: bool = False):
         """(batch, samples, channels) → (batch, sources, samples, channels)."""
         samples, channels = mixture.shape[1:]
