@@ -9,7 +9,6 @@ from dssgan.models.base import SeparatorModel
 from dssgan.optimisers.slots import Optimiser
 from dssgan.refinement.gradient_balance import GradientBalance
 from dssgan.training.state import TrainingState
-from dssgan.training.trained import Trained
 
 
 class RefinementState(TrainingState):
@@ -32,12 +31,13 @@ class RefinementState(TrainingState):
         teacher: SeparatorModel | None = None,
         follow: bool = False,
         average: bool = False,
-        scaled: bool = False,
-        trained: Trained | None = None,
+        **options,
     ):
-        """See the attributes; with `follow` the teacher's weights are the running average."""
-        average = average and not follow
-        super().__init__(model, rule, average=average, scaled=scaled, trained=trained)
+        """See the attributes; with `follow` the teacher's weights are the running average.
+
+        `options` are those of `TrainingState`.
+        """
+        super().__init__(model, rule, average=average and not follow, **options)
         self.critics, self.teacher, self.follow = list(critics), teacher, follow
         if follow:
             if teacher is None:
