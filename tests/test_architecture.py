@@ -361,6 +361,7 @@ ODD_FOLDERS = {
     "common": "what three rooms share that must not import each other: nothing belongs together",
     "datasets/audio": "reading and writing, whole and in parts, and what each container needs",
     "experiments/benchmarks": "one measurement per file",
+    "dssgan/training": "what every phase needs, and what of a separator is trained",
     "evaluation": "protocols, command and three folders",
     "dssgan/models/unet": "two networks, one inside the other",
 }
@@ -394,6 +395,7 @@ JSON_READERS = {
     "experiments/benchmarks/page.py": "what the server of its own answered",
     "experiments/benchmarks/separator.py": "what a process of its own printed",
     "experiments/benchmarks/wavenet.py": "what a process of its own printed",
+    "experiments/benchmarks/trainable.py": "what a process of its own printed",
     "experiments/compare/database.py": "what json.dumps has just written",
     "experiments/leaderboard.py": "what json.dumps has just written",
     "experiments/systems/budget.py": "what a process of its own printed",
