@@ -19,7 +19,7 @@ from dssgan.portable import is_portable
 
 
 class SCNet(SeparatorModel):
-    """The separator `scnet`; the defaults are the paper's small model (10.1 million weights).
+    """The separator `scnet`; the defaults are the paper's small model (10.6 million weights).
 
     Args:
       sources: names of the estimates.
