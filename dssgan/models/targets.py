@@ -4,7 +4,88 @@ from collections.abc import Callable, Sequence
 
 import tensorflow as tf
 
-from dssgan.models.base import fold_channels
+from dssgan.models.base import SeparatorModel, fold_channels
+from dssgan.models.layers.precision import PRECISIONS
+
+
+class TargetSeparator(SeparatorModel):
+    """Separators that estimate the waveforms of their targets, one or two channels together.
+
+    Attributes:
+      targets: names of the sources that the network estimates; the one source that is left, if
+        there is one, is the mixture without them. channels: 1 or 2, that it takes at once.
+    """
+
+    training_outputs = ("targets",)
+    normalises = True
+    targets: tuple[str, ...]
+    channels: int
+
+    def waves(self, audio, training: bool = False):
+        """(batch, channels, samples) → (batch, targets, channels, samples)."""
+        raise NotImplementedError
+
+    def separate(self, mixture, training: bool = False):
+        """Targets of (batch, samples, any) as (batch, targets, samples, any).
+
+        Raises:
+          ValueError: an excerpt that is too short, or has more than two channels.
+        """
+        check_length(self, mixture)
+        mixture, back = for_channels(mixture, self.channels, self.name)
+        found = self.waves(tf.transpose(mixture, (0, 2, 1)), training)
+        return back(tf.transpose(found, (0, 1, 3, 2)))
+
+    def call(self, mixture, training: bool = False):
+        """(batch, samples, channels) → (batch, sources, samples, channels)."""
+        return with_rest(self.separate(mixture, training), mixture, self.sources, self.targets)
+
+    def training_estimates(self, mixture, references=None):
+        """Estimates of all sources and, as "targets", of those that the network estimates.
+
+        With references, "reference_targets" beside them.
+        """
+        waves = self.separate(mixture, True)
+        outputs = {"targets": waves}
+        outputs["estimates"] = with_rest(waves, mixture, self.sources, self.targets)
+        if references is not None:
+            outputs["reference_targets"] = target_references(references, self.sources, self.targets)
+        return outputs
+
+
+def check_length(model: SeparatorModel, mixture) -> None:
+    """ValueError unless a mixture (batch, samples, channels) has `minimum` samples, known ones."""
+    samples = mixture.shape[1]
+    if samples is None or samples < model.minimum:
+        raise ValueError(
+            f"{model.name}: {samples} samples, expected a static number from {model.minimum}"
+        )
+
+
+def check_spectral(system: str, given: dict, counts: Sequence[str]) -> None:
+    """Check hyperparameters that separators of spectra have in common.
+
+    Args:
+      system: its name, for messages. given: all hyperparameters.
+      counts: keys of whole numbers from 1.
+
+    Raises:
+      ValueError: one line that names the key.
+    """
+    for key in counts:
+        if type(given[key]) is not int or given[key] < 1:
+            raise ValueError(f"{system}: {key} is {given[key]!r}, expected an integer ≥ 1")
+    if given["frame_length"] % 2 or given["hop"] > given["frame_length"] // 2:
+        raise ValueError(
+            f"{system}: frame_length {given['frame_length']} and hop {given['hop']}: expected an "
+            "even length and at most half of it"
+        )
+    if given["channels"] not in (1, 2):
+        raise ValueError(f"{system}: channels is {given['channels']!r}, expected 1 or 2")
+    if given["precision"] not in PRECISIONS:
+        known = ", ".join(PRECISIONS)
+        raise ValueError(f"{system}: precision {given['precision']!r}, expected one of {known}")
+    check_targets(system, given["sources"], given["targets"])
 
 
 def default_targets(sources: Sequence[str]) -> list[str]:

@@ -12,9 +12,10 @@ from dssgan import signal
 from dssgan.models.bandsplit import real_parts
 from dssgan.models.bandsplit.bands import Bands, band_widths, length, split_of
 from dssgan.models.bandsplit.layers import BandSplitter, MaskEstimator, Recurrent
-from dssgan.models.bandsplit.sizes import check_sizes, default_targets
+from dssgan.models.bandsplit.sizes import check_sizes
 from dssgan.models.base import SeparatorModel, fold_channels
 from dssgan.models.layers.precision import PRECISIONS
+from dssgan.models.targets import default_targets, with_rest
 from dssgan.portable import is_portable
 
 
@@ -244,9 +245,7 @@ class BandSplit(SeparatorModel):
 
     def with_rest(self, waves, mixture):
         """All sources in their order: the targets, and what they leave of the mixture."""
-        found = dict(zip(self.targets, tf.unstack(waves, axis=1)))
-        rest = mixture - tf.reduce_sum(waves, 1)
-        return tf.stack([found.get(source, rest) for source in self.sources], 1)
+        return with_rest(waves, mixture, self.sources, self.targets)
 
 
 def _channels_first(audio):

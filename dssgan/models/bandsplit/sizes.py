@@ -1,13 +1,9 @@
 """Which hyperparameters of Band-Split RNN are possible."""
 
 from dssgan.models.layers.precision import PRECISIONS
+from dssgan.models.targets import check_targets
 
 VARIANTS = ("authors", "amanteur")
-
-
-def default_targets(sources) -> list[str]:
-    """All sources that a network estimates unless a configuration says otherwise."""
-    return [source for source in sources if source != "accompaniment"]
 
 
 def check_sizes(given: dict) -> None:
@@ -31,12 +27,4 @@ def check_sizes(given: dict) -> None:
             f"bandsplit: frames is {given['frames']}: too short, (frames − 1) · hop must exceed "
             "half a frame"
         )
-    sources, targets = given["sources"], given["targets"]
-    if len(set(sources)) != len(sources) or len(set(targets)) != len(targets):
-        raise ValueError(f"bandsplit: sources {sources}, targets {targets}: a name stands twice")
-    rest = [source for source in sources if source not in targets]
-    if not targets or len(rest) > 1 or len(sources) - len(rest) != len(targets):
-        raise ValueError(
-            f"bandsplit: targets {targets} of the sources {sources}: expected one or more of them, "
-            "all or all but one (which becomes what the targets leave of the mixture)"
-        )
+    check_targets("bandsplit", given["sources"], given["targets"])

@@ -6,15 +6,14 @@ Kim, Lee and Jung, arXiv 2306.09382. Bins are folded into subbands that are chan
 import tensorflow as tf
 
 from dssgan import signal
-from dssgan.models.base import SeparatorModel
 from dssgan.models.layers.parts import Linear
 from dssgan.models.layers.precision import PRECISIONS
 from dssgan.models.mdx23c.layers import Block, Scaling, activation
 from dssgan.models.mdx23c.sizes import check_sizes
-from dssgan.models.targets import default_targets, for_channels, target_references, with_rest
+from dssgan.models.targets import TargetSeparator, default_targets
 
 
-class MDX23C(SeparatorModel):
+class MDX23C(TargetSeparator):
     """The separator `mdx23c`; the defaults are the size of the public models of four sources.
 
     Args:
@@ -31,9 +30,6 @@ class MDX23C(SeparatorModel):
       activation: "gelu", "relu", or "elu" with its slope.
       precision: "float32", "bfloat16" or "float16" of products.
     """
-
-    training_outputs = ("targets",)
-    normalises = True
 
     def __init__(
         self,
@@ -127,47 +123,21 @@ class MDX23C(SeparatorModel):
         """The last map, to the spectra of all targets."""
         return {"": [self.exits[-1]]}
 
-    def call(self, mixture, training: bool = False):
-        """(batch, samples, channels) → (batch, sources, samples, channels)."""
-        return with_rest(self.separate(mixture), mixture, self.sources, self.targets)
-
-    def training_estimates(self, mixture, references=None):
-        """Estimates of all sources and, as "targets", of those that the network estimates.
-
-        With references, "reference_targets" beside them.
-        """
-        waves = self.separate(mixture)
-        outputs = {"targets": waves}
-        outputs["estimates"] = with_rest(waves, mixture, self.sources, self.targets)
-        if references is not None:
-            outputs["reference_targets"] = target_references(references, self.sources, self.targets)
-        return outputs
-
-    def separate(self, mixture):
-        """Targets as (batch, targets, samples, channels).
-
-        Raises:
-          ValueError: an excerpt that is too short, or has more than two channels.
-        """
-        samples = mixture.shape[1]
-        if samples is None or samples < self.minimum:
-            raise ValueError(
-                f"{self.name}: {samples} samples, expected a static number from {self.minimum}"
-            )
-        mixture, back = for_channels(mixture, self.channels, self.name)
+    def waves(self, audio, training: bool = False):
+        """(batch, channels, samples) → (batch, targets, channels, samples)."""
         # Silence at the end, so that the frames can be halved as often as need be.
+        samples = audio.shape[-1]
         step = self.hyperparameters["factors"][0] ** self.hyperparameters["scales"]
         frames = -(-signal.frame_count(samples, self.hop) // step) * step
         length = max(samples, (frames - 1) * self.hop)
-        audio = tf.pad(tf.transpose(mixture, (0, 2, 1)), [[0, 0], [0, 0], [0, length - samples]])
+        audio = tf.pad(audio, [[0, 0], [0, 0], [0, length - samples]])
         parts = tf.stack(signal.parts_of(audio, self.frame_length, self.hop), -1)
-        x = self.through(self.folded(parts[:, :, :, : self.bins]))
-        parts = self.unfolded(x)
+        parts = self.unfolded(self.through(self.folded(parts[:, :, :, : self.bins])))
         beyond = self.frame_length // 2 + 1 - self.bins
         parts = tf.pad(parts, [[0, 0]] * 4 + [[0, beyond], [0, 0]])
         real, imaginary = tf.unstack(parts, axis=-1)
         waves = signal.waves_of(real, imaginary, self.frame_length, self.hop, length)
-        return back(tf.transpose(waves[..., :samples], (0, 1, 3, 2)))
+        return waves[..., :samples]
 
     def folded(self, parts):
         """(batch, channels, frames, bins, 2) → (batch, frames, bins / subbands, parts)."""

@@ -1,8 +1,7 @@
 """Which hyperparameters of MDX23C are possible."""
 
-from dssgan.models.layers.precision import PRECISIONS
 from dssgan.models.mdx23c.layers import activation
-from dssgan.models.targets import check_targets
+from dssgan.models.targets import check_spectral
 
 COUNTS = (
     "sample_rate",
@@ -11,7 +10,6 @@ COUNTS = (
     "bins",
     "subbands",
     "width",
-    "growth",
     "scales",
     "blocks",
     "narrow",
@@ -20,17 +18,12 @@ COUNTS = (
 
 def check_sizes(given: dict) -> None:
     """Check the hyperparameters of `MDX23C`: ValueError with one line that names the key."""
-    for key in COUNTS:
-        if type(given[key]) is not int or given[key] < (0 if key == "growth" else 1):
-            raise ValueError(f"mdx23c: {key} is {given[key]!r}, expected an integer ≥ 1")
+    check_spectral("mdx23c", given, COUNTS)
+    if type(given["growth"]) is not int or given["growth"] < 0:
+        raise ValueError(f"mdx23c: growth is {given['growth']!r}, expected an integer ≥ 0")
     factors = given["factors"]
     if len(factors) != 2 or not all(type(value) is int and value > 0 for value in factors):
         raise ValueError(f"mdx23c: factors is {factors!r}, expected two integers ≥ 1")
-    if given["frame_length"] % 2 or given["hop"] > given["frame_length"] // 2:
-        raise ValueError(
-            f"mdx23c: frame_length {given['frame_length']} and hop {given['hop']}: expected an "
-            "even length and at most half of it"
-        )
     least = given["subbands"] * factors[1] ** given["scales"]
     if given["bins"] % least or given["bins"] > given["frame_length"] // 2 + 1:
         raise ValueError(
@@ -39,10 +32,4 @@ def check_sizes(given: dict) -> None:
         )
     if given["bins"] // least < given["narrow"]:
         raise ValueError(f"mdx23c: narrow is {given['narrow']}: {given['bins'] // least} at most")
-    if given["channels"] not in (1, 2):
-        raise ValueError(f"mdx23c: channels is {given['channels']!r}, expected 1 or 2")
-    if given["precision"] not in PRECISIONS:
-        known = ", ".join(PRECISIONS)
-        raise ValueError(f"mdx23c: precision {given['precision']!r}, expected one of {known}")
     activation(given["activation"])
-    check_targets("mdx23c", given["sources"], given["targets"])

@@ -11,8 +11,14 @@ from dssgan.models.base import SeparatorModel
 from dssgan.models.layers.precision import PRECISIONS
 from dssgan.models.openunmix.network import TargetNetwork
 from dssgan.models.openunmix.wiener import Pair, expectation_maximisation
-from dssgan.models.targets import check_targets, default_targets, for_channels, with_rest
-from dssgan.models.targets import target_references as of_targets
+from dssgan.models.targets import (
+    check_length,
+    check_spectral,
+    default_targets,
+    for_channels,
+    target_references,
+    with_rest,
+)
 
 COUNTS = ("sample_rate", "frame_length", "hop", "heard", "units", "depth", "window")
 
@@ -112,7 +118,7 @@ class OpenUnmix(SeparatorModel):
         outputs = {"magnitudes": magnitudes}
         outputs["estimates"] = with_rest(waves, mixture, self.sources, self.targets)
         if references is not None:
-            found = of_targets(references, self.sources, self.targets)
+            found = target_references(references, self.sources, self.targets)
             count, samples = found.shape[1:3]
             found = tf.reshape(tf.transpose(found, (0, 1, 3, 2)), (-1, found.shape[-1], samples))
             found = tf.transpose(found, (0, 2, 1))
@@ -142,11 +148,7 @@ class OpenUnmix(SeparatorModel):
             break
 
     def _checked(self, mixture):
-        samples = mixture.shape[1]
-        if samples is None or samples < self.minimum:
-            raise ValueError(
-                f"{self.name}: {samples} samples, expected a static number from {self.minimum}"
-            )
+        check_length(self, mixture)
         return mixture
 
     def parts(self, audio) -> Pair:
@@ -188,23 +190,10 @@ def _with_phase(magnitudes, parts: Pair) -> Pair:
 
 def check_sizes(given: dict) -> None:
     """Check the hyperparameters of `OpenUnmix`: ValueError with one line that names the key."""
-    for key in COUNTS:
-        if type(given[key]) is not int or given[key] < 1:
-            raise ValueError(f"openunmix: {key} is {given[key]!r}, expected an integer ≥ 1")
+    check_spectral("openunmix", given, COUNTS)
     if type(given["iterations"]) is not int or not 0 <= given["iterations"] <= 100:
         raise ValueError(f"openunmix: iterations is {given['iterations']!r}, expected 0 to 100")
     if given["units"] % 2:
         raise ValueError(f"openunmix: units is {given['units']}, expected an even number")
-    if given["frame_length"] % 2 or given["hop"] > given["frame_length"] // 2:
-        raise ValueError(
-            f"openunmix: frame_length {given['frame_length']} and hop {given['hop']}: expected an "
-            "even length and at most half of it"
-        )
     if given["heard"] > given["frame_length"] // 2 + 1:
         raise ValueError(f"openunmix: heard is {given['heard']}: more than there are bins")
-    if given["channels"] not in (1, 2):
-        raise ValueError(f"openunmix: channels is {given['channels']!r}, expected 1 or 2")
-    if given["precision"] not in PRECISIONS:
-        known = ", ".join(PRECISIONS)
-        raise ValueError(f"openunmix: precision {given['precision']!r}, expected one of {known}")
-    check_targets("openunmix", given["sources"], given["targets"])

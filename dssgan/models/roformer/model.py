@@ -11,7 +11,6 @@ from typing import Any
 import tensorflow as tf
 
 from dssgan import signal
-from dssgan.models.base import SeparatorModel
 from dssgan.models.layers.attention import rotary_angles, standard_frequencies
 from dssgan.models.layers.parts import RootMeanSquareNorm
 from dssgan.models.layers.precision import PRECISIONS
@@ -19,7 +18,7 @@ from dssgan.models.layers.replaced import recomputed
 from dssgan.models.roformer.bands import STANDARD, Bands, adjoining, mel_bands
 from dssgan.models.roformer.layers import BandSplit, MaskEstimator, Transformer
 from dssgan.models.roformer.sizes import check_bands, check_sizes
-from dssgan.models.targets import default_targets, for_channels, target_references, with_rest
+from dssgan.models.targets import TargetSeparator, default_targets
 
 #: Hyperparameters of both, and what they are unless said otherwise.
 DEFAULTS: dict[str, Any] = {
@@ -46,7 +45,7 @@ DEFAULTS: dict[str, Any] = {
 }
 
 
-class Roformer(SeparatorModel):
+class Roformer(TargetSeparator):
     """What both RoFormers are but for their bands.
 
     Args:
@@ -68,9 +67,6 @@ class Roformer(SeparatorModel):
         recompute: keep no activations within transformers for the gradient.
         precision: "float32", "bfloat16" or "float16" of products and attention.
     """
-
-    training_outputs = ("targets",)
-    normalises = True
 
     def __init__(self, system: str, ranges, closing: bool, own: dict, given: dict, name=None):
         super().__init__(name=name or system, autocast=False)
@@ -113,35 +109,8 @@ class Roformer(SeparatorModel):
             variable.assign(standard_frequencies(sizes["head_width"]))
         self.built = True
 
-    def call(self, mixture, training: bool = False):
-        """(batch, samples, channels) → (batch, sources, samples, channels)."""
-        return with_rest(self.separate(mixture), mixture, self.sources, self.targets)
-
-    def training_estimates(self, mixture, references=None):
-        """Estimates of all sources and, as "targets", of those that the network estimates.
-
-        With references, "reference_targets" beside them.
-        """
-        waves = self.separate(mixture)
-        outputs = {"targets": waves}
-        outputs["estimates"] = with_rest(waves, mixture, self.sources, self.targets)
-        if references is not None:
-            outputs["reference_targets"] = target_references(references, self.sources, self.targets)
-        return outputs
-
-    def separate(self, mixture):
-        """Targets as (batch, targets, samples, channels).
-
-        Raises:
-          ValueError: an excerpt that is too short, or has more than two channels.
-        """
-        samples = mixture.shape[1]
-        if samples is None or samples < self.minimum:
-            raise ValueError(
-                f"{self.name}: {samples} samples, expected a static number from {self.minimum}"
-            )
-        mixture, back = for_channels(mixture, self.channels, self.name)
-        audio = tf.transpose(mixture, (0, 2, 1))
+    def waves(self, audio, training: bool = False):
+        """(batch, channels, samples) → (batch, targets, channels, samples)."""
         real, imaginary = signal.parts_of(audio, self.frame_length, self.hop)
         masks = self.masked(real, imaginary)
         # A complex product; a mask for every target.
@@ -149,8 +118,7 @@ class Roformer(SeparatorModel):
         parts = real * first - imaginary * second, real * second + imaginary * first
         if self.hyperparameters["zero_dc"]:
             parts = [tf.pad(part[..., 1:], [[0, 0]] * 4 + [[1, 0]]) for part in parts]
-        waves = signal.waves_of(*parts, self.frame_length, self.hop, samples)
-        return back(tf.transpose(waves, (0, 1, 3, 2)))
+        return signal.waves_of(*parts, self.frame_length, self.hop, audio.shape[-1])
 
     def masked(self, real, imaginary):
         """Masks of a spectrum: parts (batch, channels, frames, bins) → (batch, targets, …)."""

@@ -1,7 +1,6 @@
 """Which hyperparameters of the RoFormers are possible."""
 
-from dssgan.models.layers.precision import PRECISIONS
-from dssgan.models.targets import check_targets
+from dssgan.models.targets import check_spectral
 
 COUNTS = (
     "sample_rate",
@@ -21,22 +20,9 @@ COUNTS = (
 
 def check_sizes(system: str, given: dict) -> None:
     """Check the hyperparameters of a RoFormer: ValueError with one line that names the key."""
-    for key in COUNTS:
-        if not isinstance(given[key], int) or isinstance(given[key], bool) or given[key] < 1:
-            raise ValueError(f"{system}: {key} is {given[key]!r}, expected an integer ≥ 1")
+    check_spectral(system, given, COUNTS)
     if given["head_width"] % 2:
         raise ValueError(f"{system}: head_width is {given['head_width']}, expected an even number")
-    if given["frame_length"] % 2 or given["hop"] > given["frame_length"] // 2:
-        raise ValueError(
-            f"{system}: frame_length {given['frame_length']} and hop {given['hop']}: expected an "
-            "even length and at most half of it"
-        )
-    if given["channels"] not in (1, 2):
-        raise ValueError(f"{system}: channels is {given['channels']!r}, expected 1 or 2")
-    if given["precision"] not in PRECISIONS:
-        known = ", ".join(PRECISIONS)
-        raise ValueError(f"{system}: precision {given['precision']!r}, expected one of {known}")
-    check_targets(system, given["sources"], given["targets"])
 
 
 def check_bands(system: str, widths, bins: int) -> None:

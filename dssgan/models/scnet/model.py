@@ -10,15 +10,14 @@ import numpy as np
 import tensorflow as tf
 
 from dssgan import signal
-from dssgan.models.base import SeparatorModel
 from dssgan.models.layers.precision import PRECISIONS
 from dssgan.models.scnet.layers import Decoder, DualPath, Encoder
 from dssgan.models.scnet.sizes import check_sizes
-from dssgan.models.targets import default_targets, for_channels, target_references, with_rest
+from dssgan.models.targets import TargetSeparator, default_targets
 from dssgan.portable import is_portable
 
 
-class SCNet(SeparatorModel):
+class SCNet(TargetSeparator):
     """The separator `scnet`; the defaults are the paper's small model (10.6 million weights).
 
     Args:
@@ -34,9 +33,6 @@ class SCNet(SeparatorModel):
       paths: dual-path layers, an even number. expand: their LSTM units per channel.
       precision: "float32", "bfloat16" or "float16" of products and LSTM states.
     """
-
-    training_outputs = ("targets",)
-    normalises = True
 
     def __init__(
         self,
@@ -105,39 +101,13 @@ class SCNet(SeparatorModel):
         """What spreads out the bands to the spectra of all targets."""
         return {"": list(self.decoders[0].exits)}
 
-    def call(self, mixture, training: bool = False):
-        """(batch, samples, channels) → (batch, sources, samples, channels)."""
-        waves = self.separate(mixture, training)
-        return with_rest(waves, mixture, self.sources, self.targets)
-
-    def training_estimates(self, mixture, references=None):
-        """Estimates of all sources and, as "targets", of those that the network estimates.
-
-        With references, "reference_targets" beside them.
-        """
-        waves = self.separate(mixture, True)
-        outputs = {"targets": waves}
-        outputs["estimates"] = with_rest(waves, mixture, self.sources, self.targets)
-        if references is not None:
-            outputs["reference_targets"] = target_references(references, self.sources, self.targets)
-        return outputs
-
-    def separate(self, mixture, training: bool = False):
-        """Targets as (batch, targets, samples, channels).
-
-        Raises:
-          ValueError: an excerpt that is too short, or has more than two channels.
-        """
-        samples = mixture.shape[1]
-        if samples is None or samples < self.minimum:
-            raise ValueError(
-                f"{self.name}: {samples} samples, expected a static number from {self.minimum}"
-            )
-        mixture, back = for_channels(mixture, self.channels, self.name)
+    def waves(self, audio, training: bool = False):
+        """(batch, channels, samples) → (batch, targets, channels, samples)."""
         # Silence at the end, so that the number of frames is even.
+        samples = audio.shape[-1]
         length = (samples // self.hop + 1) * self.hop
         length += self.hop * (length // self.hop % 2 == 0)
-        audio = tf.pad(tf.transpose(mixture, (0, 2, 1)), [[0, 0], [0, 0], [0, length - samples]])
+        audio = tf.pad(audio, [[0, 0], [0, 0], [0, length - samples]])
         where = self.frame_length, self.hop
         parts = tf.stack(signal.parts_of(audio, *where, window="rectangular"), -1)
         channels, frames, bins = parts.shape[1:4]
@@ -146,8 +116,7 @@ class SCNet(SeparatorModel):
         x = self.through(x / scale, training) * scale
         x = tf.reshape(x, (-1, frames, bins, len(self.targets), channels, 2))
         real, imaginary = tf.unstack(tf.transpose(x, (0, 3, 4, 1, 2, 5)), axis=-1)
-        waves = signal.waves_of(real, imaginary, *where, length, "rectangular")[..., :samples]
-        return back(tf.transpose(waves, (0, 1, 3, 2)))
+        return signal.waves_of(real, imaginary, *where, length, "rectangular")[..., :samples]
 
     def through(self, x, training: bool = False):
         """The network: parts (batch, frames, bins, 2 · channels) → of all targets alike."""

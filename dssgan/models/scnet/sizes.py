@@ -1,7 +1,6 @@
 """Which hyperparameters of SCNet are possible."""
 
-from dssgan.models.layers.precision import PRECISIONS
-from dssgan.models.targets import check_targets
+from dssgan.models.targets import check_spectral
 
 COUNTS = ("sample_rate", "frame_length", "hop", "compress", "module_kernel", "paths", "expand")
 LISTS = {"widths": None, "strides": 3, "kernels": 3, "depths": 3}
@@ -9,9 +8,7 @@ LISTS = {"widths": None, "strides": 3, "kernels": 3, "depths": 3}
 
 def check_sizes(given: dict) -> None:
     """Check the hyperparameters of `SCNet`: ValueError with one line that names the key."""
-    for key in COUNTS:
-        if type(given[key]) is not int or given[key] < 1:
-            raise ValueError(f"scnet: {key} is {given[key]!r}, expected an integer ≥ 1")
+    check_spectral("scnet", given, COUNTS)
     for key, length in LISTS.items():
         whole = all(type(value) is int and value > 0 for value in given[key])
         if not given[key] or not whole or len(given[key]) != (length or len(given[key])):
@@ -28,16 +25,5 @@ def check_sizes(given: dict) -> None:
             f"scnet: paths {given['paths']} and module_kernel {given['module_kernel']}: expected "
             "an even and an odd number"
         )
-    if given["frame_length"] % 2 or given["hop"] > given["frame_length"] // 2:
-        raise ValueError(
-            f"scnet: frame_length {given['frame_length']} and hop {given['hop']}: expected an even "
-            "length and at most half of it"
-        )
     if min(given["widths"]) < given["compress"]:
         raise ValueError(f"scnet: widths {given['widths']}: expected {given['compress']} or more")
-    if given["channels"] not in (1, 2):
-        raise ValueError(f"scnet: channels is {given['channels']!r}, expected 1 or 2")
-    if given["precision"] not in PRECISIONS:
-        known = ", ".join(PRECISIONS)
-        raise ValueError(f"scnet: precision {given['precision']!r}, expected one of {known}")
-    check_targets("scnet", given["sources"], given["targets"])
