@@ -28,6 +28,8 @@ class LiveSeparator:
       ValueError: the window is shorter than block and ahead; a model that needs the whole song.
     """
 
+    wants_level = False  # nobody knows the level of a song that still plays
+
     def __init__(self, separator: ChunkedSeparator, block: int, ahead: int):
         model = separator.model
         if model.scale_free or model.unit_variance:

@@ -7,10 +7,15 @@ from dssgan.models.bandsplit.model import BandSplit
 from dssgan.models.base import SeparatorModel
 from dssgan.models.combined import Combined
 from dssgan.models.htdemucs.model import HTDemucs
+from dssgan.models.mdx23c.model import MDX23C
 from dssgan.models.meta_tasnet.model import MultiStage
+from dssgan.models.openunmix.model import OpenUnmix
+from dssgan.models.roformer.model import Roformer
+from dssgan.models.scnet.model import SCNet
 from dssgan.models.unet.model import UNet
 from dssgan.models.unet.network import lowest_size
 from dssgan.models.wavenet.model import Wavenet
+from experiments.systems import spectral_arithmetic
 
 
 def macs(model: SeparatorModel, samples: int) -> float:
@@ -157,7 +162,11 @@ COUNTS: dict[type[SeparatorModel], Callable[[SeparatorModel, int], float]] = {
     BandSplit: bandsplit,
     Combined: combined,
     HTDemucs: htdemucs,
+    MDX23C: spectral_arithmetic.mdx23c,
     MultiStage: multistage,
+    OpenUnmix: spectral_arithmetic.openunmix,
+    Roformer: spectral_arithmetic.roformer,
+    SCNet: spectral_arithmetic.scnet,
     UNet: unet,
     Wavenet: wavenet,
 }

@@ -45,7 +45,7 @@ def configured(name, channels, **changes):
         "beta": 0.1,
         "model": {"name": name} | model,
         "loss": {"name": LOSS.get(name, "l1")},
-        "data": {"seconds": 0.5, "batch": 2, "channels": channels},
+        "data": {"seconds": 0.25, "batch": 2, "channels": channels},
         "self_training": {"drop": 0.5, "teacher": "average"},
         "adversarial": {
             "critics": [*CRITICS, PAIR],
@@ -79,6 +79,7 @@ def batch(config, samples, seed):
     }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("phase", "channels"), [("self_training", 1), ("adversarial", 2)])
 @pytest.mark.parametrize("name", sorted(SEPARATORS))
 def test_a_few_steps(name, phase, channels):

@@ -72,5 +72,5 @@ def test_critics_that_cannot_be_built_are_refused_before_anything_starts(check):
 def test_a_check_that_failed_is_made_again(tmp_path):
     config = configured(adversarial={"critics": [SMALL], "init": str(tmp_path)})
     for _ in range(2):
-        with pytest.raises(UsageError, match=r"adversarial\.init: .*not found"):
+        with pytest.raises(UsageError, match=r"adversarial\.init: .*no config\.json"):
             checks.check(config)

@@ -176,7 +176,7 @@ def test_a_recipe_has_a_bare_name_and_a_path_still_works(monkeypatch, tmp_path):
         ),
         (
             "experiments/nothing.yaml",
-            r"no such configuration \(in experiments/recipes/: bandsplit_drums, ",
+            r"no such configuration \(in experiments/recipes/: adapt, bandsplit_drums, ",
         ),
     ):
         with pytest.raises(UsageError, match=message) as caught:
