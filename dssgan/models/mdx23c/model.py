@@ -114,6 +114,8 @@ class MDX23C(TargetSeparator):
         self.bottom = blocks(widths[-1], sizes["scales"], "bottom")
         self.up = [scaling(k + 1, k, True, f"up_{k}") for k in scales]
         self.decoders = [blocks(2 * widths[k], k, f"decoder_{k}") for k in scales]
+        # Layers in lists of lists are not found by TensorFlow, which exports what it finds.
+        self.blocks = [block for each in (*self.encoders, *self.decoders) for block in each]
         self.exits = [
             Linear(parts + widths[0], widths[0], bias=False, **same, name="exit_0"),
             Linear(widths[0], len(self.targets) * parts, bias=False, **same, name="exit_1"),
