@@ -165,7 +165,7 @@ def completed(system: str, given: dict[str, Any]) -> dict[str, Any]:
     """DEFAULTS with what is given; ValueError for an unknown key or a value out of range."""
     unknown = sorted(set(given) - set(DEFAULTS))
     if unknown:
-        raise TypeError(f"{system}: unknown hyperparameter {unknown[0]!r}")
+        raise ValueError(f"{system}: unknown hyperparameter {unknown[0]!r}")
     sizes = {**DEFAULTS, **given}
     sizes["sources"] = list(sizes["sources"])
     sizes["targets"] = list(sizes["targets"] or default_targets(sizes["sources"]))

@@ -50,7 +50,9 @@ SMALLEST = {
         "sources": ["drums", "bass", "accompaniment"],
     },
     "bs_roformer": {"model": {**QUICK["bs_roformer"], "blocks": 1}},
-    "mdx23c": {"model": {**QUICK["mdx23c"], "sources": ["drums", "accompaniment"], "scales": 1}},
+    "mdx23c": {
+        "model": {k: v for k, v in QUICK["mdx23c"].items() if k != "sources"} | {"scales": 1}
+    },
     "mel_band_roformer": {"optimiser": {"average": 0.9}},
     "htdemucs": {"model": {**QUICK["htdemucs"], "segment": 0.1, "t_layers": 1}},
     "multistage": {
@@ -58,7 +60,7 @@ SMALLEST = {
         "optimiser": {"average": 0.9},
     },
     "openunmix": {"model": {**QUICK["openunmix"], "depth": 1}},
-    "scnet": {},
+    "scnet": {"loss": {"frame_length": 256, "hop": 64}},
     "unet": {"optimiser": {"name": "adam", "lookahead_period": 0}},
     "wavenet": {
         "model": {**QUICK["wavenet"], "stacks": 1},
