@@ -52,8 +52,8 @@ def spectrum_rmse(outputs, references, mixture, frame_length: int = 4096, hop: i
     difference = tf.transpose(found - wanted, (0, 1, 3, 2))
     if difference.shape[-1] <= frame_length // 2:
         raise ValueError(
-            f"loss.frame_length={frame_length}: excerpts have {difference.shape[-1]} samples; expected "
-            "more than half of it: shorten it, or raise data.seconds"
+            f"loss.frame_length={frame_length}: excerpts have {difference.shape[-1]} samples; "
+            "expected more than half of it: shorten it, or raise data.seconds"
         )
     parts = signal.parts_of(difference, frame_length, hop, window="rectangular")
     square = sum(tf.reduce_mean(tf.square(part), (2, 3, 4)) for part in parts) / 2
