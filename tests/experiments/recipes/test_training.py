@@ -33,6 +33,8 @@ BAND = {
     "batch": 2,
 }
 UPDATES = 50
+SHORT = {"data": {"seconds": 1.0}}
+ROFORMER = SHORT | {"model": {"features": 16, "blocks": 1}, "loss": {"windows": [1024, 256]}}
 STAGES = {
     "data": {"seconds": 2.0},
     "model": {"stages": 2, "width": 32, "mels": 32, "bottleneck": 16, "hidden": 32, "layers": 2},
@@ -46,6 +48,11 @@ QUICK = {
         "model": {**STAGES["model"], "bottleneck": 32, "mels": 0},
         "schedule": {"warmup": 2, "learning_rate": 1.0e-2},
     },
+    "bs_roformer_small": ROFORMER,
+    "mel_band_roformer_small": ROFORMER,
+    "mdx23c_small": SHORT,
+    "openunmix_small": SHORT,
+    "scnet_small": SHORT,
     "conv_tasnet_small": {
         "data": {"seconds": 2.0},
         "model": {"width": 64, "bottleneck": 32, "hidden": 48, "layers": 4},
