@@ -16,6 +16,7 @@ import yaml
 
 from common.audio_files import require_file
 from common.files import check_name
+from dssgan.config.yaml_loader import load
 from dssgan.models.base import SeparatorModel
 from dssgan.models.combined import Combined
 from dssgan.models.htdemucs.model import KEYS, HTDemucs
@@ -23,7 +24,7 @@ from dssgan.models.htdemucs.sizes import FIXED, WITHOUT_EFFECT, check_options
 from dssgan.published.htdemucs import from_htdemucs, layers_of, sizes_of
 from dssgan.published.torch_files import file
 
-LARGEST_TEXT, MOST_MODELS = 2**18, 32
+MOST_MODELS = 32
 #: Defaults of the program where they are not those of `HTDemucs`, which are the published model's.
 DEFAULTS = {"segment": 10, "dconv_mode": 1, "bottom_channels": 0, "norm_starts": 4}
 OPTIONS = {*KEYS, *FIXED, *WITHOUT_EFFECT, "multi_freqs", "channels_time", "norm_starts"}
@@ -249,12 +250,8 @@ def _weights(path: Path, weights: Any, count: int, sources: tuple[str, ...]) -> 
 
 def _read_yaml(path: Path) -> dict[str, Any]:
     require_file(path)
-    with open(path, "rb") as text:
-        data = text.read(LARGEST_TEXT + 1)
     try:
-        if len(data) > LARGEST_TEXT:
-            raise ValueError(f"longer than {LARGEST_TEXT} bytes")
-        found = yaml.safe_load(data.decode("utf-8"))
+        found = load(path)
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         reason = " ".join(str(error).split())[:160]
         raise ValueError(f"{path}: not readable as YAML: {reason}") from error

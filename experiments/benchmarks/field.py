@@ -21,30 +21,27 @@ from pathlib import Path
 from common import cli
 
 HERE = Path(__file__).parent
-ROFORMER = {"dim": 384, "depth": 6, "heads": 8, "dim_head": 64, "stereo": True}
+ROFORMER = {
+    "dim": 384,
+    "depth": 6,
+    "heads": 8,
+    "dim_head": 64,
+    "stereo": True,
+    "time_transformer_depth": 1,
+    "freq_transformer_depth": 1,
+    "stft_hop_length": 441,
+    "mask_estimator_depth": 2,
+}
 #: System → hyperparameters here, and those of the public program.
 SIZES = {
     "scnet": ({}, {}),
     "bs_roformer": (
         {"mask_depth": 2, "hop": 441},
-        ROFORMER
-        | {
-            "time_transformer_depth": 1,
-            "freq_transformer_depth": 1,
-            "stft_hop_length": 441,
-            "mask_estimator_depth": 2,
-        },
+        ROFORMER,
     ),
     "mel_band_roformer": (
         {"mask_depth": 2, "hop": 441},
-        ROFORMER
-        | {
-            "time_transformer_depth": 1,
-            "freq_transformer_depth": 1,
-            "stft_hop_length": 441,
-            "mask_estimator_depth": 2,
-            "num_bands": 60,
-        },
+        ROFORMER | {"num_bands": 60},
     ),
     "mdx23c": (
         {"frame_length": 8192, "hop": 1024, "bins": 4096},
