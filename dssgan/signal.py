@@ -9,6 +9,7 @@ import numpy as np
 import tensorflow as tf
 
 from dssgan.portable import is_portable
+from dssgan.products import matmul
 
 
 def frame_count(samples: int, hop: int) -> int:
@@ -66,9 +67,9 @@ def real_stft(
     first = 0 if weights[0] else 1
     even = [frames[..., :1], before + after, frames[..., half : half + 1]][first:]
     cosine, sine = _waves(frame_length)
-    real = tf.matmul(tf.concat(even, -1), (weights * cosine)[first:].astype(np.float32))
+    real = matmul(tf.concat(even, -1), (weights * cosine)[first:].astype(np.float32))
     odd = (-weights * sine)[1:-1].astype(np.float32)
-    return real, tf.matmul(before - after, odd)
+    return real, matmul(before - after, odd)
 
 
 def real_istft(
@@ -93,8 +94,8 @@ def real_istft(
     weights = WINDOWS[window](frame_length)[: half + 1]
     # Every bin but the first and the last stands for its mirror too.
     share = np.r_[1.0, np.full(half - 1, 2.0), 1.0][:, None] / frame_length
-    even = tf.matmul(real, (share * cosine.T * weights).astype(np.float32))
-    odd = tf.matmul(
+    even = matmul(real, (share * cosine.T * weights).astype(np.float32))
+    odd = matmul(
         imaginary[..., 1:half], (-share[1:half] * sine.T[1:half] * weights).astype(np.float32)
     )
     after = tf.reverse((even - odd)[..., 1:half], [-1])
@@ -277,7 +278,7 @@ def halve_rate(audio: tf.Tensor) -> tf.Tensor:
     blocks = -(-out // block)
     padded = tf.pad(audio, [[0, 0], [half, 2 * blocks * block - samples + half]])
     frames = tf.signal.frame(padded, 2 * block + 2 * half, 2 * block)
-    result = tf.matmul(tf.cast(frames, tf.float32), half_band_matrix(block))
+    result = matmul(tf.cast(frames, tf.float32), half_band_matrix(block))
     result = tf.reshape(result, (tf.shape(audio)[0], blocks * block))[:, :out]
     return tf.cast(tf.ensure_shape(result, (audio.shape[0], out)), audio.dtype)
 

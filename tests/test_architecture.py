@@ -78,7 +78,7 @@ LAYERS = {
         ("runtime",),
         ("losses", "optimisers", "separation", "distributed", "config"),
         ("signal",),
-        ("exports", "portable"),
+        ("exports", "portable", "products"),
         ("__init__",),
     ],
     "experiments": [
@@ -234,6 +234,14 @@ def test_a_forbidden_import_is_found(tmp_path, path, line, message):
     found = set(faults(tmp_path)) - set(faults())
     assert found if message else not found
     assert not message or any(message in fault for fault in found)
+
+
+def test_matrix_products_are_made_in_one_place():
+    """`dssgan.products` says why."""
+    own = {"dssgan/products.py", "experiments/benchmarks/timing.py", "dssgan/doctor/machine.py"}
+    calls = ("tf.matmul", "tf.linalg.matmul", "keras.ops.matmul")
+    found = {path for path, tree in modules(ROOT) if any(c in ast.unparse(tree) for c in calls)}
+    assert found == own
 
 
 def test_no_two_folders_import_each_other():

@@ -8,6 +8,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from dssgan.products import matmul
+
 SETTLING = 30  # power iterations before training, so that the first norm is close already
 
 
@@ -86,7 +88,7 @@ class Product(Weighted):
         super().__init__((inputs, outputs), seed, **kwargs)
 
     def call(self, x, training: bool = False):
-        return self.biased(tf.matmul(x, self.ready_kernel(x.dtype, training)))
+        return self.biased(matmul(x, self.ready_kernel(x.dtype, training)))
 
 
 def settled_direction(kernel: np.ndarray, seed: int) -> np.ndarray:

@@ -14,6 +14,7 @@ import tensorflow as tf
 
 from dssgan.models.base import SeparatorModel
 from dssgan.models.layers.replaced import replaced
+from dssgan.products import matmul
 
 STREAM = 1729  # of the seed, for what is drawn here
 
@@ -61,7 +62,7 @@ class LowRank:
         """Every kernel with what takes its place."""
         pairs = zip(self.weights[::2], self.weights[1::2])
         return [
-            (kernel, tf.convert_to_tensor(kernel) + self.scale * tf.matmul(first, second))
+            (kernel, tf.convert_to_tensor(kernel) + self.scale * matmul(first, second))
             for kernel, (first, second) in zip(self.kernels, pairs)
         ]
 

@@ -21,6 +21,7 @@ from dssgan.models.layers.fused import fused
 from dssgan.models.layers.initialisers import uniform_fan_in
 from dssgan.models.layers.lstm import direction
 from dssgan.portable import is_portable
+from dssgan.products import matmul
 
 EPSILON = 1e-5
 
@@ -101,7 +102,7 @@ class Layer(keras.layers.Layer):
 
     def product(self, x, kernel):
         """A matrix product in the layer's type."""
-        return tf.matmul(tf.cast(x, self.compute), tf.cast(kernel, self.compute))
+        return matmul(tf.cast(x, self.compute), tf.cast(kernel, self.compute))
 
     def map(self, x, kernel, bias):
         """A linear map, float32."""

@@ -4,6 +4,7 @@ import numpy as np
 import tensorflow as tf
 
 from dssgan.models.layers.parts import Linear, Part, RootMeanSquareNorm, gelu
+from dssgan.products import matmul
 
 MOST_LOGITS = 2**24  # numbers that are computed at once, 64 MB
 
@@ -46,8 +47,8 @@ def _sizes(count: int, most: int) -> list[int]:
 
 
 def _attend(queries, keys, values):
-    logits = tf.matmul(queries, keys, transpose_b=True)
-    return tf.matmul(tf.nn.softmax(logits), values)
+    logits = matmul(queries, keys, transpose_b=True)
+    return matmul(tf.nn.softmax(logits), values)
 
 
 def rotary_angles(steps: int, frequencies) -> tuple[tf.Tensor, tf.Tensor]:

@@ -15,6 +15,7 @@ import functools
 import tensorflow as tf
 
 from dssgan.portable import is_portable
+from dssgan.products import matmul
 
 EPSILON = 1e-8
 PARTS = 32  # slices that a sum over frames adds up element-wise before the final reduction
@@ -214,7 +215,7 @@ def norm_matmul(x, a, b, kernel, bias=None):
     """
     bias = tf.zeros((1, 1)) if bias is None else bias
     folded, offset = _fold(a, b, kernel, bias[:, None, :])
-    return tf.matmul(x, tf.cast(folded, x.dtype)), offset
+    return matmul(x, tf.cast(folded, x.dtype)), offset
 
 
 @fused

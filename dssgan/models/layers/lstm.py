@@ -18,6 +18,7 @@ import tensorflow as tf
 
 from dssgan.models.layers.fused import compiled
 from dssgan.portable import is_portable
+from dssgan.products import matmul
 
 CLOSED = 1e4  # how far below zero a gate lets nothing through, whatever else it hears
 _numbers = itertools.count()
@@ -87,7 +88,7 @@ def _loop(x, kernel, recurrent, bias, reverse: bool, keep: bool):
     """Run one direction: lists of hidden states, cells and gates (the latter two if to `keep`)."""
     steps, rows = x.shape[:2]
     units = recurrent.shape[0]
-    projected = tf.reshape(tf.matmul(_flat(x), kernel), (steps, rows, 4 * units))
+    projected = tf.reshape(matmul(_flat(x), kernel), (steps, rows, 4 * units))
     lists = [_list(x.dtype, steps, rows, units)]
     if keep:
         lists += [_list(tf.float32, steps, rows, units), _list(x.dtype, steps, rows, 4 * units)]
@@ -95,7 +96,7 @@ def _loop(x, kernel, recurrent, bias, reverse: bool, keep: bool):
     def step(count, hidden, cell, lists):
         place = steps - 1 - count if reverse else count
         function = _step if keep else _plain_step
-        hidden, cell, *gates = function(projected[place], tf.matmul(hidden, recurrent), bias, cell)
+        hidden, cell, *gates = function(projected[place], matmul(hidden, recurrent), bias, cell)
         found = [hidden, cell, *gates]
         return count + 1, hidden, cell, [a.write(place, b) for a, b in zip(lists, found)]
 
@@ -117,7 +118,7 @@ def _loop_back(gates, cells, grad, recurrent, reverse: bool):
         grad_z, grad_cell = _step_back(
             gates.read(place), cells.read(place), before, grad[place], grad_recurrent, grad_cell
         )
-        return count + 1, tf.matmul(grad_z, transposed), grad_cell, found.write(place, grad_z)
+        return count + 1, matmul(grad_z, transposed), grad_cell, found.write(place, grad_z)
 
     start = tf.zeros((rows, units), grad.dtype), zero, _list(grad.dtype, steps, rows, 4 * units)
     return _repeat(step, steps, start)[-1].stack()
@@ -201,9 +202,9 @@ def direction(x, kernel, recurrent, bias, reverse: bool = False, training: bool 
             grad_z = _loop_back(gates, cells, grad, recurrent, reverse)
             before, after = (hidden[1:], grad_z[:-1]) if reverse else (hidden[:-1], grad_z[1:])
             return (
-                tf.reshape(tf.matmul(_flat(grad_z), kernel, transpose_b=True), x.shape),
-                tf.matmul(_flat(x), _flat(grad_z), transpose_a=True),
-                tf.matmul(_flat(before), _flat(after), transpose_a=True),
+                tf.reshape(matmul(_flat(grad_z), kernel, transpose_b=True), x.shape),
+                matmul(_flat(x), _flat(grad_z), transpose_a=True),
+                matmul(_flat(before), _flat(after), transpose_a=True),
                 tf.reduce_sum(tf.cast(_flat(grad_z), tf.float32), 0),
             )
 

@@ -10,6 +10,7 @@ import tensorflow as tf
 
 from dssgan.models.layers.initialisers import uniform_fan_in
 from dssgan.portable import is_portable
+from dssgan.products import matmul
 
 Axes = int | Sequence[int]
 NORM_EPSILON = 1e-5  # of PyTorch's norms
@@ -35,7 +36,7 @@ class Part(keras.layers.Layer):
 
     def product(self, x, kernel):
         """A matrix product, float32."""
-        found = tf.matmul(tf.cast(x, self.compute), tf.cast(kernel, self.compute))
+        found = matmul(tf.cast(x, self.compute), tf.cast(kernel, self.compute))
         return tf.cast(found, tf.float32)
 
 

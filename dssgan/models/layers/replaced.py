@@ -8,6 +8,8 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from dssgan.portable import is_portable
+
 _current = threading.local()  # every replica of a strategy has a thread of its own
 
 
@@ -53,6 +55,8 @@ def recomputed(function: Callable[..., Any], layer: keras.layers.Layer, x: tf.Te
     Args:
       function: of a tensor, with the weights of `layer` alone.
     """
+    if is_portable():  # no format has gradients
+        return function(x)
     own = {id(variable) for variable in layer.variables}
     pairs = [(v, value) for v, value in getattr(_current, "pairs", []) if id(v) in own]
     variables = [variable for variable, _ in pairs]

@@ -10,6 +10,7 @@ import tensorflow as tf
 
 from dssgan.models.layers.initialisers import uniform_fan_in
 from dssgan.models.layers.parts import Convolution2D, Linear, Norm, Part, gelu
+from dssgan.products import matmul
 
 FRAMES, BINS = 1, 2  # axes, over which a norm has one mean per channel
 
@@ -47,7 +48,7 @@ class AlongBins(Part):
     def call(self, x):
         """(batch, frames, inputs, channels) → (batch, frames, outputs, channels)."""
         kernel = tf.cast(self.kernel, self.compute)
-        return tf.cast(tf.matmul(kernel, tf.cast(x, self.compute)), tf.float32)
+        return tf.cast(matmul(kernel, tf.cast(x, self.compute)), tf.float32)
 
 
 class Scaling(Part):

@@ -6,7 +6,7 @@ Kim, Lee and Jung, arXiv 2306.09382. Bins are folded into subbands that are chan
 import tensorflow as tf
 
 from dssgan import signal
-from dssgan.models.layers.parts import Linear
+from dssgan.models.layers.parts import Linear, padded
 from dssgan.models.layers.precision import PRECISIONS
 from dssgan.models.mdx23c.layers import Block, Scaling, activation
 from dssgan.models.mdx23c.sizes import check_sizes
@@ -136,8 +136,7 @@ class MDX23C(TargetSeparator):
         parts = tf.stack(signal.parts_of(audio, self.frame_length, self.hop), -1)
         parts = self.unfolded(self.through(self.folded(parts[:, :, :, : self.bins])))
         beyond = self.frame_length // 2 + 1 - self.bins
-        parts = tf.pad(parts, [[0, 0]] * 4 + [[0, beyond], [0, 0]])
-        real, imaginary = tf.unstack(parts, axis=-1)
+        real, imaginary = (padded(part, 4, 0, beyond) for part in tf.unstack(parts, axis=-1))
         waves = signal.waves_of(real, imaginary, self.frame_length, self.hop, length)
         return waves[..., :samples]
 

@@ -14,6 +14,7 @@ from dssgan import signal
 from dssgan.models.meta_tasnet import encoder_decoder
 from dssgan.models.meta_tasnet.causal_masks import CausalMaskNetwork
 from dssgan.models.meta_tasnet.model import MultiStage
+from dssgan.products import matmul
 
 MEMORY_S = 4.0  # of the running norms
 MOST_MEMORIES = 40  # an excerpt is at most so long: sums over it are taken in float32
@@ -39,7 +40,7 @@ class CausalEncoder(encoder_decoder.Encoder):
         if self.mels:
             begin = self.past + self.stride + self.ahead - self.fft_length
             y += tf.cast(self.mel_part(self.log_spectrum(heard[:, begin:])), dtype)
-        return tf.matmul(tf.nn.relu(y), tf.cast(self.bottleneck_1, dtype))
+        return matmul(tf.nn.relu(y), tf.cast(self.bottleneck_1, dtype))
 
     def log_spectrum(self, audio):
         """Of frames that lie within the audio: (batch, frames, bins)."""

@@ -6,6 +6,7 @@ import tensorflow as tf
 
 from dssgan.models.layers import fused, running_norm
 from dssgan.models.meta_tasnet.mask_network import NORM_GROUPS, MaskNetwork
+from dssgan.products import matmul
 
 
 class CausalMaskNetwork(MaskNetwork):
@@ -53,7 +54,7 @@ class CausalMaskNetwork(MaskNetwork):
             return running_norm.normalised(x, slope, *found, kernels[name][0])
 
         def convolved(x, kernel):
-            return tf.matmul(x, tf.cast(kernel, x.dtype))
+            return matmul(x, tf.cast(kernel, x.dtype))
 
         x = tf.repeat(latent[:, None], self.sources, axis=1)
         if previous is not None:

@@ -11,6 +11,7 @@ import tensorflow as tf
 from dssgan import signal
 from dssgan.models.layers import fused
 from dssgan.models.layers.initialisers import uniform_fan_in
+from dssgan.products import matmul
 
 
 class Encoder(keras.layers.Layer):
@@ -85,8 +86,8 @@ class Encoder(keras.layers.Layer):
         if self.mels:
             slow = self.mel_part(self.log_spectrum(audio))
             stretch = signal.interpolation_matrix(slow.shape[-2], y.shape[-2])
-            y += tf.matmul(tf.cast(stretch, dtype), tf.cast(slow, dtype))
-        return tf.matmul(tf.nn.relu(y), tf.cast(self.bottleneck_1, dtype))
+            y += matmul(tf.cast(stretch, dtype), tf.cast(slow, dtype))
+        return matmul(tf.nn.relu(y), tf.cast(self.bottleneck_1, dtype))
 
     def filtered(self, frames, dtype):
         """The filter banks' part of the bottleneck's sum, from frames of the longest bank."""
@@ -94,12 +95,10 @@ class Encoder(keras.layers.Layer):
         banks = []
         for length, kernel in zip(self.lengths, self.filters):
             start = (longest - length) // 2
-            banks.append(
-                tf.matmul(frames[..., start : start + length], tf.convert_to_tensor(kernel))
-            )
+            banks.append(matmul(frames[..., start : start + length], tf.convert_to_tensor(kernel)))
         hidden = tf.cast(tf.nn.relu(tf.concat(banks, -1)), dtype)
         kernel = tf.convert_to_tensor(self.bottleneck_0)[: hidden.shape[-1]]
-        return tf.matmul(hidden, tf.cast(kernel, dtype))
+        return matmul(hidden, tf.cast(kernel, dtype))
 
     def mel_part(self, log_spectrum):
         """The spectrogram branch's part of that sum, float32, per frame of the spectrum.
@@ -108,8 +107,8 @@ class Encoder(keras.layers.Layer):
         where there are eight times fewer frames.
         """
         spectrum = (log_spectrum - self.mean) / self.std
-        mel = tf.matmul(spectrum * self.scale + self.shift, self.mel_kernel) + self.mel_bias
-        return tf.matmul(mel, tf.convert_to_tensor(self.bottleneck_0)[-self.mels :])
+        mel = matmul(spectrum * self.scale + self.shift, self.mel_kernel) + self.mel_bias
+        return matmul(mel, tf.convert_to_tensor(self.bottleneck_0)[-self.mels :])
 
 
 class Decoder(keras.layers.Layer):
@@ -139,12 +138,12 @@ class Decoder(keras.layers.Layer):
     def call(self, latent):
         """Decode to float32 (…, frames · stride)."""
         frames = latent.shape[-2]
-        hidden = tf.matmul(latent, tf.cast(self.bottleneck, latent.dtype))
+        hidden = matmul(latent, tf.cast(self.bottleneck, latent.dtype))
         hidden = fused.relu_piece(hidden)
         audio, start = 0.0, 0
         for channels, length, kernel in zip(self.channels, self.lengths, self.filters):
             part = hidden[..., start : start + channels]
-            rows = tf.matmul(part, tf.cast(kernel, part.dtype))
+            rows = matmul(part, tf.cast(kernel, part.dtype))
             audio += self.overlap_add(tf.cast(rows, tf.float32), length, frames)
             start += channels
         return audio

@@ -11,6 +11,7 @@ import tensorflow as tf
 from dssgan.models.layers import fused
 from dssgan.models.layers.initialisers import uniform_fan_in
 from dssgan.models.meta_tasnet.source_weights import GeneratedWeight, IndependentWeight, ScaleShift
+from dssgan.products import matmul
 
 NORM_GROUPS = 8  # per source
 
@@ -192,7 +193,7 @@ class MaskNetwork(keras.layers.Layer):
         one = tf.ones(())
         for block, dilation in enumerate(self.dilations):
             slope_1, slope_2 = slopes[block]
-            y = tf.matmul(x, tf.cast(kernels["expand"][block], x.dtype))
+            y = matmul(x, tf.cast(kernels["expand"][block], x.dtype))
             first, second = fused.prelu_moments(y, slope_1)
             a, b = self.norm(first, second, frames, kernels["block_norm_1"][block])
             taps = kernels["depthwise"][block]

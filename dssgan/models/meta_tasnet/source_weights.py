@@ -11,6 +11,7 @@ import numpy as np
 import tensorflow as tf
 
 from dssgan.models.layers.initialisers import uniform_fan_in
+from dssgan.products import matmul
 
 
 class GeneratedWeight(keras.layers.Layer):
@@ -44,8 +45,8 @@ class GeneratedWeight(keras.layers.Layer):
 
     def call(self, embedding: tf.Tensor) -> tf.Tensor:
         """Embedding (sources, embedding_size) → weights (copies, sources, size)."""
-        code = tf.matmul(embedding[None], self.code_kernel) + self.code_bias
-        return tf.matmul(code, self.kernel) + self.bias
+        code = matmul(embedding[None], self.code_kernel) + self.code_bias
+        return matmul(code, self.kernel) + self.bias
 
 
 class IndependentWeight(keras.layers.Layer):

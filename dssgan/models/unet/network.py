@@ -9,6 +9,8 @@ inside the network: every output has full context, and the input is larger than 
 import keras
 import tensorflow as tf
 
+from dssgan.products import matmul
+
 
 def context(levels: int) -> int:
     """Places at each side of the input that the output lacks: 3 · 2^levels − 2."""
@@ -67,7 +69,7 @@ class Doubling(keras.layers.Layer):
         _, rows, columns, inputs = x.shape
         filters = self.kernel.shape[2]
         kernel = tf.reshape(tf.cast(self.kernel, x.dtype), (4 * filters, inputs))
-        y = tf.matmul(tf.reshape(x, (-1, inputs)), kernel, transpose_b=True)
+        y = matmul(tf.reshape(x, (-1, inputs)), kernel, transpose_b=True)
         y = tf.reshape(y, (-1, rows, columns, 2, 2, filters))
         y = tf.reshape(tf.transpose(y, (0, 1, 3, 2, 4, 5)), (-1, 2 * rows, 2 * columns, filters))
         return tf.nn.bias_add(y, tf.cast(self.bias, x.dtype))

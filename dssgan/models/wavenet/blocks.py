@@ -15,13 +15,14 @@ import tensorflow as tf
 
 from dssgan.models.layers.fused import compiled
 from dssgan.portable import is_portable
+from dssgan.products import matmul
 
 ROWS = 2048  # samples that the wide layers work on at a time, so that the cache holds them
 
 
 def product(x: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
     """(batch, samples, channels) times a (channels, outputs) matrix, in the precision of x."""
-    rows = tf.matmul(tf.reshape(x, (-1, x.shape[-1])), tf.cast(kernel, x.dtype))
+    rows = matmul(tf.reshape(x, (-1, x.shape[-1])), tf.cast(kernel, x.dtype))
     return tf.reshape(rows, (-1, x.shape[1], rows.shape[-1]))
 
 
@@ -102,7 +103,7 @@ def halves(y: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
 def _weight_gradient(x: tf.Tensor, upstream: tf.Tensor) -> tf.Tensor:
     """Gradient of `product` with respect to its matrix, float32."""
     flat = (tf.reshape(value, (-1, value.shape[-1])) for value in (x, upstream))
-    return tf.cast(tf.matmul(*flat, transpose_a=True), tf.float32)
+    return tf.cast(matmul(*flat, transpose_a=True), tf.float32)
 
 
 class _Pieces:

@@ -19,6 +19,7 @@ from dssgan.models.wavenet.blocks import (
     wide_layers,
 )
 from dssgan.models.wavenet.sizes import check_sizes
+from dssgan.products import matmul
 
 REMAINDERS = ("other", "accompaniment")  # sources that are not predicted unless asked for
 
@@ -125,7 +126,7 @@ class Wavenet(SeparatorModel):
 
     def inference_state(self):
         """The last two layers as one: nothing bends the signal between them."""
-        return tf.concat(tf.unstack(tf.matmul(self.narrow, self.output_kernel[None])), -1)
+        return tf.concat(tf.unstack(matmul(self.narrow, self.output_kernel[None])), -1)
 
     def call(self, mixture, training: bool = False):
         """(batch, samples, channels) → (batch, sources, samples, channels)."""

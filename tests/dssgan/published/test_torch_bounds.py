@@ -12,6 +12,7 @@ import zipfile
 import pytest
 
 from dssgan.convert import main
+from dssgan.published.torch_files import bounds
 from dssgan.published.torch_files.file import load
 
 BLOCK = bytes(2**24)
@@ -65,7 +66,7 @@ def test_a_pickle_that_unpacks_to_gigabytes(tmp_path):
     ):
         for _ in range(16):
             entry.write(BLOCK)
-    assert "expected 2097152 at most" in refused(path)
+    assert f"expected {bounds.PICKLE} at most" in refused(path)
 
 
 def test_entries_that_lie_about_their_size(tmp_path):
