@@ -167,8 +167,7 @@ def _joined(pieces: tf.Tensor, frame_length: int, hop: int, samples: int, window
         )
     audio = tf.signal.overlap_and_add(pieces, hop)
     # Where no window reaches, at the very end of some lengths, there is nothing to divide.
-    power = np.maximum(window_power(frame_length, hop, frames, window), 1e-8)
-    audio = audio / power
+    audio /= np.maximum(window_power(frame_length, hop, frames, window), 1e-8)
     half = frame_length // 2
     missing = half + samples - audio.shape[-1]
     if missing > 0:

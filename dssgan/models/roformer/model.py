@@ -128,8 +128,8 @@ class Roformer(TargetSeparator):
         x = x * self.frame_length**-0.5 if self.hyperparameters["scaled"] else x
         x = self.through(self.splitter(x), frames)
         masks = [tf.reshape(mask(x), (-1, frames, bins, channels, 2)) for mask in self.masks]
-        masks = tf.transpose(tf.stack(masks, 1), (5, 0, 1, 4, 2, 3))
-        return masks[0], masks[1]
+        parts = zip(*(tf.unstack(mask, axis=-1) for mask in masks))
+        return [tf.transpose(tf.stack(part, 1), (0, 1, 4, 2, 3)) for part in parts]
 
     def through(self, x, frames: int):
         """The transformers: (bands, rows, features) → the same shape."""
