@@ -15,10 +15,14 @@ from common.audio_files import is_audio
 from common.cli import UsageError, one_line, run
 from dssgan import exports, loading
 from dssgan.config.sizes import check_export
+from dssgan.kit.chained import ChainedSeparator, chained
+from dssgan.kit.listening import notes_path
 from dssgan.separation.inputs import SongFile, find_songs, plan_outputs, without_existing
 from dssgan.separation.options import parse, stem_names
 from dssgan.separation.spooling import Sink, check_stdin, standard_output
 
+NOTES = "notes"  # beside the stems of a plan
+DRUMS, KIT = "drums", "kit"  # what a kit is separated from, and the separator that does it
 Plans = dict[SongFile, dict[str, Path]]
 
 
@@ -33,6 +37,9 @@ def main(argv: list[str]) -> int:
         model = exports.find_export(model)
         sources = exports.sources_of(model)
         check_export(model / exports.CONFIG)
+        options.kit_model = None
+        if options.kit or options.midi:
+            options.kit_model, sources = with_kit(sources, options)
         stems = stem_names(sources, options)
     except (ValueError, OSError) as error:
         where = "--model " if options.model else ""
@@ -57,6 +64,22 @@ def main(argv: list[str]) -> int:
     return 1 if failed else 0
 
 
+def with_kit(sources: Sequence[str], options: argparse.Namespace) -> tuple[Path, tuple[str, ...]]:
+    """The separator of the drums' pieces, and the names of all stems that there are then.
+
+    Raises:
+      UsageError: it cannot be used, or there are no drums.
+    """
+    try:
+        kit = exports.find_export(options.kit or KIT)
+        check_export(kit / exports.CONFIG)
+        pieces = exports.sources_of(kit) if options.kit else None
+        return kit, chained(sources, pieces, DRUMS)
+    except (ValueError, OSError) as error:
+        word = "--kit" if options.kit else "--midi"
+        raise UsageError(f"{word}: {one_line(error)}") from error
+
+
 def planned(options: argparse.Namespace, stems: Sequence[str]) -> tuple[Plans, int]:
     """The songs to separate and where their stems go; how many inputs cannot be separated.
 
@@ -65,7 +88,10 @@ def planned(options: argparse.Namespace, stems: Sequence[str]) -> tuple[Plans, i
     """
     songs, complaints, notes = find_songs(options.inputs, is_audio)
     plans, collisions = plan_outputs(songs, options.out, options.pattern, options.format, stems)
+    if options.midi:
+        plans = {song: {**plan, NOTES: notes_path(song.name, plan)} for song, plan in plans.items()}
     plans, skipped, others = without_existing(plans, options.skip_existing, options.overwrite)
+    plans = {song: {k: v for k, v in plan.items() if k != NOTES} for song, plan in plans.items()}
     if skipped:
         notes.append(f"skipped {skipped} songs whose stems are there")
     for note in notes:
@@ -112,8 +138,16 @@ def separate_all(
 
 
 def load(folder: Path, options: argparse.Namespace):
-    """Load the separator that the options ask for."""
+    """Load the separator that the options ask for, one behind the other where there are two."""
     options.out.mkdir(parents=True, exist_ok=True)
+    first = load_one(folder, options)
+    if options.kit_model is None:
+        return first
+    return ChainedSeparator(first, load_one(options.kit_model, options), DRUMS, bool(options.kit))
+
+
+def load_one(folder: Path, options: argparse.Namespace):
+    """Load a separator with the options."""
     return loading.load(
         folder,
         options.engine,

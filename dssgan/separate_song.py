@@ -13,10 +13,13 @@ import numpy as np
 
 from common.audio_files import STEM_FORMAT
 from common.cli import one_line, progress
+from common.files import atomic_path
 from datasets import audio
 from datasets.audio.stem_mp4 import StemWriter
 from datasets.audio.tags import Tags, read_tags
 from datasets.audio.wav import WavPipe
+from datasets.midi import file as midi
+from dssgan.kit.listening import DIVISION, Listener, notes_path
 from dssgan.separation.buffers import require_space
 from dssgan.separation.inputs import SongFile
 from dssgan.separation.options import ACCOMPANIMENT, excerpt
@@ -102,6 +105,7 @@ def _separate_part(
     remainder = ACCOMPANIMENT in plan and ACCOMPANIMENT not in separator.sources
     names = ("mixture", *plan) if container else tuple(plan)
     asked = tuple(name for name in plan if name in separator.sources)
+    wanted = separator.sources if remainder and separator.complete else asked
     floats = options.bits == "32f"
     size = separator.temporary_bytes(part.samples, info.sample_rate, info.channels)
     size += 0 if floats else 4 * part.samples * info.channels * len(names)
@@ -112,14 +116,16 @@ def _separate_part(
         write = stack.enter_context(writer)
         bar = progress(total=round(duration, 1), unit="s", leave=False, desc=part.song.name[:24])
         stack.enter_context(bar)
+        pieces, heard = stack.enter_context(_noted(separator, part, plan, options))
         blocks = separator.stream(
             part.blocks(),
             info.sample_rate,
-            None if remainder and separator.complete else asked,
+            (*wanted, *pieces),
             name=part.song.shown,
             report=report,
             progress=bar.update,
         )
+        blocks = heard(blocks, wanted)
         if container or (remainder and not separator.complete):
             blocks = with_mixture(blocks, part.blocks())
         if remainder:
@@ -130,6 +136,23 @@ def _separate_part(
             peak, gain = write_without_clipping(blocks, names, write, info.channels, options.out)
     place = "standard output" if options.to_stdout else _place(plan)
     _say(part, place, time.monotonic() - begun, separator, (report, peak, gain))
+
+
+@contextlib.contextmanager
+def _noted(separator, part: Part, plan: Mapping[str, Path], options: argparse.Namespace):
+    """Yield the stems whose notes are asked for, and what hears blocks; write the notes after."""
+    if not options.midi:
+        yield (), lambda blocks, kept: blocks
+        return
+    pieces = separator.second.sources
+    listener = Listener(pieces, part.info.sample_rate)
+    yield pieces, listener.heard
+    events, end, tempo = listener.events(part.song.name)
+    place = notes_path(part.song.name, plan)
+    with atomic_path(place) as temporary:
+        temporary.write_bytes(midi.write(DIVISION, [midi.Event(*one) for one in events], end))
+    count = sum(data[0] & 0xF0 == 0x90 for _, _, data in events)
+    print(f"  {count} drum notes in {place}, at {tempo:.1f} beats per minute")
 
 
 @contextlib.contextmanager
@@ -150,9 +173,12 @@ def _piped(sink: Sink, part: Part):
 @contextlib.contextmanager
 def _filed(plan: Mapping[str, Path], part: Part, options: argparse.Namespace):
     """Write files, all of a song or none, and note them as stems."""
+    paths = list(plan.values())
+    if options.midi:
+        paths.append(notes_path(part.song.name, plan))
     with (
-        all_or_none(plan.values()),
-        recorded(plan.values()),
+        all_or_none(paths),
+        recorded(paths),
         _writer(plan, part, options) as write,
     ):
         yield write

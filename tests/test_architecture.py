@@ -68,6 +68,7 @@ LAYERS = {
         ("catalogue",),
         ("train", "separate", "convert", "combine", "export", "doctor", "app", "live"),
         ("separate_song",),
+        ("kit",),
         ("phases",),
         ("refinement",),
         ("training",),
@@ -106,7 +107,7 @@ LIGHT = (
     "dssgan.training.data",
     *(
         f"dssgan.{folder}.{path.stem}"
-        for folder in ("separation", "runtime", "app", "live", "catalogue")
+        for folder in ("separation", "runtime", "app", "live", "catalogue", "kit")
         for path in sorted((ROOT / "dssgan" / folder).glob("[!_]*.py"))
     ),
 )

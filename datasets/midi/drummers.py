@@ -45,6 +45,7 @@ class KitOptions:
       tuning: each stem is tuned up or down by at most so many semitones.
       levels: standard deviation of the stems' levels, dB.
       timing: standard deviation of the hits' times, seconds.
+      without: performances that are left out, by their names or by those of folders (drummers).
       shortest, seconds: performances of less music are left out, longer ones are cut, in seconds.
       seed: of all draws.
     """
@@ -58,6 +59,7 @@ class KitOptions:
     tuning: float = 0.0
     levels: float = 0.0
     timing: float = 0.0
+    without: Sequence[str] = ()
     shortest: float = 1.0
     seconds: float = LONGEST
     seed: int = 0
@@ -75,7 +77,13 @@ class KitOptions:
         kits = [self.kits] if isinstance(self.kits, str | os.PathLike) else list(self.kits)
         if not kits:
             raise ValueError("kits: expected folders or files of drum kits, such as kits=[FOLDER]")
-        return replace(self, kits=kits)
+        without = [self.without] if isinstance(self.without, str) else list(self.without)
+        return replace(self, kits=kits, without=without)
+
+
+def left_out(name: str, without: Sequence[str]) -> bool:
+    """Whether a performance has one of the names, or lies in a folder that has."""
+    return any(name == one or name.startswith(f"{one}/") for one in without)
 
 
 DEFAULTS = KitOptions()
@@ -112,9 +120,14 @@ def load(
     options = options.checked()
     kits = [open_kit(kit, options.mapping) for kit in options.kits]
     found = _files(root)
+    for name in options.without:
+        if not any(left_out(one, [name]) for one in found):
+            raise ValueError(f"without: there is no performance and no folder {name!r} in {root}")
     kept, moved = assign(found, songs=songs, valid=valid, test=test)
     tracks = []
     for name in sorted(kept):
+        if left_out(name, options.without):
+            continue
         path, split, keys = found[name]
         try:
             data = read_limited(path, LARGEST)

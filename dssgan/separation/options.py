@@ -92,6 +92,14 @@ class ListModels(argparse.Action):
 
 
 def _add_formats(add) -> None:
+    add(
+        "--kit",
+        nargs="?",
+        const="kit",
+        metavar="DIR",
+        help="the pieces of the drums in place of the drums; by this separator (default: kit)",
+    )
+    add("--midi", action="store_true", help="the drums' notes as well: SONG.mid beside the stems")
     known = ", ".join(FORMATS)
     add(
         "--format",
@@ -194,6 +202,8 @@ def _check_together(options: argparse.Namespace) -> None:
         options.pattern = "{song}.{format}" if container else "{song}/{source}.{format}"
     check_pattern(options.pattern, container)
     options.to_stdout = str(options.out) == STANDARD_STREAM
+    if options.midi and options.to_stdout:
+        raise UsageError("--midi: notes go beside the stems; name a folder with -o")
 
 
 def stem_names(sources: Sequence[str], options: argparse.Namespace) -> tuple[str, ...]:

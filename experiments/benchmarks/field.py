@@ -136,7 +136,10 @@ def ours(system: str, samples: int, precision: str) -> None:
 def measure(system: str, options: argparse.Namespace) -> dict[str, dict]:
     """Medians of all sides in turns: {side: {"seconds", "peak_mb", "weights"}}."""
     samples = round(options.seconds * 44100)
-    given = [system, samples, options.threads, options.program, SIZES[system][1]]
+    if system == "mdx23c":  # the program takes frames by 32 alone
+        samples = 1024 * (max(1, round(samples / 1024 / 32)) * 32 - 1)
+    sizes = SIZES[system][1] | ({"segment": options.seconds} if system == "htdemucs" else {})
+    given = [system, samples, options.threads, options.program, sizes]
     commands = {
         "PyTorch": [options.python, str(HERE / "field_torch.py"), json.dumps(given)],
     }

@@ -13,7 +13,7 @@ import types
 
 def network(system: str, sizes: dict):
     """The public program's network of a system."""
-    for name in ("beartype", "librosa"):  # decorators and a filter bank that may not be there
+    for name in ("beartype", "librosa", "torchaudio"):  # of which little is needed
         if importlib.util.find_spec(name) is None:
             sys.modules[name] = stand_in(name)
     module, kind = {
@@ -42,7 +42,7 @@ def stand_in(name: str):
         made.typing = types.ModuleType("beartype.typing")
         made.typing.__dict__.update(importlib.import_module("typing").__dict__)
         sys.modules["beartype.typing"] = made.typing
-    else:
+    elif name == "librosa":
         made.filters = types.SimpleNamespace(mel=mel)
     return made
 

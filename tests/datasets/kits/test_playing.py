@@ -153,6 +153,21 @@ def test_dataset_draws_by_its_seed(kit, tmp_path, songs):
     assert np.array_equal(copy.read("drums"), first.read("drums"))
 
 
+def test_performances_are_left_out_by_name_or_folder(kit, tmp_path, songs, make_band):
+    for place, name in enumerate(("drummer1", "drummer10")):
+        (songs / name).mkdir()
+        (songs / name / "take.mid").write_bytes(make_band(bars=4, shift=5 * place + 3))
+
+    def names(*without):
+        options = {"kits": [str(tmp_path / "kit.sfz")], "sample_rate": RATE, "without": without}
+        return {track.name for track in datasets.load("kits", songs, **options)}
+
+    assert names() == {"one", "two", "drummer1/take", "drummer10/take"}
+    assert names("drummer1", "two") == {"one", "drummer10/take"}
+    with pytest.raises(ValueError, match="without: there is no performance and no folder 'drum'"):
+        names("drum")
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [

@@ -136,8 +136,9 @@ def test_updates_are_those_of_the_ordinary_step(name, tmp_path):
     expected, state = trained(config, 3)
     training = exported(config, tmp_path)
     found = updated(training, 3)
-    # Meta-TasNet makes much of the last digit, see test_saved_model.
-    rounding = 2e-2 if name == "multistage" else 2e-3
+    # Meta-TasNet makes much of the last digit, see test_saved_model: on a processor with AVX-512
+    # its causal variant, too (3.6e-3 in one of the second moments).
+    rounding = 2e-2 if "multistage" in name else 2e-3
     for ours, theirs in zip(found, expected, strict=True):
         assert ours == pytest.approx(theirs, rel=rounding, abs=1e-6)
     assert_same_state(training, state, config, tmp_path, rounding)

@@ -1,0 +1,1 @@
+"""The pieces of separated drums: stems, and notes."""
