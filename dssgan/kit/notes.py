@@ -49,8 +49,10 @@ def drum_notes(hits: Mapping[str, Sequence[Hit]]) -> list[DrumNote]:
 
 def _toms(found: Sequence[Hit]) -> list[int]:
     middle = np.median([hit.centre for hit in found]) if found else 0.0
-    places = [(hit.centre > middle * TOM_STEP) - (hit.centre < middle / TOM_STEP) for hit in found]
-    return [TOMS[1 + place] for place in places]
+    return [
+        TOMS[1 + int(hit.centre > middle * TOM_STEP) - int(hit.centre < middle / TOM_STEP)]
+        for hit in found
+    ]
 
 
 def _cymbals(found: Sequence[Hit]) -> list[int]:

@@ -40,7 +40,7 @@ SIZES = {
         ROFORMER,
     ),
     "mel_band_roformer": (
-        {"mask_depth": 2, "hop": 441},
+        {"mask_depth": 3, "hop": 441},
         ROFORMER | {"num_bands": 60},
     ),
     "mdx23c": (
@@ -72,7 +72,10 @@ SIZES = {
             "network": {"nb_bins": 2049, "nb_channels": 2, "hidden_size": 512, "max_bin": 1487},
         },
     ),
-    "htdemucs": ({}, {"sources": ["drums", "bass", "other", "vocals"]}),
+    "htdemucs": (
+        {},
+        {"sources": ["drums", "bass", "other", "vocals"], "bottom_channels": 512, "dconv_mode": 3},
+    ),
 }
 
 

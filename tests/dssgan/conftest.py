@@ -10,6 +10,7 @@ from dssgan import models, separate
 from dssgan.separator import Separator
 from tests.dssgan.separator_stand_ins import Filter, Splitter
 
+KIT = ("kick", "snare", "toms", "hats", "cymbals")
 FOUR = ("drums", "bass", "other", "vocals")
 
 
@@ -45,6 +46,7 @@ def exports(tmp_path_factory):
         "four": Splitter(gains=(0.4, 0.3, 0.2, 0.1), sources=FOUR),
         "some": Splitter(gains=(0.4, 0.3), sources=("drums", "vocals")),
         "loud": Splitter(gains=(3, -2)),
+        "kit": Splitter(gains=(0.3, 0.25, 0.2, 0.15, 0.05), sources=KIT, sample_rate=6000),
     }
     for name, model in built.items():
         Separator(model).save(top / name)

@@ -98,11 +98,57 @@ class AxisConvolution(Part):
 
     def call(self, x):
         """(batch, …, inputs) → (batch, …, outputs), the axis shorter by the stride."""
-        x = padded(tf.cast(x, self.compute), self.axis, *self.padding)
+        x = tf.cast(x, self.compute)
+        if self._is_wide(x):
+            y = self._convolved(x)
+        elif self.stride == 1 and self.size > 1 and self.kernel.shape[2] < self.kernel.shape[1]:
+            y = self._products_first(x)
+        else:
+            x = padded(x, self.axis, *self.padding)
+            y = self._blocks(x) if self._has_blocks(x) else self._taps(x)
+        return y if self.bias is None else y + self.bias
+
+    def _is_wide(self, x) -> bool:
+        """Whether the library's convolution is the faster one: along time, to as many channels."""
+        wide = self.kernel.shape[2] >= self.kernel.shape[1] >= 8
+        return wide and self.stride == 1 < self.size and x.shape.rank == 3 and not is_portable()
+
+    def _convolved(self, x):
+        """The library's convolution of (batch, time, inputs)."""
+        x = padded(x, self.axis, *self.padding)[:, None]
+        kernel = tf.cast(self.kernel, self.compute)[None]
+        y = tf.nn.conv2d(x, kernel, 1, "VALID", dilations=(1, 1, self.dilation, 1))
+        return tf.cast(y[:, 0], tf.float32)
+
+    def _taps(self, x):
+        """What all places of the kernel see side by side, and one product."""
         taps = shifted(x, self.axis, self.size, self.stride, self.dilation)
         kernel = tf.reshape(self.kernel, (-1, self.kernel.shape[-1]))
-        y = self.product(tf.concat(taps, -1) if len(taps) > 1 else taps[0], kernel)
-        return y if self.bias is None else y + self.bias
+        return self.product(tf.concat(taps, -1) if len(taps) > 1 else taps[0], kernel)
+
+    def _products_first(self, x):
+        """A product for each place of the kernel; then the results are shifted, which are less."""
+        kernel = tf.reshape(tf.transpose(self.kernel, (1, 0, 2)), (self.kernel.shape[1], -1))
+        y = padded(self.product(x, kernel), self.axis, *self.padding)
+        parts = [
+            shifted(part, self.axis, self.size, 1, self.dilation)[place]
+            for place, part in enumerate(tf.split(y, self.size, -1))
+        ]
+        return tf.add_n(parts)
+
+    def _has_blocks(self, x) -> bool:
+        """Whether the kernel is whole steps of its stride, along the axis before the channels."""
+        adjacent = self.axis == x.shape.rank - 2 and x.shape[self.axis] is not None
+        return adjacent and self.dilation == 1 < self.stride and self.size % self.stride == 0
+
+    def _blocks(self, x):
+        """Steps of the stride become channels, so that nothing is read with gaps."""
+        *front, length, channels = (-1 if size is None else size for size in x.shape)
+        steps = (length - self.size) // self.stride + self.size // self.stride
+        x = tf.reshape(x[..., : steps * self.stride, :], (*front, steps, self.stride * channels))
+        taps = shifted(x, self.axis, self.size // self.stride, 1, 1)
+        kernel = tf.reshape(self.kernel, (-1, self.kernel.shape[-1]))
+        return self.product(tf.concat(taps, -1) if len(taps) > 1 else taps[0], kernel)
 
 
 class Depthwise(Part):
@@ -193,10 +239,9 @@ class Norm(Part):
     def call(self, x):
         """Any shape → the same."""
         mean = tf.reduce_mean(x, self.axes, keepdims=True)
-        centred = x - mean
-        variance = tf.reduce_mean(tf.square(centred), self.axes, keepdims=True)
+        variance = tf.reduce_mean(tf.math.squared_difference(x, mean), self.axes, keepdims=True)
         factor = tf.math.rsqrt(variance + NORM_EPSILON) * self.scale
-        return centred * factor + self.shift
+        return (x - mean) * factor + self.shift
 
 
 class RootMeanSquareNorm(Part):
@@ -264,4 +309,4 @@ def gelu(x):
     """x times the normal distribution's integral up to x (Hendrycks and Gimpel 2016), exact."""
     if is_portable():  # formats have erf(x) alone, not 1 − erf(x)
         return 0.5 * x * (1.0 + tf.math.erf(x * 0.5**0.5))
-    return tf.nn.gelu(x, approximate=False)
+    return (0.5 * x) * tf.math.erfc(-(0.5**0.5) * x)
