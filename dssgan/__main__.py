@@ -3,6 +3,7 @@
     separate     songs into stems
     app          the page in the browser
     live         a stem of a signal that is still running
+    resynth      a song with its drums on another kit
     train        a separator, by a recipe
     evaluate     estimates against references
     compare      runs side by side, and methods that need no training
@@ -29,6 +30,7 @@ COMMANDS = {
     "separate": "dssgan.separate",
     "app": "dssgan.app.__main__",
     "live": "dssgan.live.__main__",
+    "resynth": "dssgan.resynth",
     "train": "dssgan.train",
     "evaluate": "evaluation.__main__",
     "compare": "experiments.compare.__main__",

@@ -190,7 +190,7 @@ def find_export(place: str | os.PathLike) -> Path:
 
 def _expected(name: str) -> str:
     """What `find_export` takes, for the end of a message about `name`."""
-    text = f"that of an exported separator, or {' or '.join(pretrained())}, which comes with the"
+    text = f"that of an exported separator, or {' or '.join(pretrained())} of the"
     own = stored()
     names = f", or a name of this machine's: {some(own, 5)}" if own else ""
     return f"{text} library{names}{nearest(name, [*own, *pretrained()])}"

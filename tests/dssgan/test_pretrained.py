@@ -23,8 +23,11 @@ def test_what_ships_is_whole_small_and_described(name):
     card = (folder / "MODEL_CARD.md").read_text()
     for heading in ("## Scores", "## Training", "## What it is bad at"):
         assert heading in card
-    scores = config["provenance"]["scores"]["drums"]
-    assert "{SDR} / {SIR} / {SAR}".format(**scores) in card
+    scores = config["provenance"]["scores"]
+    targets = config["hyperparameters"]["targets"]
+    assert targets and set(targets) <= set(scores)
+    for target in targets:
+        assert "{SDR} / {SIR} / {SAR}".format(**scores[target]) in card
 
 
 def test_the_models_are_listed_within_80_columns(capsys):
@@ -44,7 +47,7 @@ def test_a_name_stands_for_what_ships_unless_there_is_such_a_folder(tmp_path, mo
     (tmp_path / "drums").mkdir()
     with pytest.raises(ValueError, match=r"drums: no config\.json"):
         exports.find_export("drums")
-    with pytest.raises(ValueError, match=r"no such folder.*or drums, which comes with the library"):
+    with pytest.raises(ValueError, match=r"no such folder.*or drums or kit of the library"):
         exports.find_export("bass")
 
 

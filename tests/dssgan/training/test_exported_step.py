@@ -53,14 +53,20 @@ SMALLEST = {
     "mdx23c": {
         "model": {k: v for k, v in QUICK["mdx23c"].items() if k != "sources"} | {"scales": 1}
     },
-    "mel_band_roformer": {"optimiser": {"average": 0.9}},
+    "mel_band_roformer": {
+        "model": {**QUICK["mel_band_roformer"], "blocks": 1},
+        "optimiser": {"average": 0.9},
+    },
     "htdemucs": {"model": {**QUICK["htdemucs"], "segment": 0.1, "t_layers": 1}},
     "multistage": {
         "model": {**QUICK["multistage"], "stages": 1, "layers": 1},
         "optimiser": {"average": 0.9},
     },
     "openunmix": {"model": {**QUICK["openunmix"], "depth": 1}},
-    "scnet": {"loss": {"frame_length": 256, "hop": 64}},
+    "scnet": {
+        "model": {**QUICK["scnet"], "paths": 1},
+        "loss": {"frame_length": 256, "hop": 64},
+    },
     "unet": {"optimiser": {"name": "adam", "lookahead_period": 0}},
     "wavenet": {
         "model": {**QUICK["wavenet"], "stacks": 1},
