@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 import tensorflow as tf
 
+from dssgan.models.layers.axes import padded
 from dssgan.models.layers.parts import (
     AxisConvolution,
     AxisUpsampling,
@@ -17,7 +18,6 @@ from dssgan.models.layers.parts import (
     Part,
     gated,
     gelu,
-    padded,
 )
 
 WAVE, SPECTRUM = 1, 2  # the axis that a branch's layers shorten

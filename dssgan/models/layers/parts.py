@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import keras
 import tensorflow as tf
 
+from dssgan.models.layers.axes import interleaved, padded, shifted
 from dssgan.models.layers.initialisers import uniform_fan_in
 from dssgan.portable import is_portable
 from dssgan.products import matmul
@@ -261,42 +262,6 @@ class RootMeanSquareNorm(Part):
         power = tf.reduce_mean(tf.square(x), -1, keepdims=True)
         # The square of 1e-12, the shortest length that is divided by, as a mean over channels.
         return x * tf.math.rsqrt(tf.maximum(power, 1e-24 / x.shape[-1])) * self.scale
-
-
-def padded(x, axis: int, before: int, after: int):
-    """The tensor with zeros at both ends of an axis."""
-    if not before and not after:
-        return x
-    widths = [[0, 0]] * x.shape.rank
-    widths[axis] = [before, after]
-    return tf.pad(x, widths)
-
-
-def shifted(x, axis: int, size: int, stride: int, dilation: int) -> list[tf.Tensor]:
-    """What each place of a kernel sees along an axis."""
-    reach = dilation * (size - 1)
-    index = [slice(None)] * x.shape.rank
-    found = []
-    for place in range(size):
-        start = place * dilation
-        stop = start + x.shape[axis] - reach
-        index[axis] = slice(start, stop, stride)
-        found.append(x[tuple(index)])
-    return found
-
-
-def interleaved(x, axis: int, count: int):
-    """(…, n, …, count · channels) → (…, n · count, …, channels)."""
-    if count == 1:
-        return x
-    shape = [-1 if size is None else size for size in x.shape]
-    rank, channels = len(shape), shape[-1] // count
-    x = tf.reshape(x, (*shape[:-1], count, channels))
-    order = list(range(rank - 1))
-    order.insert(axis + 1, rank - 1)
-    x = tf.transpose(x, (*order, rank))
-    shape[axis], shape[-1] = shape[axis] * count, channels
-    return tf.reshape(x, shape)
 
 
 def gated(x):

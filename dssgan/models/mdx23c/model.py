@@ -6,7 +6,8 @@ Kim, Lee and Jung, arXiv 2306.09382. Bins are folded into subbands that are chan
 import tensorflow as tf
 
 from dssgan import signal
-from dssgan.models.layers.parts import Linear, padded
+from dssgan.models.layers.axes import padded
+from dssgan.models.layers.parts import Linear
 from dssgan.models.layers.precision import PRECISIONS
 from dssgan.models.mdx23c.layers import Block, Scaling, activation
 from dssgan.models.mdx23c.sizes import check_sizes

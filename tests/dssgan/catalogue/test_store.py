@@ -230,19 +230,19 @@ def test_where_the_store_is(monkeypatch):
 
 
 def test_names_are_found_by_every_command(call, export, store, monkeypatch):
-    call("add", export, "--name", "kit")
-    assert exports.find_export("kit") == exports.find_export(Path("kit")) == store / "kit"
-    here = write_export(Path("kit"))  # a folder comes before the store
-    assert exports.find_export("kit") == here
+    call("add", export, "--name", "mine")
+    assert exports.find_export("mine") == exports.find_export(Path("mine")) == store / "mine"
+    here = write_export(Path("mine"))  # a folder comes before the store
+    assert exports.find_export("mine") == here
     write_export(store / "drums")  # and the store before what ships
     assert exports.find_export("drums") == store / "drums"
-    (store / "kit" / exports.WEIGHTS).unlink()
+    (store / "mine" / exports.WEIGHTS).unlink()
     (here / exports.WEIGHTS).unlink()
     (here / exports.CONFIG).unlink()
     here.rmdir()
-    with pytest.raises(ValueError, match=r"models/kit: no separator\.weights\.h5 in it"):
-        exports.find_export("kit")
-    with pytest.raises(ValueError, match=r"or a name of this machine's: drums, kit; did you mean"):
+    with pytest.raises(ValueError, match=r"models/mine: no separator\.weights\.h5 in it"):
+        exports.find_export("mine")
+    with pytest.raises(ValueError, match=r"or a name of this machine's: drums, mine; did you mean"):
         exports.find_export("kitt")
     for name in ("../models/kitt", "kit/", "k\0it", "\udcff", "x" * 5000):
         with pytest.raises((ValueError, OSError)):
@@ -250,16 +250,16 @@ def test_names_are_found_by_every_command(call, export, store, monkeypatch):
 
 
 def test_the_page_and_the_list_of_models_have_them(call, export, store, capsys):
-    call("add", export, "--name", "kit")
+    call("add", export, "--name", "mine")
     write_export(store / "torn")
     (store / "torn" / exports.CONFIG).write_text("[]")
     found = models.found([])
-    assert list(found) == ["kit", "drums"] and found["kit"].folder == store / "kit"
+    assert list(found) == ["mine", "drums", "kit"] and found["mine"].folder == store / "mine"
     assert "torn is left out: " in capsys.readouterr().err
     with pytest.raises(SystemExit):
         separate.main(["--list-models"])
     out = capsys.readouterr().out
-    assert "kit: drums, accompaniment; bandsplit at 44100 Hz" in out and "torn: damaged:" in out
+    assert "mine: drums, accompaniment; bandsplit at 44100 Hz" in out and "torn: damaged:" in out
 
 
 def test_every_public_entry_is_well_formed():

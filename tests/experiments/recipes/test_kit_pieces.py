@@ -39,7 +39,8 @@ def values(shared, tmp_path):
     first = {
         "root": str(root),
         "options": options,
-        "valid": ["drummer1/session1/102_funk_95_beat_4-4"],
+        "train": [PERFORMANCES[0]],
+        "valid": [PERFORMANCES[1]],
     }
     second = tested | {"root": str(root), "options": there, "test": list(PERFORMANCES[2:])}
     return merge(RECIPE, {"data": first | {"also": [second]}})
@@ -77,7 +78,8 @@ def test_it_trains_and_its_pieces_are_the_drums(values, tmp_path, capsys):
     assert train.main(["with", str(path)]) == 0
     capsys.readouterr()
     summary = json.loads((tmp_path / "little" / "scores" / "summary.json").read_bytes())
-    assert set(next(iter(summary["songs"].values()))) == set(RECIPE["sources"])
+    scored = set(next(iter(summary["songs"].values())))  # this performance has no toms
+    assert {"kick", "snare", "hats"} <= scored <= set(RECIPE["sources"])
     separator = Separator.load(tmp_path / "little" / "separator", segment=4.0)
     assert separator.complete and separator.consistent
     drums = np.random.default_rng(0).standard_normal((32000, 2)).astype(np.float32) / 10
