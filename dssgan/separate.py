@@ -15,8 +15,7 @@ from common.audio_files import is_audio
 from common.cli import UsageError, one_line, run
 from dssgan import exports, loading
 from dssgan.config.sizes import check_export
-from dssgan.kit.chained import ChainedSeparator, chained
-from dssgan.kit.listening import notes_path
+from dssgan.kit.naming import chained, notes_path
 from dssgan.separation.inputs import SongFile, find_songs, plan_outputs, without_existing
 from dssgan.separation.options import parse, stem_names
 from dssgan.separation.spooling import Sink, check_stdin, standard_output
@@ -143,6 +142,8 @@ def load(folder: Path, options: argparse.Namespace):
     first = load_one(folder, options)
     if options.kit_model is None:
         return first
+    from dssgan.kit.chained import ChainedSeparator
+
     return ChainedSeparator(first, load_one(options.kit_model, options), DRUMS, bool(options.kit))
 
 

@@ -19,7 +19,8 @@ from datasets.audio.stem_mp4 import StemWriter
 from datasets.audio.tags import Tags, read_tags
 from datasets.audio.wav import WavPipe
 from datasets.midi import file as midi
-from dssgan.kit.listening import DIVISION, Listener, notes_path
+from dssgan.kit.listening import DIVISION, Listener
+from dssgan.kit.naming import notes_path
 from dssgan.separation.buffers import require_space
 from dssgan.separation.inputs import SongFile
 from dssgan.separation.options import ACCOMPANIMENT, excerpt

@@ -102,7 +102,7 @@ def test_the_wheel_is_one_package(wheel):
     assert train and all("extra == " in line and "train" in line for line in train)
     for name in ("app/static/index.html", "experiments/recipes/drums.yaml"):
         assert f"dssgan/{name}" in names
-    assert wheel.stat().st_size < 25e6
+    assert wheel.stat().st_size < 36e6  # two separators, each for both engines
 
 
 @pytest.mark.slow

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 
 import numpy as np
 
-from common.suggest import nearest
+from dssgan.kit.naming import chained
 from dssgan.separation.buffers import Fifo
 from dssgan.separation.chunked import ChunkedSeparator
 from dssgan.separation.stream import Report
@@ -109,17 +109,3 @@ class ChainedSeparator:
         with np.errstate(divide="ignore"):
             report.remaining_db = float(10 * np.log10(sum(powers)))
         report.peaks = inner.peaks | {one: report.peaks[one] for one in kept if one in report.peaks}
-
-
-def chained(first: Sequence[str], second: Sequence[str] | None, source: str) -> tuple[str, ...]:
-    """Sources of two separators in a row; those of the first where there is no second one.
-
-    Raises:
-      ValueError: the first has no such source.
-    """
-    if source not in first:
-        hint = nearest(source, first, show=repr)
-        raise ValueError(f"this separator has no source {source!r}, but {', '.join(first)}{hint}")
-    if second is None:
-        return tuple(first)
-    return (*second, *(name for name in first if name != source))

@@ -1,7 +1,6 @@
 """The notes of a kit, heard while its pieces are separated."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from pathlib import Path
 
 import numpy as np
 
@@ -12,11 +11,6 @@ DIVISION = 960  # ticks per quarter note
 LENGTH_S = 0.05  # of a note: drums die away by themselves
 CHANNEL = 9  # channel 10, counted from 1
 NOTE_OFF, NOTE_ON, META, NAME, TEMPO = 0x80, 0x90, 0xFF, 0x03, 0x51
-
-
-def notes_path(name: str, stems: Mapping[str, Path]) -> Path:
-    """Where the notes of a song go: beside the first of its stems."""
-    return next(iter(stems.values())).parent / f"{name}.mid"
 
 
 class Listener:

@@ -36,9 +36,8 @@ class Watched:
 
 
 def options(folder: Path, bits) -> argparse.Namespace:
-    return argparse.Namespace(
-        out=folder, format="wav", bits=bits, bitrate=None, start=0.0, duration=None, to_stdout=True
-    )
+    given = {"format": "wav", "bits": bits, "bitrate": None, "start": 0.0, "duration": None}
+    return argparse.Namespace(out=folder, midi=False, to_stdout=True, **given)
 
 
 @pytest.mark.parametrize("bits", ["32f", 16])

@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from dssgan.kit.chained import ChainedSeparator, chained
+from dssgan.kit.chained import ChainedSeparator
+from dssgan.kit.naming import chained
 from dssgan.separation.stream import Report
 from dssgan.separator import Separator
 from tests.dssgan.conftest import FOUR, KIT
