@@ -20,10 +20,10 @@ from datasets.kits.playing import Hit, Playing, render
 from dssgan import exports, loading
 from dssgan.kit.chained import ChainedSeparator
 from dssgan.kit.listening import Listener
+from dssgan.separation.outputs import CEILING
 
 LONGEST_S = 1800.0  # the song is in memory
 DRUMS = "drums"
-CEILING = 1 - 2.0**-15
 
 
 def main(argv: list[str]) -> int:

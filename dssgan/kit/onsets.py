@@ -2,7 +2,7 @@
 
 The curve is that of Böck and Widmer ("Maximum filter vibrato suppression for onset detection", DAFx
 2013): how much the logarithmic magnitudes of bands rise above a frame shortly before. Peaks are
-chosen as by Böck, Krebs and Schedl (ISMIR 2012). Memory grows by 3 kB per second of audio.
+chosen as by Böck, Krebs and Schedl (ISMIR 2012). Memory grows by 23 kB per second of audio.
 """
 
 from typing import NamedTuple
