@@ -64,7 +64,7 @@ SMALLEST = {
     },
     "openunmix": {"model": {**QUICK["openunmix"], "depth": 1}},
     "scnet": {
-        "model": {**QUICK["scnet"], "paths": 1},
+        "model": {**QUICK["scnet"], "widths": [4], "depths": [1, 1, 1]},
         "loss": {"frame_length": 256, "hop": 64},
     },
     "unet": {"optimiser": {"name": "adam", "lookahead_period": 0}},
