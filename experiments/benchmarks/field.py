@@ -121,6 +121,8 @@ def ours(system: str, samples: int, precision: str) -> None:
     from dssgan.separator import Separator
 
     sizes = SIZES[system][0] | {"precision": precision}
+    if system == "htdemucs":  # both sides pad to the segment of training
+        sizes["segment"] = samples / 44100
     model = build(system, **sizes)
     seconds = samples / model.sample_rate
     separator = Separator(model, segment=seconds, batch_size=1)

@@ -8,7 +8,7 @@ import tensorflow as tf
 from dssgan.models.htdemucs.encoder_decoder import Scale
 from dssgan.models.layers.attention import attend, heads_apart, heads_together
 from dssgan.models.layers.initialisers import glorot
-from dssgan.models.layers.parts import Linear, Norm, Part, gelu
+from dssgan.models.layers.parts import Linear, Norm, Part
 
 FIRST_SCALE = 1e-4
 LONGEST = 10000.0  # of the sines' periods, over 2 π
@@ -93,7 +93,7 @@ class TransformerLayer(Part):
         queries = self.norm(x)
         keys = self.other_norm(other) if self.crossing else queries
         x = x + self.attention_scale(self.attention(queries, keys))
-        inner = self.exit(gelu(self.entry(self.inner_norm(x))))
+        inner = self.exit(self.entry(self.inner_norm(x), activated=True))
         return self.last_norm(x + self.inner_scale(inner))
 
 

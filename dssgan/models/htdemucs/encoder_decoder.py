@@ -10,6 +10,7 @@ import tensorflow as tf
 
 from dssgan.models.layers.axes import padded
 from dssgan.models.layers.parts import (
+    NORM_EPSILON,
     AxisConvolution,
     AxisUpsampling,
     Convolution2D,
@@ -19,6 +20,7 @@ from dssgan.models.layers.parts import (
     gated,
     gelu,
 )
+from dssgan.products import matmul
 
 WAVE, SPECTRUM = 1, 2  # the axis that a branch's layers shorten
 CONTEXT = 1  # places before and after that a decoder's gate sees
@@ -58,8 +60,8 @@ class Encoder(Part):
     def call(self, x):
         """(…, n, inputs) → (…, ⌈n / stride⌉, outputs)."""
         x = padded(x, self.axis, 0, -x.shape[self.axis] % self.stride)
-        y = gelu(self.entry(x))
-        return gated(self.gate(y if self.residual is None else self.residual(y)))
+        y = self.entry(x, activated=True)
+        return self.gate.gated(y if self.residual is None else self.residual(y))
 
 
 class Decoder(Part):
@@ -90,11 +92,10 @@ class Decoder(Part):
     def call(self, x, skip, *, length: int):
         """(…, n, inputs), the encoder's result of the same shape → (…, length, outputs)."""
         y = gated(self.gate(x + skip))
-        y = self.exit(y if self.residual is None else self.residual(y))
+        y = self.exit(y if self.residual is None else self.residual(y), activated=not self.last)
         index = [slice(None)] * y.shape.rank
         index[self.axis] = slice(self.side, self.side + length)
-        y = y[tuple(index)]
-        return y if self.last else gelu(y)
+        return y[tuple(index)]
 
 
 class ResidualBranch(Part):
@@ -141,7 +142,34 @@ class ResidualRow(Part):
     def call(self, x):
         """Any shape (batch, time, …, channels) → the same."""
         inner = gelu(self.norm(self.entry(x)))
-        return self.scale(gated(self.exit_norm(self.exit(inner))))
+        columns, kernel = self.normalised(inner)
+        half = kernel.shape[1] // 2
+        value = self.product(columns, kernel[:, :half] * self.scale.scale)
+        return value * tf.sigmoid(self.product(columns, kernel[:, half:]))
+
+    def normalised(self, inner):
+        """`exit_norm` of `exit` as one product of what is wide: (columns, kernel).
+
+        `exit` is linear: the mean and the variance of what it gives follow from those of `inner`,
+        which has fewer channels. With m and r, mean and inverse deviation of it, and kernel K, bias
+        b, scale g and shift s: r · (x K + b - m) · g + s = [r x, r, -r m, 1] [K g; b g; g; s].
+        """
+        kernel, bias = (tf.convert_to_tensor(w) for w in (self.exit.kernel, self.exit.bias))
+        middle = tf.reduce_mean(inner, 1, keepdims=True)
+        centred = inner - middle
+        inwards = matmul(kernel, kernel, transpose_b=True) / kernel.shape[1]
+        powers = tf.reduce_sum(matmul(centred, inwards) * centred, -1, keepdims=True)
+        middles = matmul(middle, kernel) + bias  # of every channel
+        mean = tf.reduce_mean(middles, -1, keepdims=True)
+        variance = tf.reduce_mean(powers, 1, keepdims=True) + tf.reduce_mean(
+            tf.math.squared_difference(middles, mean), -1, keepdims=True
+        )
+        factor = tf.math.rsqrt(variance + NORM_EPSILON)
+        scale, shift = self.exit_norm.scale, self.exit_norm.shift
+        same = tf.ones_like(inner[..., :1])
+        columns = [inner * factor, same * factor, same * (-mean * factor), same]
+        rows = [kernel * scale, (bias * scale)[None], scale[None], shift[None]]
+        return tf.concat(columns, -1), tf.concat(rows, 0)
 
 
 class Scale(Part):

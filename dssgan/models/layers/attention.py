@@ -3,7 +3,7 @@
 import numpy as np
 import tensorflow as tf
 
-from dssgan.models.layers.parts import Linear, Part, RootMeanSquareNorm, gelu
+from dssgan.models.layers.parts import Linear, Part, RootMeanSquareNorm
 from dssgan.products import matmul
 
 MOST_LOGITS = 2**24  # numbers that are computed at once, 64 MB
@@ -128,4 +128,4 @@ class FeedForward(Part):
 
     def call(self, x):
         """(…, width) → the same shape."""
-        return self.exit(gelu(self.entry(self.norm(x))))
+        return self.exit(self.entry(self.norm(x), activated=True))

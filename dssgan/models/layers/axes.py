@@ -25,6 +25,11 @@ def shifted(x, axis: int, size: int, stride: int, dilation: int) -> list[tf.Tens
     return found
 
 
+def joined(parts: list[tf.Tensor]) -> tf.Tensor:
+    """Their channels side by side."""
+    return tf.concat(parts, -1) if len(parts) > 1 else parts[0]
+
+
 def interleaved(x, axis: int, count: int):
     """(…, n, …, count · channels) → (…, n · count, …, channels)."""
     if count == 1:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import keras
 import tensorflow as tf
 
-from dssgan.models.layers.axes import interleaved, padded, shifted
+from dssgan.models.layers.axes import interleaved, joined, padded, shifted
 from dssgan.models.layers.initialisers import uniform_fan_in
 from dssgan.portable import is_portable
 from dssgan.products import matmul
@@ -35,10 +35,20 @@ class Part(keras.layers.Layer):
             shape=tuple(shape), initializer=initializer, name=name, trainable=trainable
         )
 
-    def product(self, x, kernel):
-        """A matrix product, float32."""
+    def product(self, x, kernel, bias=None, *, activated=False):
+        """A matrix product, float32, with a bias and, `activated`, the GELU of both."""
+        free = sum(size is None for size in x.shape)
+        joint = activated and bias is not None and self.compute == tf.float32 and free < 2
+        if joint and len(kernel.shape) == 2 and not is_portable():
+            # What TensorFlow makes one operation of where nothing is differentiated.
+            rows = matmul(tf.reshape(x, (-1, x.shape[-1])), kernel)
+            rows = tf.nn.gelu(tf.nn.bias_add(rows, bias))
+            shape = [-1 if size is None else size for size in x.shape]
+            return tf.reshape(rows, (*shape[:-1], kernel.shape[1]))
         found = matmul(tf.cast(x, self.compute), tf.cast(kernel, self.compute))
-        return tf.cast(found, tf.float32)
+        found = tf.cast(found, tf.float32)
+        found = found if bias is None else found + bias
+        return gelu(found) if activated else found
 
 
 class Linear(Part):
@@ -61,10 +71,18 @@ class Linear(Part):
         """Kernels (…, inputs, outputs) that low-rank updates may change."""
         return [self.kernel]
 
-    def call(self, x):
-        """See the class."""
-        y = self.product(x, self.kernel)
-        return y if self.bias is None else y + self.bias
+    def call(self, x, *, activated=False):
+        """See the class; `activated`: the GELU of it."""
+        return self.product(x, self.kernel, self.bias, activated=activated)
+
+    def gated(self, x):
+        """`gated` of the map, each half of the channels a product of its own."""
+        half = self.kernel.shape[-1] // 2
+        value, gate = (
+            self.product(x, self.kernel[..., part], self.bias[..., part])
+            for part in (slice(half), slice(half, None))
+        )
+        return value * tf.sigmoid(gate)
 
 
 class AxisConvolution(Part):
@@ -97,8 +115,12 @@ class AxisConvolution(Part):
         self.kernel = self.weight("kernel", (size, inputs, outputs), draw)
         self.bias = self.weight("bias", (outputs,), draw) if bias else None
 
-    def call(self, x):
-        """(batch, …, inputs) → (batch, …, outputs), the axis shorter by the stride."""
+    def call(self, x, *, activated=False):
+        """(batch, …, inputs) → (batch, …, outputs), the axis shorter by the stride.
+
+        Args:
+          activated: return the GELU of it.
+        """
         x = tf.cast(x, self.compute)
         if self._is_wide(x):
             y = self._convolved(x)
@@ -106,8 +128,11 @@ class AxisConvolution(Part):
             y = self._products_first(x)
         else:
             x = padded(x, self.axis, *self.padding)
-            y = self._blocks(x) if self._has_blocks(x) else self._taps(x)
-        return y if self.bias is None else y + self.bias
+            x = self._blocks(x) if self._has_blocks(x) else self._taps(x)
+            kernel = tf.reshape(self.kernel, (-1, self.kernel.shape[-1]))
+            return self.product(x, kernel, self.bias, activated=activated)
+        y = y if self.bias is None else y + self.bias
+        return gelu(y) if activated else y
 
     def _is_wide(self, x) -> bool:
         """Whether the library's convolution is the faster one: along time, to as many channels."""
@@ -122,10 +147,8 @@ class AxisConvolution(Part):
         return tf.cast(y[:, 0], tf.float32)
 
     def _taps(self, x):
-        """What all places of the kernel see side by side, and one product."""
-        taps = shifted(x, self.axis, self.size, self.stride, self.dilation)
-        kernel = tf.reshape(self.kernel, (-1, self.kernel.shape[-1]))
-        return self.product(tf.concat(taps, -1) if len(taps) > 1 else taps[0], kernel)
+        """What all places of the kernel see, side by side."""
+        return joined(shifted(x, self.axis, self.size, self.stride, self.dilation))
 
     def _products_first(self, x):
         """A product for each place of the kernel; then the results are shifted, which are less."""
@@ -143,13 +166,11 @@ class AxisConvolution(Part):
         return adjacent and self.dilation == 1 < self.stride and self.size % self.stride == 0
 
     def _blocks(self, x):
-        """Steps of the stride become channels, so that nothing is read with gaps."""
+        """`_taps`; steps of the stride become channels, so that nothing is read with gaps."""
         *front, length, channels = (-1 if size is None else size for size in x.shape)
         steps = (length - self.size) // self.stride + self.size // self.stride
         x = tf.reshape(x[..., : steps * self.stride, :], (*front, steps, self.stride * channels))
-        taps = shifted(x, self.axis, self.size // self.stride, 1, 1)
-        kernel = tf.reshape(self.kernel, (-1, self.kernel.shape[-1]))
-        return self.product(tf.concat(taps, -1) if len(taps) > 1 else taps[0], kernel)
+        return joined(shifted(x, self.axis, self.size // self.stride, 1, 1))
 
 
 class Depthwise(Part):
@@ -191,17 +212,23 @@ class AxisUpsampling(Part):
         self.kernel = self.weight("kernel", (size, inputs, outputs), draw)
         self.bias = self.weight("bias", (outputs,), draw) if bias else None
 
-    def call(self, x):
-        """(batch, …, inputs) → (batch, …, outputs)."""
-        kernel = tf.reshape(tf.transpose(self.kernel, (1, 0, 2)), (self.kernel.shape[1], -1))
-        y = self.product(x, kernel)
-        pieces = tf.split(y, self.size // self.stride, -1)
-        steps, total = len(pieces), None
-        for place, piece in enumerate(pieces):
-            piece = padded(piece, self.axis, place, steps - 1 - place)
-            total = piece if total is None else total + piece
-        total = interleaved(total, self.axis, self.stride)
-        return total if self.bias is None else total + self.bias
+    def call(self, x, *, activated=False):
+        """(batch, …, inputs) → (batch, …, outputs); `activated`: the GELU of it."""
+        steps, inputs = self.size // self.stride, self.kernel.shape[1]
+        width = self.stride * self.outputs  # of what one place becomes
+        bias = None if self.bias is None else tf.tile(self.bias, [self.stride])
+        if inputs <= width:
+            kernel = tf.reshape(self.kernel, (steps, self.stride, inputs, self.outputs))
+            kernel = tf.transpose(kernel[::-1], (0, 2, 1, 3))
+            x = padded(tf.cast(x, self.compute), self.axis, steps - 1, steps - 1)
+            taps = joined(shifted(x, self.axis, steps, 1, 1))
+            y = self.product(taps, tf.reshape(kernel, (-1, width)), bias, activated=activated)
+            return interleaved(y, self.axis, self.stride)
+        kernel = tf.reshape(tf.transpose(self.kernel, (1, 0, 2)), (inputs, -1))
+        pieces = tf.split(self.product(x, kernel), steps, -1)
+        y = tf.add_n([padded(piece, self.axis, k, steps - 1 - k) for k, piece in enumerate(pieces)])
+        y = interleaved(y if bias is None else y + bias, self.axis, self.stride)
+        return gelu(y) if activated else y
 
 
 class Convolution2D(Part):
