@@ -12,7 +12,7 @@ from pathlib import Path
 
 from common import interrupts, startup
 from common.audio_files import is_audio
-from common.cli import UsageError, one_line, run
+from common.cli import UsageError, one_line, path, run
 from dssgan import exports, loading
 from dssgan.config.sizes import check_export
 from dssgan.kit.naming import chained, notes_path
@@ -31,11 +31,9 @@ def main(argv: list[str]) -> int:
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")
     options = parse(argv, __doc__)
-    model = options.model or exports.newest_export()
     try:
-        model = exports.find_export(model)
+        model, *others = found(options)
         sources = exports.sources_of(model)
-        check_export(model / exports.CONFIG)
         options.kit_model = None
         if options.kit or options.midi:
             options.kit_model, sources = with_kit(sources, options)
@@ -45,7 +43,8 @@ def main(argv: list[str]) -> int:
         text = one_line(error)
         raise UsageError(text if isinstance(error, UsageError) else where + text) from error
     try:
-        loading.choose(model, options.engine, options.segment, options.precision)
+        for each in (model, *others):
+            loading.choose(each, options.engine, options.segment, options.precision)
     except ValueError as error:
         raise UsageError(one_line(error)) from error
     with contextlib.ExitStack() as stack:
@@ -57,10 +56,23 @@ def main(argv: list[str]) -> int:
         if sink and total != 1:
             raise UsageError(f"-o -: standard output takes one song, not {total}")
         if plans:
-            failed += separate_all(plans, total, model, options, sink)
+            failed += separate_all(plans, total, [model, *others], options, sink)
     if failed and total > 1:
         print(f"{failed} of {total} inputs failed", file=sys.stderr)
     return 1 if failed else 0
+
+
+def found(options: argparse.Namespace) -> list[Path]:
+    """Folders of the separators, their configurations checked.
+
+    Raises:
+      ValueError, OSError: one that cannot be used.
+    """
+    wanted = options.models or [options.model or exports.newest_export()]
+    folders = [exports.find_export(path(one)) for one in wanted]
+    for folder in folders:
+        check_export(folder / exports.CONFIG)
+    return folders
 
 
 def with_kit(sources: Sequence[str], options: argparse.Namespace) -> tuple[Path, tuple[str, ...]]:
@@ -108,20 +120,21 @@ def planned(options: argparse.Namespace, stems: Sequence[str]) -> tuple[Plans, i
 
 
 def separate_all(
-    plans: Plans, total: int, model: Path, options: argparse.Namespace, sink: Sink | None
+    plans: Plans, total: int, models: list[Path], options: argparse.Namespace, sink: Sink | None
 ) -> int:
     """Load the separator and separate songs; returns how many failed.
 
     Args:
+      models: folders of separators, blended where there are several.
       total: inputs altogether; the error of the only one is raised.
       sink: takes the stem of the only song.
     """
     with interrupts.announced("the separator is being loaded or compiled"):
         with startup.stderr_hidden():
-            separator = load(model, options)
+            separator = load(models, options)
         from dssgan.separate_song import naming, separate_song
 
-        print(f"separator: {model} ({', '.join(separator.sources)})")
+        print(f"separator: {', '.join(map(str, models))} ({', '.join(separator.sources)})")
         failed = 0
         for song, plan in plans.items():
             try:
@@ -136,15 +149,32 @@ def separate_all(
     return failed
 
 
-def load(folder: Path, options: argparse.Namespace):
-    """Load the separator that the options ask for, one behind the other where there are two."""
+def load(folders: list[Path], options: argparse.Namespace):
+    """Load what the options ask for: several separators blended, steps around them, the kit's."""
     options.out.mkdir(parents=True, exist_ok=True)
-    first = load_one(folder, options)
+    first, *others = (load_one(folder, options) for folder in folders)
+    try:
+        first = with_steps(first, others, options)
+    except ValueError as error:
+        raise UsageError(one_line(error)) from error
     if options.kit_model is None:
         return first
     from dssgan.kit.chained import ChainedSeparator
 
     return ChainedSeparator(first, load_one(options.kit_model, options), DRUMS, bool(options.kit))
+
+
+def with_steps(first, others, options: argparse.Namespace):
+    """A separator, blended with others, with steps before and after it."""
+    if others:
+        from dssgan.postprocessing.blended import BlendedSeparator
+
+        first = BlendedSeparator([first, *others], options.blend)
+    if options.pre or options.post:
+        from dssgan.postprocessing.processed import ProcessedSeparator
+
+        first = ProcessedSeparator(first, options.pre, options.post)
+    return first
 
 
 def load_one(folder: Path, options: argparse.Namespace):

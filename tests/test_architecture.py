@@ -69,7 +69,7 @@ LAYERS = {
         ("catalogue",),
         ("train", "separate", "resynth", "convert", "combine", "export", "doctor", "app", "live"),
         ("separate_song",),
-        ("kit",),
+        ("kit", "postprocessing"),
         ("phases",),
         ("refinement",),
         ("training",),
@@ -117,7 +117,7 @@ LIGHT = (
     "dssgan.training.data",
     *(
         f"dssgan.{folder}.{path.stem}"
-        for folder in ("separation", "runtime", "app", "live", "catalogue", "kit")
+        for folder in ("separation", "runtime", "app", "live", "catalogue", "kit", "postprocessing")
         for path in sorted((ROOT / "dssgan" / folder).glob("[!_]*.py"))
     ),
 )

@@ -10,6 +10,7 @@ from common.audio_files import OUTPUT_FORMATS, STEM_FORMAT
 from common.cli import UsageError, one_line, path, printable
 from dssgan import exports
 from dssgan.separation.inputs import STANDARD_STREAM, check_pattern
+from dssgan.separation.steps import AFTER, BEFORE, DOMAINS
 
 FORMATS = (*OUTPUT_FORMATS, STEM_FORMAT)
 BITS = {"16": 16, "24": 24, "32f": "32f"}
@@ -132,6 +133,24 @@ def _add_separation(add) -> None:
         help="what computes: ONNX Runtime where the model has a file for it and there is no GPU",
     )
     add("--no-consistent", action="store_true", help="stems need not add up to the mixture")
+    _add_steps(add)
+
+
+def _add_steps(add) -> None:
+    add("--models", metavar="A,B", help="several separators, their stems averaged")
+    add(
+        "--blend",
+        choices=DOMAINS,
+        default=DOMAINS[0],
+        help="what of them is averaged; default: %(default)s",
+    )
+    add("--pre", choices=BEFORE, help="separate the percussive part of the song alone")
+    add(
+        "--post",
+        metavar="A,B",
+        help="steps behind it: wiener (multichannel filter), transients (what holds its notes "
+        "goes from the drums to the rest)",
+    )
 
 
 def stream_or_path(text: str) -> Path:
@@ -201,9 +220,24 @@ def _check_together(options: argparse.Namespace) -> None:
     if options.pattern is None:
         options.pattern = "{song}.{format}" if container else "{song}/{source}.{format}"
     check_pattern(options.pattern, container)
+    options.models = _names(options.models)
+    if options.models and options.model:
+        raise UsageError("--model and --models exclude each other: choose one")
+    if len(options.models) == 1:
+        raise UsageError(f"--models {options.models[0]}: expected two or more, with commas between")
+    options.post = _names(options.post)
+    for step in options.post:
+        if step not in AFTER:
+            raise UsageError(f"--post {step}: expected some of {', '.join(AFTER)}")
     options.to_stdout = str(options.out) == STANDARD_STREAM
     if options.midi and options.to_stdout:
         raise UsageError("--midi: notes go beside the stems; name a folder with -o")
+
+
+def _names(text: str | None) -> tuple[str, ...]:
+    """Words with commas between them, each once."""
+    words = (word.strip() for word in (text or "").split(","))
+    return tuple(dict.fromkeys(word for word in words if word))
 
 
 def stem_names(sources: Sequence[str], options: argparse.Namespace) -> tuple[str, ...]:
@@ -228,7 +262,7 @@ def _asked(sources: Sequence[str], options: argparse.Namespace) -> tuple[str, ..
     asked = options.sources if options.two_stems is None else options.two_stems
     if asked is None:
         return tuple(sources)
-    names = tuple(dict.fromkeys(name.strip() for name in asked.split(",")))
+    names = _names(asked) or ("",)
     unknown = [name for name in names if name not in sources]
     if unknown:
         known = ", ".join(sources)

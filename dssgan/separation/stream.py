@@ -91,13 +91,9 @@ def separated_stream(
     """
     level, gains = known
     report.__dict__.update(vars(Report()))  # one that served before starts anew
-    blocks = iter(blocks)
-    first = next(blocks, None)
-    if first is None:
+    channels, blocks = checked_song(blocks, rate, name, report)
+    if not channels:
         return
-    channels = check_audio(first, name).shape[1]
-    report.sample_rate, report.channels = rate, channels
-    blocks = _checked(chain([first], blocks), channels, rate, name, report)
     model, sources = separator.model, separator.sources
     wants_level = separator.wants_level and level is None
     wants_gains = model.scale_free and gains is None
@@ -138,10 +134,26 @@ def separated_stream(
         yield from _restored(separator, estimates, mixture, rate, asked, report)
 
 
+def checked_song(
+    blocks: Iterable[np.ndarray], rate: int, name: str, report: Report | None = None
+) -> tuple[int, Iterator[np.ndarray]]:
+    """Channels, 0 of no block at all, and float32 blocks (samples, channels) of them.
+
+    The first block is taken at once. What is not finite is reported by its position.
+    """
+    report = Report() if report is None else report
+    blocks = iter(blocks)
+    first = next(blocks, None)
+    if first is None:
+        return 0, iter(())
+    channels = check_audio(first, name).shape[1]
+    report.sample_rate, report.channels = rate, channels
+    return channels, _checked(chain([first], blocks), channels, rate, name, report)
+
+
 def _checked(
     blocks: Iterable[np.ndarray], channels: int, rate: int, name: str, report: Report
 ) -> Iterator[np.ndarray]:
-    """float32 blocks of a constant channel count; what is not finite is reported by position."""
     for block in blocks:
         block = check_audio(block, name)
         if block.shape[1] != channels:

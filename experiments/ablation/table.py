@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 
 from common.files import write_text
+from evaluation.reports.bootstrap import gain
 from evaluation.reports.tables import number, table
 from experiments.ablation.scores import results
-from experiments.compare.bootstrap import gain
 from experiments.heat_map import axes
 from experiments.heat_map import heat_map as draw
 

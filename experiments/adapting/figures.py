@@ -8,8 +8,8 @@ import numpy as np
 
 from evaluation.metrics import ratios
 from evaluation.metrics import without_references as plain
+from evaluation.reports.bootstrap import gain
 from experiments.adapting.passes import Passes, Song
-from experiments.compare.bootstrap import gain
 
 LEAST_DB = 0.05  # a smaller change is none
 FEW = 3  # songs, below which nothing is certain

@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
+from evaluation.reports.bootstrap import gain
 from evaluation.reports.tables import shown
-from experiments.compare.bootstrap import gain
 from experiments.compare.curves import Log
 from experiments.compare.run import RecordedRun
 

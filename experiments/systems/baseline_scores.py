@@ -4,6 +4,8 @@
   --separator [LABEL=]DIR         an exported separator; repeatable
   --latency S [--speed X]         the separators live as well, S seconds behind, on a machine that
                                   does X times real time; repeatable
+  --step wiener|transients|hpss   the separators with a step after or before them; repeatable
+  --blend time|spectrum           the separators' stems averaged; repeatable
   --out DIR                       METHOD/SPLIT/SONG.json, scores.json and table.md
 
 Prints a Markdown table: for every song and in the median SDR / SIR / SAR of the first source (BSS
@@ -11,10 +13,13 @@ Eval v4 as in museval). What was scored before is not scored again.
 """
 
 import argparse
+import itertools
 import os
 import sys
 from collections.abc import Mapping, Sequence
 from functools import partial
+
+import numpy as np
 
 import datasets
 from common import cli
@@ -22,13 +27,22 @@ from common.files import write_text
 from common.json_files import write_json
 from datasets.sources import read_sources
 from datasets.track import Track
+from dssgan.separation.steps import AFTER, BEFORE, DOMAINS
 from evaluation import protocols
+from evaluation.reports import bootstrap
 from evaluation.reports.tables import METRICS, number, shown
 from evaluation.scoring import runner, tasks
 from evaluation.scoring.preparation import SongAudio
 from evaluation.scoring.song import map_estimates
 from experiments.systems.baselines import BASELINES
-from experiments.systems.methods import Method, baseline_method, live_method, separator_method
+from experiments.systems.methods import (
+    Method,
+    baseline_method,
+    blended_method,
+    live_method,
+    processed_method,
+    separator_method,
+)
 
 #: Above this a ratio is rounding noise: nothing of the kind is in the estimate.
 ENDLESS = 100
@@ -41,6 +55,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     add("--separator", action="append", default=[], metavar="[LABEL=]DIR")
     add("--latency", action="append", type=float, default=[], metavar="S")
     add("--speed", type=float, default=3.0, metavar="X", help="default: %(default)g")
+    add("--step", action="append", default=[], choices=(*AFTER, *BEFORE))
+    add("--blend", action="append", default=[], choices=DOMAINS)
     add("--sources", default="drums,accompaniment", metavar="A,B", help="default: %(default)s")
     add("--methods", default=",".join(BASELINES), metavar="A,B", help="default: %(default)s")
     add("--protocol", default="musdb18", help="default: %(default)s")
@@ -73,6 +89,7 @@ def compare(options: argparse.Namespace) -> int:
             method.key: {
                 "label": method.baseline.label,
                 "description": method.baseline.description,
+                "over": method.over,
                 **{
                     key: results[method.key][key]
                     for key in ("songs", "median", "mean", protocol.reported[0], "failed")
@@ -101,6 +118,9 @@ def chosen_methods(options: argparse.Namespace) -> list[Method]:
         for text in options.separator
         for latency in options.latency
     ]
+    pairs = itertools.product(options.separator, options.step)
+    separators += [processed_method(*pair) for pair in pairs]
+    separators += [blended_method(options.separator, domain) for domain in options.blend]
     # The oracle stands last: what comes before it can be reached.
     methods = (
         [m for m in methods if m.key != "irm"] + separators + [m for m in methods if m.key == "irm"]
@@ -184,8 +204,22 @@ def markdown(scores: Mapping, source: str) -> str:
     cells = [f"**{cell(method[how].get(source))}**" for method in methods.values()]
     lines.append(f"| **{how.replace('_', ' ')}** | {' | '.join(cells)} |")
     lines.append("")
-    lines += [f"* {method['label']}: {method['description']}" for method in methods.values()]
+    for method in methods.values():
+        lines.append(f"* {method['label']}: {method['description']}")
+        if method.get("over") in methods:
+            lines[-1] += f"; {gained(method, methods[method['over']], source)}"
     return "\n".join(lines) + "\n"
+
+
+def gained(method: Mapping, over: Mapping, source: str) -> str:
+    """How much better a method is than another: the mean over songs, by a paired bootstrap."""
+    names = [name for name in over["songs"] if name in method["songs"]]
+    both = (
+        {0: np.array([each["songs"][name][source]["SDR"] for name in names])}
+        for each in (method, over)
+    )
+    mean, low, high = bootstrap.gain(*both)
+    return f"SDR {mean:+.2f} dB [{low:+.2f}, {high:+.2f}] over {over['label']}"
 
 
 def cell(values: Mapping[str, float] | None) -> str:

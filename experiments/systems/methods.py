@@ -1,6 +1,6 @@
 """The columns of `experiments.compare baselines`: untrained methods and separators."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -9,16 +9,23 @@ import numpy as np
 
 from common import cli, startup
 from dssgan import exports
+from dssgan.separation.steps import BEFORE
 from experiments.systems.baselines import BASELINES, Baseline
 
 
 @dataclass(frozen=True)
 class Method:
-    """A column of the table: a baseline, and what its scores depend on."""
+    """A column of the table.
+
+    Attributes:
+      key: its name. baseline: what separates. identity: what its scores depend on.
+      over: key of the method that it should be better than, or "".
+    """
 
     key: str
     baseline: Baseline
     identity: str
+    over: str = ""
 
 
 def baseline_method(key: str) -> Method:
@@ -48,6 +55,64 @@ def separator_method(text: str) -> Method:
 
     baseline = Baseline(label, "an exported separator of this project", separate)
     return Method(key_of(label), baseline, exports.identity(path))
+
+
+def processed_method(text: str, step: str) -> Method:
+    """A trained separator with a step before or after it.
+
+    Args:
+      text: as of `separator_method`. step: of `dssgan.separation.steps`.
+    """
+    label, path = labelled(text)
+    before, after = (step, ()) if step in BEFORE else (None, (step,))
+
+    def build():
+        from dssgan import loading
+        from dssgan.postprocessing.processed import ProcessedSeparator
+
+        return ProcessedSeparator(loading.load(path), before, after)
+
+    names, identity = (label, f"{label}, {step}"), exports.identity(path)
+    return streamed_method(names, f"{label} with {step}", identity, build)
+
+
+def blended_method(texts: Sequence[str], domain: str) -> Method:
+    """Trained separators blended, as of `dssgan.postprocessing.blended`."""
+    labels, paths = zip(*map(labelled, texts))
+
+    def build():
+        from dssgan import loading
+        from dssgan.postprocessing.blended import BlendedSeparator
+
+        return BlendedSeparator([loading.load(path) for path in paths], domain)
+
+    about = f"the mean of their stems in {domain}"
+    identity = " ".join(map(exports.identity, paths))
+    return streamed_method((labels[0], f"{' + '.join(labels)}, {domain}"), about, identity, build)
+
+
+def streamed_method(names: tuple[str, str], about: str, identity: str, build: Callable) -> Method:
+    """A method of a separator that has `stream` alone, built when the first song needs it.
+
+    Args:
+      names: labels of the method that it should be better than, and its own.
+    """
+    over, label = names
+
+    @cache
+    def load():
+        with startup.stderr_hidden():
+            return build()
+
+    def separate(
+        mixture: np.ndarray, references: Mapping[str, np.ndarray], sample_rate: int
+    ) -> dict[str, np.ndarray]:
+        del references
+        pieces = list(load().stream([mixture], sample_rate))
+        return {name: np.concatenate([piece[name] for piece in pieces]) for name in pieces[0]}
+
+    baseline = Baseline(label, about, separate)
+    return Method(key_of(label), baseline, f"{identity} {about}", key_of(over))
 
 
 def live_method(text: str, latency: float, speed: float) -> Method:

@@ -14,6 +14,7 @@ from datasets.excerpts.effects import Effects
 from dssgan.config.mappings import merge
 from dssgan.config.schema import from_dict
 from dssgan.training.options import check_choices
+from evaluation.reports import bootstrap
 from experiments.ablation import (
     __main__ as ablation,
 )
@@ -23,7 +24,6 @@ from experiments.ablation import (
 from experiments.ablation import (
     table as table_module,
 )
-from experiments.compare import bootstrap
 from experiments.run.yaml_files import read_yaml
 
 PLAN = ablation.read_plan("ablation")

@@ -1,6 +1,7 @@
 """Untrained baselines, and the table that sets separators beside them."""
 
 import json
+import shutil
 import sys
 import types
 
@@ -163,6 +164,53 @@ def test_separators_live_have_columns_of_their_own(
     ]
     assert max(scores) - min(scores) < 1e-3  # this separator needs nothing to go by
     capsys.readouterr()
+
+
+class Streaming:
+    """A stand-in that streams: the first half of its shares are drums, aligned."""
+
+    sources, sample_rate, complete, consistent = TWO, RATE, True, True
+    temporary_folder = None
+
+    def __init__(self, share):
+        self.share = share
+
+    def temporary_bytes(self, *_):
+        return 0
+
+    def asked(self, sources):
+        return sources or self.sources
+
+    def stream(self, blocks, *_, **__):
+        for block in blocks:
+            yield {"drums": self.share * block, "accompaniment": (1 - self.share) * block}
+
+    def separate(self, mixture, rate):
+        return next(self.stream([mixture]))
+
+
+def test_steps_and_blends_have_columns_and_gains(library, separator, tmp_path, capsys, monkeypatch):
+    other = separator[0].parent.parent / "other" / "separator"
+    shutil.copytree(separator[0], other)
+    shares = {"small": 0.5, "other": 0.3}
+    monkeypatch.setattr("dssgan.loading.load", lambda path: Streaming(shares[path.parent.name]))
+    words = ["--data", f"folders:{library}:Britpop,Shadows", "--methods", "mixture"]
+    words += ["--separator", separator[0], "--separator", other, "--out", tmp_path / "out"]
+    words += ["--step", "hpss", "--step", "wiener", "--blend", "time"]
+    assert run(*words) == 0
+    methods = json.loads((tmp_path / "out" / "scores.json").read_text())["methods"]
+    assert list(methods)[3:] == [
+        *("small__hpss", "small__wiener", "other__hpss", "other__wiener", "small___other__time"),
+    ]
+    drums = {key: method["median"]["drums"]["SDR"] for key, method in methods.items()}
+    assert drums["small__hpss"] > drums["small"] + 1  # clicks and tones
+    printed = capsys.readouterr().out
+    (line,) = [line for line in printed.splitlines() if line.startswith("* small, hpss: ")]
+    gains = [
+        methods["small__hpss"]["songs"][name]["drums"]["SDR"] - song["drums"]["SDR"]
+        for name, song in methods["small"]["songs"].items()
+    ]
+    assert f"small with hpss; SDR {np.mean(gains):+.2f} dB [" in line and line.endswith("small")
 
 
 def test_a_causal_separator_carries_its_state_whatever_the_latency(

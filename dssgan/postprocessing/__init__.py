@@ -1,0 +1,1 @@
+"""What is done to a song before it is separated, and to its stems after; no TensorFlow here."""

@@ -1,0 +1,169 @@
+"""Several separators of one song, their stems averaged."""
+
+import contextlib
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any
+
+import numpy as np
+
+from dssgan.postprocessing.copies import Copies
+from dssgan.postprocessing.processed import shared_out
+from dssgan.postprocessing.spectral_blocks import SpectralBlocks
+from dssgan.separation.buffers import Fifo
+from dssgan.separation.steps import DOMAINS
+from dssgan.separation.stream import Report, checked_song
+
+ACCOMPANIMENT = "accompaniment"
+
+
+class BlendedSeparator:
+    """Separates as `ChunkedSeparator.stream` does.
+
+    Its sources are those of the first separator. The accompaniment of another one may be the sum of
+    all its sources that the first one does not have.
+
+    Args:
+      separators: two or more, of any rates.
+      domain: "time": the mean of the waveforms. "spectrum": the mean of the magnitudes, with the
+        phase of the mean, which keeps the level where separators disagree in phase.
+
+    Raises:
+      ValueError: fewer than two; one cannot give a source of the first.
+    """
+
+    def __init__(self, separators: Sequence[Any], domain: str = "time"):
+        if len(separators) < 2:
+            raise ValueError(f"{len(separators)} separators to blend: expected two or more")
+        if domain not in DOMAINS:
+            raise ValueError(f"no blend {domain!r}: there are {', '.join(DOMAINS)}")
+        self.separators, self.domain = tuple(separators), domain
+        self.temporary_folder = separators[0].temporary_folder
+        for number, one in enumerate(self.separators[1:], 2):
+            missing = [name for name in self.sources if not self._made_of(one, name)]
+            if missing:
+                raise ValueError(
+                    f"separator {number} has {', '.join(one.sources)}, but the first one has "
+                    f"{', '.join(missing)}: only separators of the same sources are blended"
+                )
+
+    @property
+    def sources(self) -> tuple[str, ...]:
+        """Those of the first separator."""
+        return tuple(self.separators[0].sources)
+
+    @property
+    def sample_rate(self) -> int:
+        """The highest of all, in Hz."""
+        return max(one.sample_rate for one in self.separators)
+
+    @property
+    def complete(self) -> bool:
+        """Whether the sources are all that is in a song."""
+        return self.separators[0].complete
+
+    @property
+    def consistent(self) -> bool:
+        """Whether the stems add up to the song."""
+        return self.separators[0].consistent
+
+    def temporary_bytes(self, samples: int, sample_rate: int, channels: int) -> int:
+        """Size in bytes of all temporary files."""
+        each = [one.temporary_bytes(samples, sample_rate, channels) for one in self.separators]
+        return sum(each) + (4 * samples * channels if any(each) else 0)
+
+    def asked(self, sources: Sequence[str] | None) -> tuple[str, ...]:
+        """As of `ChunkedSeparator`."""
+        return self.separators[0].asked(sources)
+
+    def stream(
+        self,
+        blocks: Iterable[np.ndarray],
+        sample_rate: int,
+        sources: Sequence[str] | None = None,
+        *,
+        name: str = "mixture",
+        report: Report | None = None,
+        progress: Callable[[float], object] | None = None,
+    ) -> Iterator[dict[str, np.ndarray]]:
+        """Arguments, blocks and errors as of `ChunkedSeparator.stream`.
+
+        The residual of the report is that of the first separator.
+        """
+        asked = self.asked(sources)
+        report = Report() if report is None else report
+        return self._stream(blocks, int(sample_rate), asked, (name, report, progress))
+
+    def _made_of(self, one: Any, name: str) -> tuple[str, ...]:
+        """The sources of a separator that a source is the sum of; () of none."""
+        if name in one.sources:
+            return (name,)
+        if name == ACCOMPANIMENT and one.complete:
+            return tuple(other for other in one.sources if other not in self.sources)
+        return ()
+
+    def _stream(self, blocks, rate, asked, how) -> Iterator[dict[str, np.ndarray]]:
+        name, report, progress = how
+        channels, blocks = checked_song(blocks, rate, name)
+        if not channels:
+            return
+        waits = any(one.temporary_bytes(1, rate, 1) for one in self.separators)
+        folder = self.temporary_folder if waits else None
+        share = len(self.separators)
+        reports = [Report() for _ in self.separators]
+
+        def advanced(seconds: float) -> None:
+            if progress is not None:
+                progress(seconds / share)
+
+        with contextlib.ExitStack() as files:
+            copies = files.enter_context(Copies(blocks, channels, share + 1, folder))
+            original, *queues = copies.queues
+            streams = [
+                self._stems(one, copies.blocks(queue), rate, name, own, advanced)
+                for one, queue, own in zip(self.separators, queues, reports, strict=True)
+            ]
+            found = abreast(streams, len(self.sources), channels)
+            found = self._means(found, rate, channels)
+            yield from shared_out(self, found, original, asked, (reports[0], report))
+
+    def _stems(self, one, blocks, rate, name, report, progress) -> Iterator[np.ndarray]:
+        """The stems of one separator as (samples, sources, channels)."""
+        parts = [self._made_of(one, source) for source in self.sources]
+        for block in one.stream(blocks, rate, name=name, report=report, progress=progress):
+            yield np.stack([sum(block[part] for part in made) for made in parts], 1)
+
+    def _means(self, found, rate: int, channels: int) -> Iterator[np.ndarray]:
+        """(samples, separators, sources, channels) → (samples, sources, channels)."""
+        if self.domain == "time":
+            for each in found:
+                yield each.mean(1)
+            return
+        rows = len(self.separators), len(self.sources)
+
+        def change(spectra: np.ndarray, before: int, after: int) -> np.ndarray:
+            each = spectra.reshape(*spectra.shape[:2], *rows, channels)
+            mean, size = each.mean(2), np.abs(each).mean(2)
+            return mean * (size / np.maximum(np.abs(mean), np.float32(1e-12)))
+
+        spectral = SpectralBlocks(change, rate, rows[0] * rows[1], channels)
+        for each in found:
+            yield from spectral.push(each.reshape(len(each), -1, channels))
+        yield from spectral.finish()
+
+
+def abreast(
+    streams: Sequence[Iterator[np.ndarray]], sources: int, channels: int
+) -> Iterator[np.ndarray]:
+    """Blocks (samples, streams, sources, channels); the stream that is behind goes on."""
+    ready = [Fifo(sources, channels) for _ in streams]
+    running = set(range(len(streams)))
+    while running:
+        behind = min(running, key=lambda number: len(ready[number]))
+        block = next(streams[behind], None)
+        if block is None:
+            running.remove(behind)
+            continue
+        ready[behind].append(block)
+        length = min(map(len, ready))
+        if length:
+            yield np.stack([one.pop(length) for one in ready], 1)
