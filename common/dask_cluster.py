@@ -2,12 +2,15 @@
 
 import contextlib
 import importlib
-from collections.abc import Mapping
+import site
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from common.cli import UsageError, one_line
+from common.cli import UsageError, one_line, path
+from common.files import PYTHON_PATH, read_limited
 
 QUEUES = {"slurm": "SLURMCluster", "pbs": "PBSCluster", "sge": "SGECluster"}
 JOBS = 4  # jobs of a queue where no number is given
@@ -46,6 +49,64 @@ def check(where: str | None, resources: Path | None) -> None:
         raise UsageError(f"--resources {resources}: only with --cluster {', '.join(QUEUES)}")
     if where is not None and where not in QUEUES and not where.startswith(("tcp://", "tls://")):
         raise UsageError(f"--cluster {where}: expected tcp://HOST:PORT or {', '.join(QUEUES)}")
+
+
+def add_options(add: Any) -> None:
+    """Give a command --cluster, --jobs and --resources.
+
+    Args:
+      add: `add_argument` of a parser.
+    """
+    add(
+        "--cluster",
+        metavar="WHERE",
+        help="on a Dask cluster: tcp://HOST:PORT of a scheduler, or slurm, pbs, sge",
+    )
+    add("--jobs", type=int, metavar="N", help=f"jobs of slurm, pbs, sge; default: {JOBS}")
+    add("--resources", type=path, metavar="FILE", help="YAML: what a job of these gets")
+
+
+@contextlib.contextmanager
+def opened(where: str, resources: Path | None = None, jobs: int | None = None) -> Iterator[Any]:
+    """A `distributed.Client` within the block; its workers find this library by its path.
+
+    Args:
+      where, resources: as of `check`.
+      jobs: of a queue.
+
+    Raises:
+      As of `check`, `connect`, `queue` and `read_resources`.
+    """
+    check(where, resources)
+    if where in QUEUES:
+        options = read_resources(resources) if resources else {}
+        found = queue(where, jobs or JOBS, options, resources)
+    else:
+        found = connect(where)
+    with contextlib.closing(found):
+        find_library(found.client)
+        yield found.client
+
+
+def find_library(client: Any) -> None:
+    """Let workers of now and later import from the folder of this library, by its path here."""
+    client.register_worker_callbacks(partial(site.addsitedir, str(PYTHON_PATH)))
+
+
+def read_resources(file: Path) -> dict[str, Any]:
+    """Read what a job of a batch system gets; UsageError names a file that cannot be read."""
+    import yaml
+
+    try:
+        values = yaml.safe_load(read_limited(file, 2**20).decode("utf-8"))
+    except RecursionError:
+        raise UsageError(f"--resources {file}: sections within sections without end") from None
+    except (OSError, ValueError, yaml.YAMLError) as error:
+        text = one_line(error)
+        raise UsageError(f"--resources {file}: cannot be read: {text}") from error
+    if not isinstance(values, dict | None):
+        raise UsageError(f"--resources {file}: expected keys and values, such as 'cores: 4'")
+    return values or {}
 
 
 def connect(address: str) -> Connection:

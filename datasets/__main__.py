@@ -1,11 +1,12 @@
 """`python -m datasets prepare | check | activity | list | export | intake`: songs on disk."""
 
 import argparse
+import contextlib
 import json
 import os
 import sys
 
-from common import cli
+from common import cli, dask_cluster
 from datasets import DATASETS, SPLITS, load, load_readable
 from datasets.activity.lists import list_path, write_list
 from datasets.activity.windows import VARIANTS
@@ -29,18 +30,25 @@ def _prepare(arguments: argparse.Namespace) -> int:
         semitones=arguments.semitones,
     )
     name = arguments.name
+    dask_cluster.check(arguments.cluster, arguments.resources)
     songs = load_readable(name, arguments.path, arguments.split, **_options(arguments))
     try:
-        manifest = prepare(
-            LoadedSongs(name, *songs),
-            arguments.out,
-            contents,
-            workers=arguments.workers,
-            skip_broken=arguments.skip_broken,
-            prune=arguments.prune,
-            watch=lambda results, total: cli.progress(results, total=total, unit="song"),
-            report=lambda line: print(f"cannot be read: {line}", file=sys.stderr),
-        )
+        with contextlib.ExitStack() as stack:
+            client = None
+            if arguments.cluster is not None:
+                where = arguments.cluster, arguments.resources, arguments.jobs
+                client = stack.enter_context(dask_cluster.opened(*where))
+            manifest = prepare(
+                LoadedSongs(name, *songs),
+                arguments.out,
+                contents,
+                workers=arguments.workers,
+                client=client,
+                skip_broken=arguments.skip_broken,
+                prune=arguments.prune,
+                watch=lambda results, total: cli.progress(results, total=total, unit="song"),
+                report=lambda line: print(f"cannot be read: {line}", file=sys.stderr),
+            )
     except Unreadable as error:
         raise ValueError(f"{error}; repair them, or leave them out with --skip-broken") from error
     for song in manifest["songs"]:
@@ -243,6 +251,7 @@ def _add_prepare(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--semitones", type=float, default=0.0, help="and of pitch, the drums' aside"
     )
+    dask_cluster.add_options(command.add_argument)
 
 
 def _add_activity(command: argparse.ArgumentParser) -> None:

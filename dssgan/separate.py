@@ -15,13 +15,12 @@ from common.audio_files import is_audio
 from common.cli import UsageError, one_line, path, run
 from dssgan import exports, loading
 from dssgan.config.sizes import check_export
-from dssgan.kit.naming import chained, notes_path
+from dssgan.kit.naming import DRUMS, KIT, chained, notes_path
 from dssgan.separation.inputs import SongFile, find_songs, plan_outputs, without_existing
 from dssgan.separation.options import parse, stem_names
 from dssgan.separation.spooling import Sink, check_stdin, standard_output
 
 NOTES = "notes"  # beside the stems of a plan
-DRUMS, KIT = "drums", "kit"  # what a kit is separated from, and the separator that does it
 Plans = dict[SongFile, dict[str, Path]]
 
 
@@ -55,7 +54,11 @@ def main(argv: list[str]) -> int:
         total = failed + len(plans)
         if sink and total != 1:
             raise UsageError(f"-o -: standard output takes one song, not {total}")
-        if plans:
+        if plans and options.cluster:
+            from dssgan import separate_cluster
+
+            failed += separate_cluster.separate_all(plans, [model, *others], options)
+        elif plans:
             failed += separate_all(plans, total, [model, *others], options, sink)
     if failed and total > 1:
         print(f"{failed} of {total} inputs failed", file=sys.stderr)
@@ -131,7 +134,9 @@ def separate_all(
     """
     with interrupts.announced("the separator is being loaded or compiled"):
         with startup.stderr_hidden():
-            separator = load(models, options)
+            from dssgan import separate_with
+
+            separator = separate_with.load(models, options)
         from dssgan.separate_song import naming, separate_song
 
         print(f"separator: {', '.join(map(str, models))} ({', '.join(separator.sources)})")
@@ -147,49 +152,6 @@ def separate_all(
                 failed += 1
                 print(f"error: {naming(song.shown, error)}", file=sys.stderr)
     return failed
-
-
-def load(folders: list[Path], options: argparse.Namespace):
-    """Load what the options ask for: several separators blended, steps around them, the kit's."""
-    options.out.mkdir(parents=True, exist_ok=True)
-    first, *others = (load_one(folder, options) for folder in folders)
-    try:
-        first = with_steps(first, others, options)
-    except ValueError as error:
-        raise UsageError(one_line(error)) from error
-    if options.kit_model is None:
-        return first
-    from dssgan.kit.chained import ChainedSeparator
-
-    return ChainedSeparator(first, load_one(options.kit_model, options), DRUMS, bool(options.kit))
-
-
-def with_steps(first, others, options: argparse.Namespace):
-    """A separator, blended with others, with steps before and after it."""
-    if others:
-        from dssgan.postprocessing.blended import BlendedSeparator
-
-        first = BlendedSeparator([first, *others], options.blend)
-    if options.pre or options.post:
-        from dssgan.postprocessing.processed import ProcessedSeparator
-
-        first = ProcessedSeparator(first, options.pre, options.post)
-    return first
-
-
-def load_one(folder: Path, options: argparse.Namespace):
-    """Load a separator with the options."""
-    return loading.load(
-        folder,
-        options.engine,
-        segment=options.segment,
-        precision=options.precision,
-        overlap=options.overlap,
-        shifts=options.shifts,
-        batch_size=options.batch,
-        consistent=False if options.no_consistent else None,
-        temporary_folder=options.out,
-    )
 
 
 if __name__ == "__main__":

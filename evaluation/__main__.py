@@ -16,7 +16,6 @@ from pathlib import Path
 from typing import Any
 
 from common import cli, dask_cluster, startup
-from common.files import read_limited
 from common.json_files import write_json
 from evaluation.protocols import PROTOCOLS, find
 from evaluation.reports import page, summary
@@ -141,34 +140,13 @@ def readers() -> dict[str, Any]:
 @contextlib.contextmanager
 def cluster(options: argparse.Namespace, songs: int) -> Iterator[int | Executors]:
     """The executors of the cluster of the command line; without one the number of --workers."""
-    if options.cluster is None and options.resources is None:
+    dask_cluster.check(options.cluster, options.resources)
+    if options.cluster is None:
         yield options.workers
         return
-    dask_cluster.check(options.cluster, options.resources)
-    if options.cluster in dask_cluster.QUEUES:
-        jobs = options.workers if options.workers > 1 else dask_cluster.JOBS
-        resources = read_resources(options.resources) if options.resources else {}
-        found = dask_cluster.queue(options.cluster, min(jobs, songs), resources, options.resources)
-    else:
-        found = dask_cluster.connect(options.cluster)
-    with contextlib.closing(found):
-        yield on_dask(found.client)
-
-
-def read_resources(path: Path) -> dict[str, Any]:
-    """Read what a job of a batch system gets; UsageError names a file that cannot be read."""
-    import yaml
-
-    try:
-        values = yaml.safe_load(read_limited(path, 2**20).decode("utf-8"))
-    except RecursionError:
-        raise cli.UsageError(f"--resources {path}: sections within sections without end") from None
-    except (OSError, ValueError, yaml.YAMLError) as error:
-        text = cli.one_line(error)
-        raise cli.UsageError(f"--resources {path}: cannot be read: {text}") from error
-    if not isinstance(values, dict | None):
-        raise cli.UsageError(f"--resources {path}: expected keys and values, such as 'cores: 4'")
-    return values or {}
+    jobs = min(options.workers if options.workers > 1 else dask_cluster.JOBS, songs)
+    with dask_cluster.opened(options.cluster, options.resources, jobs) as client:
+        yield on_dask(client)
 
 
 def score_separator(options: argparse.Namespace, protocol) -> int:

@@ -42,6 +42,7 @@ COMMANDS = {
 LAYERS = {
     "common": [
         ("environment",),
+        ("cluster_jobs",),
         ("dask_cluster", "parallel", "startup"),
         ("cli", "json_files"),
         ("files", "redact", "suggest", "digests", "safe_pickle", "audio_files", "interrupts"),
@@ -68,7 +69,8 @@ LAYERS = {
         ("__main__",),
         ("catalogue",),
         ("train", "separate", "resynth", "convert", "combine", "export", "doctor", "app", "live"),
-        ("separate_song",),
+        ("separate_cluster",),
+        ("separate_song", "separate_with"),
         ("kit", "postprocessing"),
         ("phases",),
         ("refinement",),

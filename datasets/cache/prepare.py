@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from common.audio_files import resampled_length
+from common.cluster_jobs import LostJob, each_on
 from common.files import PARTIAL, locked, write_text
 from common.json_files import read_json
 from common.parallel import each
@@ -86,6 +87,7 @@ def prepare(
     contents: CacheContents = DEFAULTS,
     *,
     workers: int = 1,
+    client: Any = None,
     skip_broken: bool = False,
     prune: bool = False,
     watch: Callable[..., Iterable] = lambda results, total: results,
@@ -97,7 +99,8 @@ def prepare(
       songs: what is prepared.
       out: folder of the cache; a cache that is there is completed.
       contents: what is kept of every song.
-      workers: processes.
+      workers: processes. client: of a Dask cluster, which does it in their place; its workers
+        reach the songs and `out` by the same paths.
       skip_broken: leave songs that cannot be read out, and name them in the manifest.
       prune: remove songs that are in the cache and not in `songs`.
       watch: wraps the finished songs, for instance in a progress bar.
@@ -126,7 +129,12 @@ def prepare(
         if jobs or extra:
             _reopen(out, records, extra)
         failed = set()
-        for (track, *_), result in watch(each(prepare_song, jobs, workers), total=len(jobs)):
+        done = each(prepare_song, jobs, workers)
+        if client is not None:
+            done = each_on(client, prepare_song, jobs)
+        for (track, *_), result in watch(done, total=len(jobs)):
+            if isinstance(result, LostJob):
+                raise LostJob(f"{track.name}: {result}")
             if isinstance(result, BrokenSong):
                 failed.add(track.name)
                 broken.append(str(result))

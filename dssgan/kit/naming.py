@@ -5,6 +5,8 @@ from pathlib import Path
 
 from common.suggest import nearest
 
+DRUMS, KIT = "drums", "kit"  # what a kit is separated from, and the separator that does it
+
 
 def chained(first: Sequence[str], second: Sequence[str] | None, source: str) -> tuple[str, ...]:
     """Sources of two separators in a row; those of the first where there is no second one.

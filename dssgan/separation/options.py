@@ -6,6 +6,7 @@ import textwrap
 from collections.abc import Sequence
 from pathlib import Path
 
+from common import dask_cluster
 from common.audio_files import OUTPUT_FORMATS, STEM_FORMAT
 from common.cli import UsageError, one_line, path, printable
 from dssgan import exports
@@ -134,6 +135,7 @@ def _add_separation(add) -> None:
     )
     add("--no-consistent", action="store_true", help="stems need not add up to the mixture")
     _add_steps(add)
+    dask_cluster.add_options(add)
 
 
 def _add_steps(add) -> None:
@@ -220,6 +222,9 @@ def _check_together(options: argparse.Namespace) -> None:
     if options.pattern is None:
         options.pattern = "{song}.{format}" if container else "{song}/{source}.{format}"
     check_pattern(options.pattern, container)
+    dask_cluster.check(options.cluster, options.resources)
+    if options.cluster and STANDARD_STREAM in map(str, (*options.inputs, options.out)):
+        raise UsageError("--cluster: workers have no pipe of this command; name files and folders")
     options.models = _names(options.models)
     if options.models and options.model:
         raise UsageError("--model and --models exclude each other: choose one")

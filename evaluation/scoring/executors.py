@@ -2,7 +2,6 @@
 
 import multiprocessing
 import os
-import site
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import (
     FIRST_COMPLETED,
@@ -13,11 +12,10 @@ from concurrent.futures import (
     wait,
 )
 from concurrent.futures.process import BrokenProcessPool
-from functools import partial
 from typing import Any
 
 from common.cli import one_line
-from common.files import PYTHON_PATH
+from common.dask_cluster import find_library
 from common.parallel import abandon, end_with
 from evaluation.protocols import Protocol
 from evaluation.scoring.preparation import SongAudio
@@ -137,8 +135,7 @@ def on_dask(client: Any) -> Executors:
     Args:
       client: a `distributed.Client`.
     """
-    root = str(PYTHON_PATH)
-    client.register_worker_callbacks(partial(site.addsitedir, root))
+    find_library(client)
     workers = client.scheduler_info(n_workers=-1)["workers"].values()
     threads = sum(worker["nthreads"] for worker in workers)
     # Songs wait here rather than in the scheduler, but a cluster may grow.

@@ -228,3 +228,20 @@ def _end(number):
 def test_a_worker_that_dies_is_said():
     with pytest.raises(OSError, match="a worker process was killed"):
         list(each(_end, [(n,) for n in range(6)], 2))
+
+
+def test_a_cluster_makes_the_same_cache_though_a_worker_is_killed(
+    tmp_path, songs, whole, tree, dask
+):
+    address, _ = dask.scheduler()
+    workers = [dask.worker(address, cwd=tmp_path) for _ in range(3)]
+    out = tmp_path / "cache"
+    process = command("prepare", "folders", songs, "--out", out, "--cluster", address)
+    while process.poll() is None and not list(out.glob("*/.partial-*.npy")):
+        time.sleep(0.002)
+    workers[0].kill()
+    code, text, error = finish(process)
+    assert (code, error) == (0, "") and "6 songs" in text
+    assert tree(out) == whole
+    code, text, _ = finish(command("prepare", "folders", songs, "--out", out, "--cluster", address))
+    assert code == 0 and tree(out) == whole

@@ -1,0 +1,51 @@
+"""What `python -m dssgan.separate` separates with: one separator or several, steps, the kit's."""
+
+import argparse
+from pathlib import Path
+
+from common.cli import UsageError, one_line
+from dssgan import loading
+from dssgan.kit.naming import DRUMS
+
+
+def load(folders: list[Path], options: argparse.Namespace):
+    """Load what the options ask for: several separators blended, steps around them, the kit's."""
+    options.out.mkdir(parents=True, exist_ok=True)
+    first, *others = (load_one(folder, options) for folder in folders)
+    try:
+        first = with_steps(first, others, options)
+    except ValueError as error:
+        raise UsageError(one_line(error)) from error
+    if options.kit_model is None:
+        return first
+    from dssgan.kit.chained import ChainedSeparator
+
+    return ChainedSeparator(first, load_one(options.kit_model, options), DRUMS, bool(options.kit))
+
+
+def with_steps(first, others, options: argparse.Namespace):
+    """A separator, blended with others, with steps before and after it."""
+    if others:
+        from dssgan.postprocessing.blended import BlendedSeparator
+
+        first = BlendedSeparator([first, *others], options.blend)
+    if options.pre or options.post:
+        from dssgan.postprocessing.processed import ProcessedSeparator
+
+        first = ProcessedSeparator(first, options.pre, options.post)
+    return first
+
+
+def load_one(folder: Path, options: argparse.Namespace):
+    """Load a separator with the options."""
+    return loading.load(
+        folder,
+        options.engine,
+        segment=options.segment,
+        precision=options.precision,
+        overlap=options.overlap,
+        shifts=options.shifts,
+        batch_size=options.batch,
+        consistent=False if options.no_consistent else None,
+        temporary_folder=options.out,
+    )
