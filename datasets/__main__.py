@@ -34,16 +34,15 @@ def _prepare(arguments: argparse.Namespace) -> int:
     songs = load_readable(name, arguments.path, arguments.split, **_options(arguments))
     try:
         with contextlib.ExitStack() as stack:
-            client = None
+            workers = arguments.workers
             if arguments.cluster is not None:
                 where = arguments.cluster, arguments.resources, arguments.jobs
-                client = stack.enter_context(dask_cluster.opened(*where))
+                workers = stack.enter_context(dask_cluster.opened(*where))
             manifest = prepare(
                 LoadedSongs(name, *songs),
                 arguments.out,
                 contents,
-                workers=arguments.workers,
-                client=client,
+                workers=workers,
                 skip_broken=arguments.skip_broken,
                 prune=arguments.prune,
                 watch=lambda results, total: cli.progress(results, total=total, unit="song"),

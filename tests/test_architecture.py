@@ -82,7 +82,7 @@ LAYERS = {
         ("runtime",),
         ("losses", "optimisers", "separation", "distributed", "config"),
         ("signal",),
-        ("exports", "portable", "products"),
+        ("exports", "portable", "products", "steps"),
         ("__init__",),
     ],
     "experiments": [
@@ -123,7 +123,7 @@ LIGHT = (
         for path in sorted((ROOT / "dssgan" / folder).glob("[!_]*.py"))
     ),
 )
-THIRD_PARTY = {"common": {"tqdm", "dask", "distributed", "dask_jobqueue"}}
+THIRD_PARTY = {"common": {"tqdm", "dask", "distributed", "dask_jobqueue", "yaml"}}
 
 
 def modules(root):

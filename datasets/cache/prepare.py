@@ -86,8 +86,7 @@ def prepare(
     out: str | os.PathLike,
     contents: CacheContents = DEFAULTS,
     *,
-    workers: int = 1,
-    client: Any = None,
+    workers: Any = 1,
     skip_broken: bool = False,
     prune: bool = False,
     watch: Callable[..., Iterable] = lambda results, total: results,
@@ -99,8 +98,8 @@ def prepare(
       songs: what is prepared.
       out: folder of the cache; a cache that is there is completed.
       contents: what is kept of every song.
-      workers: processes. client: of a Dask cluster, which does it in their place; its workers
-        reach the songs and `out` by the same paths.
+      workers: processes, or a client of a Dask cluster, whose workers reach the songs and `out` by
+        the same paths.
       skip_broken: leave songs that cannot be read out, and name them in the manifest.
       prune: remove songs that are in the cache and not in `songs`.
       watch: wraps the finished songs, for instance in a progress bar.
@@ -129,9 +128,8 @@ def prepare(
         if jobs or extra:
             _reopen(out, records, extra)
         failed = set()
-        done = each(prepare_song, jobs, workers)
-        if client is not None:
-            done = each_on(client, prepare_song, jobs)
+        local = isinstance(workers, int)
+        done = each(prepare_song, jobs, workers) if local else each_on(workers, prepare_song, jobs)
         for (track, *_), result in watch(done, total=len(jobs)):
             if isinstance(result, LostJob):
                 raise LostJob(f"{track.name}: {result}")

@@ -10,8 +10,8 @@ from dssgan.postprocessing.copies import Copies
 from dssgan.postprocessing.processed import shared_out
 from dssgan.postprocessing.spectral_blocks import SpectralBlocks
 from dssgan.separation.buffers import Fifo
-from dssgan.separation.steps import DOMAINS
 from dssgan.separation.stream import Report, checked_song
+from dssgan.steps import DOMAINS
 
 ACCOMPANIMENT = "accompaniment"
 

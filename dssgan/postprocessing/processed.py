@@ -19,8 +19,8 @@ from dssgan.postprocessing.harmonic_percussive import SIDE, percussive_mask
 from dssgan.postprocessing.spectral_blocks import SHARE, Change, SpectralBlocks, frame_length
 from dssgan.postprocessing.transients import Transients
 from dssgan.separation.buffers import DiskBuffer, Fifo
-from dssgan.separation.steps import AFTER, BEFORE
 from dssgan.separation.stream import Report, checked_song
+from dssgan.steps import AFTER, BEFORE
 
 REST = ("accompaniment", "other")  # who gets what is taken away
 DRUMS = "drums"

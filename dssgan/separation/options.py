@@ -11,7 +11,7 @@ from common.audio_files import OUTPUT_FORMATS, STEM_FORMAT
 from common.cli import UsageError, one_line, path, printable
 from dssgan import exports
 from dssgan.separation.inputs import STANDARD_STREAM, check_pattern
-from dssgan.separation.steps import AFTER, BEFORE, DOMAINS
+from dssgan.steps import AFTER, BEFORE, DOMAINS
 
 FORMATS = (*OUTPUT_FORMATS, STEM_FORMAT)
 BITS = {"16": 16, "24": 24, "32f": "32f"}

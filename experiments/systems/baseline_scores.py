@@ -27,7 +27,7 @@ from common.files import write_text
 from common.json_files import write_json
 from datasets.sources import read_sources
 from datasets.track import Track
-from dssgan.separation.steps import AFTER, BEFORE, DOMAINS
+from dssgan.steps import AFTER, BEFORE, DOMAINS
 from evaluation import protocols
 from evaluation.reports import bootstrap
 from evaluation.reports.tables import METRICS, number, shown

@@ -9,7 +9,7 @@ import numpy as np
 
 from common import cli, startup
 from dssgan import exports
-from dssgan.separation.steps import BEFORE
+from dssgan.steps import BEFORE
 from experiments.systems.baselines import BASELINES, Baseline
 
 
@@ -61,7 +61,7 @@ def processed_method(text: str, step: str) -> Method:
     """A trained separator with a step before or after it.
 
     Args:
-      text: as of `separator_method`. step: of `dssgan.separation.steps`.
+      text: as of `separator_method`. step: of `dssgan.steps`.
     """
     label, path = labelled(text)
     before, after = (step, ()) if step in BEFORE else (None, (step,))

@@ -116,11 +116,7 @@ class AxisConvolution(Part):
         self.bias = self.weight("bias", (outputs,), draw) if bias else None
 
     def call(self, x, *, activated=False):
-        """(batch, …, inputs) → (batch, …, outputs), the axis shorter by the stride.
-
-        Args:
-          activated: return the GELU of it.
-        """
+        """(batch, …, inputs) → (batch, …, outputs), the stride shorter; `activated`: its GELU."""
         x = tf.cast(x, self.compute)
         if self._is_wide(x):
             y = self._convolved(x)
