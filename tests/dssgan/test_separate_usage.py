@@ -166,7 +166,7 @@ def test_songs_that_are_done_are_skipped_and_counted(call, tmp_path, monkeypatch
         name for name in times if (tmp_path / "out" / name).stat().st_mtime_ns != times[name]
     }
     assert changed == {"b/drums.wav"} and len(listed(tmp_path / "out")) == 6
-    monkeypatch.setattr(separate, "load", None)  # nothing is loaded when nothing is left
+    monkeypatch.setattr("dssgan.separate_with.load", None)  # nothing is loaded when nothing is left
     code, out, _ = call(*where)
     assert code == 0 and "skipped 3 songs" in out
 
@@ -213,7 +213,7 @@ def test_standard_input_that_is_no_song_is_one_line(call, tmp_path, monkeypatch,
 
 
 def test_empty_standard_input_is_told_before_tensorflow_is_loaded(call, tmp_path, monkeypatch):
-    monkeypatch.setattr(separate, "load", None)
+    monkeypatch.setattr("dssgan.separate_with.load", None)
     monkeypatch.setattr(sys, "stdin", Stdin(b""))
     code, _, err = call("-", "-o", tmp_path / "out")
     assert code == 1 and err.startswith("error: standard input: is empty")
@@ -299,7 +299,7 @@ class TestModel:
     def test_what_is_no_separator_is_told_without_tensorflow(
         self, exports, capsys, tmp_path, monkeypatch
     ):
-        monkeypatch.setattr(separate, "load", None)
+        monkeypatch.setattr("dssgan.separate_with.load", None)
         song(tmp_path / "take.wav", 900, 8000)
         good = tmp_path / "good"
         shutil.copytree(exports / "four", good)
@@ -326,7 +326,7 @@ class TestModel:
     def test_sources_and_absent_inputs_are_told_without_tensorflow(
         self, exports, capsys, tmp_path, monkeypatch
     ):
-        monkeypatch.setattr(separate, "load", None)
+        monkeypatch.setattr("dssgan.separate_with.load", None)
         song(tmp_path / "take.wav", 900, 8000)
         model = ("-o", tmp_path / "out", "--model", exports / "four")
         code, _, err = self.say(capsys, tmp_path / "take.wav", *model, "--sources", "x")
