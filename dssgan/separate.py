@@ -74,6 +74,7 @@ def found(options: argparse.Namespace) -> list[Path]:
     wanted = options.models or [options.model or exports.newest_export()]
     folders = [exports.find_export(path(one)) for one in wanted]
     for folder in folders:
+        exports.sources_of(folder)
         check_export(folder / exports.CONFIG)
     return folders
 
