@@ -1,11 +1,12 @@
 """Several separators of one song, their stems averaged."""
 
 import contextlib
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
 
+from dssgan.postprocessing.around import AroundSeparator
 from dssgan.postprocessing.copies import Copies
 from dssgan.postprocessing.processed import shared_out
 from dssgan.postprocessing.spectral_blocks import SpectralBlocks
@@ -16,7 +17,7 @@ from dssgan.steps import DOMAINS
 ACCOMPANIMENT = "accompaniment"
 
 
-class BlendedSeparator:
+class BlendedSeparator(AroundSeparator):
     """Separates as `ChunkedSeparator.stream` does.
 
     Its sources are those of the first separator. The accompaniment of another one may be the sum of
@@ -36,8 +37,8 @@ class BlendedSeparator:
             raise ValueError(f"{len(separators)} separators to blend: expected two or more")
         if domain not in DOMAINS:
             raise ValueError(f"no blend {domain!r}: there are {', '.join(DOMAINS)}")
+        super().__init__(separators[0])
         self.separators, self.domain = tuple(separators), domain
-        self.temporary_folder = separators[0].temporary_folder
         for number, one in enumerate(self.separators[1:], 2):
             missing = [name for name in self.sources if not self._made_of(one, name)]
             if missing:
@@ -47,51 +48,14 @@ class BlendedSeparator:
                 )
 
     @property
-    def sources(self) -> tuple[str, ...]:
-        """Those of the first separator."""
-        return tuple(self.separators[0].sources)
-
-    @property
     def sample_rate(self) -> int:
         """The highest of all, in Hz."""
         return max(one.sample_rate for one in self.separators)
-
-    @property
-    def complete(self) -> bool:
-        """Whether the sources are all that is in a song."""
-        return self.separators[0].complete
-
-    @property
-    def consistent(self) -> bool:
-        """Whether the stems add up to the song."""
-        return self.separators[0].consistent
 
     def temporary_bytes(self, samples: int, sample_rate: int, channels: int) -> int:
         """Size in bytes of all temporary files."""
         each = [one.temporary_bytes(samples, sample_rate, channels) for one in self.separators]
         return sum(each) + (4 * samples * channels if any(each) else 0)
-
-    def asked(self, sources: Sequence[str] | None) -> tuple[str, ...]:
-        """As of `ChunkedSeparator`."""
-        return self.separators[0].asked(sources)
-
-    def stream(
-        self,
-        blocks: Iterable[np.ndarray],
-        sample_rate: int,
-        sources: Sequence[str] | None = None,
-        *,
-        name: str = "mixture",
-        report: Report | None = None,
-        progress: Callable[[float], object] | None = None,
-    ) -> Iterator[dict[str, np.ndarray]]:
-        """Arguments, blocks and errors as of `ChunkedSeparator.stream`.
-
-        The residual of the report is that of the first separator.
-        """
-        asked = self.asked(sources)
-        report = Report() if report is None else report
-        return self._stream(blocks, int(sample_rate), asked, (name, report, progress))
 
     def _made_of(self, one: Any, name: str) -> tuple[str, ...]:
         """The sources of a separator that a source is the sum of; () of none."""

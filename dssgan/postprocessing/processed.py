@@ -7,13 +7,14 @@ stems add up to the song, so do these.
 """
 
 import contextlib
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain
 from typing import Any
 
 import numpy as np
 
 from dssgan.postprocessing import wiener
+from dssgan.postprocessing.around import AroundSeparator
 from dssgan.postprocessing.copies import Copies, Queue
 from dssgan.postprocessing.harmonic_percussive import SIDE, percussive_mask
 from dssgan.postprocessing.spectral_blocks import SHARE, Change, SpectralBlocks, frame_length
@@ -26,7 +27,7 @@ REST = ("accompaniment", "other")  # who gets what is taken away
 DRUMS = "drums"
 
 
-class ProcessedSeparator:
+class ProcessedSeparator(AroundSeparator):
     """Separates as `ChunkedSeparator.stream` does.
 
     Args:
@@ -39,8 +40,8 @@ class ProcessedSeparator:
     """
 
     def __init__(self, inner: Any, before: str | None = None, after: Sequence[str] = ()):
-        self.inner, self.before, self.after = inner, before, tuple(after)
-        self.temporary_folder = inner.temporary_folder
+        super().__init__(inner)
+        self.before, self.after = before, tuple(after)
         self._rest = next((name for name in REST if name in inner.sources), None)
         for name in self.after:
             if name not in AFTER:
@@ -55,52 +56,10 @@ class ProcessedSeparator:
         if "transients" in self.after and DRUMS not in inner.sources:
             raise ValueError(f"transients: sources {', '.join(inner.sources)}, expected drums")
 
-    @property
-    def sources(self) -> tuple[str, ...]:
-        """Those of the separator."""
-        return tuple(self.inner.sources)
-
-    @property
-    def sample_rate(self) -> int:
-        """That of the separator, in Hz."""
-        return self.inner.sample_rate
-
-    @property
-    def complete(self) -> bool:
-        """Whether the sources are all that is in a song."""
-        return self.inner.complete
-
-    @property
-    def consistent(self) -> bool:
-        """Whether the stems add up to the song."""
-        return self.inner.consistent
-
     def temporary_bytes(self, samples: int, sample_rate: int, channels: int) -> int:
         """Size in bytes of the temporary files."""
         found = self.inner.temporary_bytes(samples, sample_rate, channels)
         return found + (4 * samples * channels * (2 if self.before else 1) if found else 0)
-
-    def asked(self, sources: Sequence[str] | None) -> tuple[str, ...]:
-        """As of `ChunkedSeparator`."""
-        return self.inner.asked(sources)
-
-    def stream(
-        self,
-        blocks: Iterable[np.ndarray],
-        sample_rate: int,
-        sources: Sequence[str] | None = None,
-        *,
-        name: str = "mixture",
-        report: Report | None = None,
-        progress: Callable[[float], object] | None = None,
-    ) -> Iterator[dict[str, np.ndarray]]:
-        """Arguments, blocks and errors as of `ChunkedSeparator.stream`.
-
-        A separator that waits for the whole song makes these steps wait for it on disk as well.
-        """
-        asked = self.asked(sources)
-        report = Report() if report is None else report
-        return self._stream(blocks, int(sample_rate), asked, (name, report, progress))
 
     def _stream(self, blocks, rate, asked, how) -> Iterator[dict[str, np.ndarray]]:
         name, report, progress = how
