@@ -31,8 +31,7 @@ def main(argv: list[str]) -> int:
             stream.reconfigure(errors="backslashreplace")
     options = parse(argv, __doc__)
     try:
-        model, *others = found(options)
-        sources = exports.sources_of(model)
+        (model, *others), sources = found(options)
         options.kit_model = None
         if options.kit or options.midi:
             options.kit_model, sources = with_kit(sources, options)
@@ -65,18 +64,19 @@ def main(argv: list[str]) -> int:
     return 1 if failed else 0
 
 
-def found(options: argparse.Namespace) -> list[Path]:
-    """Folders of the separators, their configurations checked.
+def found(options: argparse.Namespace) -> tuple[list[Path], tuple[str, ...]]:
+    """Folders of the separators, their configurations checked, and the sources of the first.
 
     Raises:
       ValueError, OSError: one that cannot be used.
     """
     wanted = options.models or [options.model or exports.newest_export()]
     folders = [exports.find_export(path(one)) for one in wanted]
+    sources = []
     for folder in folders:
-        exports.sources_of(folder)
+        sources.append(tuple(exports.sources_of(folder)))
         check_export(folder / exports.CONFIG)
-    return folders
+    return folders, sources[0]
 
 
 def with_kit(sources: Sequence[str], options: argparse.Namespace) -> tuple[Path, tuple[str, ...]]:

@@ -15,7 +15,6 @@ from concurrent.futures.process import BrokenProcessPool
 from typing import Any
 
 from common.cli import one_line
-from common.dask_cluster import find_library
 from common.parallel import abandon, end_with
 from evaluation.protocols import Protocol
 from evaluation.scoring.preparation import SongAudio
@@ -133,9 +132,8 @@ def on_dask(client: Any) -> Executors:
     """Return the workers of a Dask cluster; they reach this folder and the songs by equal paths.
 
     Args:
-      client: a `distributed.Client`.
+      client: a `distributed.Client` of `common.dask_cluster.opened`.
     """
-    find_library(client)
     workers = client.scheduler_info(n_workers=-1)["workers"].values()
     threads = sum(worker["nthreads"] for worker in workers)
     # Songs wait here rather than in the scheduler, but a cluster may grow.
