@@ -15,3 +15,8 @@ def wait_for(what, seconds=60.0):
         assert time.monotonic() < end, "waited in vain"
         time.sleep(0.01)
     return found
+
+
+def parent(pid):
+    """The process that started another."""
+    return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])

@@ -2,8 +2,6 @@
 
 import json
 import shutil
-import threading
-import time
 from dataclasses import fields
 
 import numpy as np
@@ -15,15 +13,11 @@ from dssgan.config.mappings import merge
 from dssgan.config.schema import from_dict
 from dssgan.training.options import check_choices
 from evaluation.reports import bootstrap
-from experiments.ablation import (
-    __main__ as ablation,
-)
-from experiments.ablation import (
-    scores as scores_module,
-)
-from experiments.ablation import (
-    table as table_module,
-)
+from experiments.ablation import __main__ as command
+from experiments.ablation import arms as ablation
+from experiments.ablation import running
+from experiments.ablation import scores as scores_module
+from experiments.ablation import table as table_module
 from experiments.run.yaml_files import read_yaml
 
 PLAN = ablation.read_plan("ablation")
@@ -88,7 +82,7 @@ def test_the_sweep_has_every_pair_of_alpha_and_beta():
 
 def test_unknown_arms_are_refused(tmp_path):
     with pytest.raises(ValueError, match="no arm 'modren'; known: supervised, "):
-        ablation.main(["run", "--arms", "modren"])
+        command.main(["run", "--arms", "modren"])
 
 
 def test_the_interval_of_a_gain_holds_it_and_excludes_zero(rng):
@@ -185,7 +179,7 @@ def test_a_run_of_an_older_plan_is_not_taken_for_one_of_today(results, plan, cap
     arms = ablation.all_arms(other)
     assert not scores_module.scored(arms["additivity"], 1)
     assert scores_module.gather(plan, arms.values(), plan["seeds"])["arms"] == {}
-    assert not ablation.run(arms["additivity"], 1)
+    assert not running.begin(arms["additivity"], 1)
     assert "additivity-1: begun with another plan" in capsys.readouterr().out
     assert not scores_module.scored(arms["additivity"], 1)
 
@@ -208,30 +202,6 @@ def test_only_what_has_no_scores_is_run_and_what_it_starts_from(results, plan):
     assert left()[:3] == ["supervised-1", "self_training-1", "self_training_critics-1"]
 
 
-@pytest.mark.parametrize("jobs", [1, 3])
-def test_an_arm_waits_for_the_separator_it_starts_from(monkeypatch, plan, jobs):
-    arms = ablation.all_arms(plan)
-    begun, ended, at_once = [], [], []
-    lock = threading.Lock()
-
-    def run(arm, seed):
-        with lock:
-            begun.append((arm.name, seed))
-            at_once.append(len(begun) - len(ended))
-        assert arm.start is None or (arm.start, seed) in ended
-        time.sleep(0.02)
-        with lock:
-            ended.append((arm.name, seed))
-        return arm.name != "additivity"
-
-    monkeypatch.setattr(ablation, "run", run)
-    monkeypatch.setenv("TF_NUM_INTRAOP_THREADS", "1")
-    tasks = [(arm, seed) for arm in arms.values() for seed in (1, 2)]
-    assert sorted(ablation.run_all(tasks, jobs)) == ["additivity-1", "additivity-2"]
-    assert sorted(ended) == sorted((arm.name, seed) for arm, seed in tasks)
-    assert max(at_once) == jobs
-
-
 def test_the_heat_map_follows_from_the_scores_of_the_sweep(results, plan, capsys):
     points = list(ablation.grid(plan))
     for arm, seed in points[:-1]:
@@ -248,15 +218,6 @@ def test_the_heat_map_follows_from_the_scores_of_the_sweep(results, plan, capsys
     ]
     assert (results / "alpha_beta.png").read_bytes().startswith(b"\x89PNG")
     assert len(json.loads((results / "ablation.json").read_bytes())["sweep"]) == len(points) - 1
-
-
-def test_a_failing_arm_is_reported_and_left_for_the_next_time(tmp_path, capsys):
-    plan = PLAN | {"folder": str(tmp_path / "runs")}
-    keys = {"phases": ["nonsense"]}
-    arm = ablation.Arm(plan, "broken", "broken on purpose", keys)
-    assert not ablation.run(arm, 1)
-    told = capsys.readouterr().out
-    assert "broken-1: failed: error: phases='nonsense'" in told
 
 
 @pytest.fixture

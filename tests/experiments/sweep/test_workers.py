@@ -5,7 +5,6 @@ import signal
 import stat
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 import yaml
@@ -14,7 +13,7 @@ from common import dask_cluster
 from common.startup import without
 from experiments.sweep import __main__ as sweep
 from experiments.sweep.run_state import curve
-from tests.experiments.sweeping import ROOT, TRAIN, wait_for
+from tests.experiments.sweeping import ROOT, TRAIN, parent, wait_for
 
 
 @pytest.fixture
@@ -54,11 +53,6 @@ def starts(folder):
         path.parent.name: [tuple(map(int, line.split())) for line in path.read_text().splitlines()]
         for path in sorted(folder.glob("*/starts"))
     }
-
-
-def parent(pid):
-    """The process that started another."""
-    return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
 
 
 def test_the_points_of_a_killed_worker_are_run_again(tmp_path, recipe, dask):
