@@ -35,7 +35,7 @@ $(VENV)/.installed: requirements.txt | $(VENV)/bin/pip
 	$(BIN)/pip install --quiet --disable-pip-version-check -r requirements.txt
 	touch $@
 
-$(VENV)/.installed-dev: requirements-dev.txt requirements.txt requirements-sweep.txt requirements-export.txt | $(VENV)/bin/pip
+$(VENV)/.installed-dev: requirements-dev.txt requirements.txt requirements-sweep.txt requirements-export.txt requirements-stores.txt | $(VENV)/bin/pip
 	$(BIN)/pip install --quiet --disable-pip-version-check -r requirements-dev.txt
 	touch $(VENV)/.installed $@
 

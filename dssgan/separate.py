@@ -101,6 +101,12 @@ def planned(options: argparse.Namespace, stems: Sequence[str]) -> tuple[Plans, i
     All that need not be decoded for it is told here: files that are not there, names that collide,
     standard input that is empty.
     """
+    if options.stored:
+        from dssgan import separate_stored
+
+        plans, complaints, notes = separate_stored.planned(options, stems)
+        told(complaints, notes)
+        return plans, len(complaints)
     songs, complaints, notes = find_songs(options.inputs, is_audio)
     plans, collisions = plan_outputs(songs, options.out, options.pattern, options.format, stems)
     if options.midi:
@@ -109,8 +115,6 @@ def planned(options: argparse.Namespace, stems: Sequence[str]) -> tuple[Plans, i
     plans = {song: {k: v for k, v in plan.items() if k != NOTES} for song, plan in plans.items()}
     if skipped:
         notes.append(f"skipped {skipped} songs whose stems are there")
-    for note in notes:
-        print(one_line(ValueError(note)))
     complaints += collisions + others
     for song in [song for song in plans if song.is_stdin]:
         try:
@@ -118,9 +122,16 @@ def planned(options: argparse.Namespace, stems: Sequence[str]) -> tuple[Plans, i
         except ValueError as error:
             complaints.append(str(error))
             del plans[song]
+    told(complaints, notes)
+    return plans, len(complaints)
+
+
+def told(complaints: Sequence[str], notes: Sequence[str]) -> None:
+    """Print a line for each."""
+    for note in notes:
+        print(one_line(ValueError(note)))
     for complaint in complaints:
         print(f"error: {one_line(ValueError(complaint))}", file=sys.stderr)
-    return plans, len(complaints)
 
 
 def separate_all(
@@ -139,12 +150,16 @@ def separate_all(
 
             separator = separate_with.load(models, options)
         from dssgan.separate_song import naming, separate_song
+        from dssgan.separate_stored import separate_stored
 
         print(f"separator: {', '.join(map(str, models))} ({', '.join(separator.sources)})")
         failed = 0
         for song, plan in plans.items():
             try:
-                separate_song(separator, song, plan, options, sink)
+                if options.stored:
+                    separate_stored(separator, song, plan, options)
+                else:
+                    separate_song(separator, song, plan, options, sink)
             except BrokenPipeError:
                 raise
             except Exception as error:

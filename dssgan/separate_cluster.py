@@ -51,9 +51,11 @@ def separate_there(
     out, err = io.StringIO(), io.StringIO()
     with _lock, contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
         from dssgan.separate_song import naming, separate_song
+        from dssgan.separate_stored import separate_stored
 
+        separate = separate_stored if options.stored else separate_song
         try:
-            separate_song(_separator(models, options), song, plan, options)
+            separate(_separator(models, options), song, plan, options)
         except Exception as error:
             print(f"error: {naming(song.shown, error)}", file=err)
             return out.getvalue(), err.getvalue(), False

@@ -22,8 +22,8 @@ from datasets.midi import file as midi
 from dssgan.kit.listening import DIVISION, Listener
 from dssgan.kit.naming import notes_path
 from dssgan.separation.buffers import require_space
-from dssgan.separation.inputs import SongFile
-from dssgan.separation.options import ACCOMPANIMENT, excerpt
+from dssgan.separation.inputs import SongFile, excerpt
+from dssgan.separation.options import ACCOMPANIMENT
 from dssgan.separation.outputs import (
     all_or_none,
     with_accompaniment,
@@ -135,7 +135,7 @@ def _separate_part(
             peak, gain = write_as_is(blocks, names, write), 1.0
         else:
             peak, gain = write_without_clipping(blocks, names, write, info.channels, options.out)
-    place = "standard output" if options.to_stdout else _place(plan)
+    place = "standard output" if options.to_stdout else options.place or _place(plan)
     _say(part, place, time.monotonic() - begun, separator, (report, peak, gain))
 
 
@@ -153,7 +153,8 @@ def _noted(separator, part: Part, plan: Mapping[str, Path], options: argparse.Na
     with atomic_path(place) as temporary:
         temporary.write_bytes(midi.write(DIVISION, [midi.Event(*one) for one in events], end))
     count = sum(data[0] & 0xF0 == 0x90 for _, _, data in events)
-    print(f"  {count} drum notes in {place}, at {tempo:.1f} beats per minute")
+    shown = place.name if options.place else place
+    print(f"  {count} drum notes in {shown}, at {tempo:.1f} beats per minute")
 
 
 @contextlib.contextmanager

@@ -2,15 +2,18 @@
 
 import argparse
 from pathlib import Path
+from tempfile import gettempdir
 
 from common.cli import UsageError, one_line
+from common.object_store import is_address
 from dssgan import loading
 from dssgan.kit.naming import DRUMS
 
 
 def load(folders: list[Path], options: argparse.Namespace):
     """Load what the options ask for: several separators blended, steps around them, the kit's."""
-    options.out.mkdir(parents=True, exist_ok=True)
+    if not is_address(options.out):
+        options.out.mkdir(parents=True, exist_ok=True)
     first, *others = (load_one(folder, options) for folder in folders)
     try:
         first = with_steps(first, others, options)
@@ -47,5 +50,5 @@ def load_one(folder: Path, options: argparse.Namespace):
         shifts=options.shifts,
         batch_size=options.batch,
         consistent=False if options.no_consistent else None,
-        temporary_folder=options.out,
+        temporary_folder=gettempdir() if is_address(options.out) else options.out,
     )

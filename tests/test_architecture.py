@@ -70,6 +70,7 @@ LAYERS = {
         ("catalogue",),
         ("train", "separate", "resynth", "convert", "combine", "export", "doctor", "app", "live"),
         ("separate_cluster",),
+        ("separate_stored",),
         ("separate_song", "separate_with"),
         ("kit", "postprocessing"),
         ("phases",),

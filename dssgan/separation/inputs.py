@@ -1,5 +1,7 @@
 """Which songs to separate, where their stems go, and which exported separator to take."""
 
+import argparse
+import math
 import os
 import stat
 import string
@@ -10,6 +12,7 @@ from pathlib import Path
 
 from common.audio_files import OUTPUT_FORMATS, files_below, some
 from common.cli import UsageError
+from common.object_store import address_of
 from dssgan.separation.records import recorded_stems
 
 STANDARD_STREAM = "-"  # standard input as an input, standard output as the folder
@@ -25,16 +28,18 @@ class SongFile:
       path: the file; "-" is standard input.
       name: its name without extension; of a file found in a folder, the path in there.
       found: whether it was found in a folder, not named by the user.
+      label: what messages call it, where that is not its path.
     """
 
     path: Path
     name: str
     found: bool = False
+    label: str = ""
 
     @property
     def shown(self) -> str:
         """What messages call it."""
-        return "standard input" if self.is_stdin else os.fspath(self.path)
+        return "standard input" if self.is_stdin else self.label or address_of(self.path)
 
     @property
     def is_stdin(self) -> bool:
@@ -211,3 +216,23 @@ def without_existing(
 
 def _real(path: Path) -> str:
     return os.path.realpath(path)
+
+
+def excerpt(options: argparse.Namespace, name: str, samples: int, rate: int) -> tuple[int, int]:
+    """First sample of the part to separate, and one past the last.
+
+    Args:
+      name: of the song, for messages. samples, rate: its length, and its rate in Hz.
+
+    Raises:
+      ValueError: the part begins behind the song's end.
+    """
+    start = math.floor(options.start * rate + 0.5)
+    if start and start >= samples:
+        raise ValueError(
+            f"{name}: ends at {samples / rate:.3f} s, before --start {options.start:g} s"
+        )
+    if options.duration is None:
+        return start, samples
+    length = max(1, math.floor(options.duration * rate + 0.5))
+    return start, min(samples, start + length)

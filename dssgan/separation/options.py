@@ -1,7 +1,6 @@
 """The command line of `python -m dssgan.separate`, checked before anything slow is imported."""
 
 import argparse
-import math
 import textwrap
 from collections.abc import Sequence
 from pathlib import Path
@@ -9,6 +8,7 @@ from pathlib import Path
 from common import dask_cluster
 from common.audio_files import OUTPUT_FORMATS, STEM_FORMAT
 from common.cli import UsageError, one_line, path, printable
+from common.object_store import is_address
 from dssgan import exports
 from dssgan.separation.inputs import STANDARD_STREAM, check_pattern
 from dssgan.steps import AFTER, BEFORE, DOMAINS
@@ -34,7 +34,8 @@ def parse(argv: Sequence[str], about: str) -> argparse.Namespace:
         nargs="+",
         metavar="INPUT",
         type=stream_or_path,
-        help="audio file, folder (searched recursively), or - for standard input",
+        help="audio file, folder (searched recursively), s3:// or gs:// address, or - for standard "
+        "input",
     )
     add(
         "-o",
@@ -235,6 +236,10 @@ def _check_together(options: argparse.Namespace) -> None:
         if step not in AFTER:
             raise UsageError(f"--post {step}: expected some of {', '.join(AFTER)}")
     options.to_stdout = str(options.out) == STANDARD_STREAM
+    options.stored = any(map(is_address, (*options.inputs, options.out)))
+    if options.stored and STANDARD_STREAM in map(str, (*options.inputs, options.out)):
+        raise UsageError("-: an object store and a pipe do not go together; name a folder")
+    options.place = None  # what messages call the folder of the stems, where it is another one
     if options.midi and options.to_stdout:
         raise UsageError("--midi: notes go beside the stems; name a folder with -o")
 
@@ -277,23 +282,3 @@ def _asked(sources: Sequence[str], options: argparse.Namespace) -> tuple[str, ..
     if len(names) != 1 or names == (ACCOMPANIMENT,):
         raise UsageError(f"--two-stems {asked}: expected one source beside the accompaniment")
     return (*names, ACCOMPANIMENT)
-
-
-def excerpt(options: argparse.Namespace, name: str, samples: int, rate: int) -> tuple[int, int]:
-    """First sample of the part to separate, and one past the last.
-
-    Args:
-      name: of the song, for messages. samples, rate: its length, and its rate in Hz.
-
-    Raises:
-      ValueError: the part begins behind the song's end.
-    """
-    start = math.floor(options.start * rate + 0.5)
-    if start and start >= samples:
-        raise ValueError(
-            f"{name}: ends at {samples / rate:.3f} s, before --start {options.start:g} s"
-        )
-    if options.duration is None:
-        return start, samples
-    length = max(1, math.floor(options.duration * rate + 0.5))
-    return start, min(samples, start + length)
