@@ -120,20 +120,34 @@ def separate_stored(
             ObjectStore(address).fetch(address, copied)
             here = replace(song, path=copied, label=song.shown)
         if not is_address(options.out):
-            separate_song(separator, here, plan, options)
+            _separated(separator, here, plan, options)
             return
         top = Path(folder) / "stems"
         top.mkdir()
         inner = copy.copy(options)
         inner.out, inner.place = top, address_of(_common(plan))
         local = {source: top / path.relative_to(options.out) for source, path in plan.items()}
-        separate_song(separator, here, local, inner)
+        _separated(separator, here, local, inner)
         files = list(dict.fromkeys(local.values()))
         if options.midi:
             files.append(notes_path(song.name, local))
         for file in files:
             address = address_of(options.out / file.relative_to(top))
             ObjectStore(address).put(file, address)
+
+
+def _separated(
+    separator, song: SongFile, plan: Mapping[str, Path], options: argparse.Namespace
+) -> None:
+    """As `separate_song`; errors name the song, not its copy."""
+    try:
+        separate_song(separator, song, plan, options)
+    except ValueError as error:
+        raise ValueError(str(error).replace(os.fspath(song.path), song.shown)) from error
+    except OSError as error:
+        if error.filename is not None and os.fspath(error.filename) == os.fspath(song.path):
+            raise OSError(error.errno, error.strerror, song.shown) from error
+        raise
 
 
 def _common(plan: Mapping[str, Path]) -> Path:

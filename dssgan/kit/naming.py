@@ -24,4 +24,4 @@ def chained(first: Sequence[str], second: Sequence[str] | None, source: str) -> 
 
 def notes_path(name: str, stems: Mapping[str, Path]) -> Path:
     """Where the notes of a song go: beside the first of its stems."""
-    return next(iter(stems.values())).parent / f"{name}.mid"
+    return next(iter(stems.values())).parent / f"{Path(name).name}.mid"
