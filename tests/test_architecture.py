@@ -42,7 +42,7 @@ COMMANDS = {
 LAYERS = {
     "common": [
         ("environment",),
-        ("cluster_jobs",),
+        ("cluster_jobs", "object_store"),
         ("dask_cluster", "parallel", "startup"),
         ("cli", "json_files"),
         ("files", "redact", "suggest", "digests", "safe_pickle", "audio_files", "interrupts"),
@@ -124,7 +124,7 @@ LIGHT = (
         for path in sorted((ROOT / "dssgan" / folder).glob("[!_]*.py"))
     ),
 )
-THIRD_PARTY = {"common": {"tqdm", "dask", "distributed", "dask_jobqueue", "yaml"}}
+THIRD_PARTY = {"common": {"tqdm", "dask", "distributed", "dask_jobqueue", "yaml", "fsspec"}}
 
 
 def modules(root):

@@ -26,6 +26,7 @@ __all__ = ["EXTENSIONS", "Info", "blocks", "is_audio", "probe", "read", "resampl
 EXTENSIONS = AUDIO_EXTENSIONS
 PYAV_FIRST = (".mp3", ".m4a", ".mp4", ".aac")
 USUAL = 16  # samples of all channels per byte; a file of more is looked at before it is believed
+OPUS_FRAMES = 50  # per second: its usual ones last 20 ms
 OGG_PAGE = 65307  # bytes at most
 UNKNOWN = 2**62  # samples; what libsndfile says of a stream whose header leaves its length open
 RUN_UP = {"VORBIS": 16384, "OPUS": 96000}  # samples; others need none
@@ -232,7 +233,10 @@ def _read_frames(file: soundfile.SoundFile, path: str, frames: int) -> np.ndarra
     except soundfile.LibsndfileError as error:
         reason = str(error).split(":")[-1].strip(" .")
         raise ValueError(f"{path}: damaged or truncated ({reason}); fetch the file again") from None
-    if len(audio) < frames:
+    missing = frames - len(audio)
+    if file.subtype == "OPUS" and missing * OPUS_FRAMES <= rate:
+        return np.pad(audio, ((0, missing), (0, 0)))  # the header rounds up to a frame
+    if missing:
         raise ValueError(
             f"{path}: ends after {(at + len(audio)) / rate:.2f} s, its header says "
             f"{file.frames / rate:.2f} s: truncated; fetch the file again"

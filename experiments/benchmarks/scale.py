@@ -2,27 +2,29 @@
 
   python -m experiments.benchmarks.scale [--workers 1,2,3] [--songs 6] [--seconds 20]
 
-Starts a Dask scheduler and workers with one thread each on loopback, separates the same songs
+Starts a Dask scheduler and workers on loopback, separates the same songs
 (noise and clicks) with `python -m dssgan.separate --cluster` once for each number of workers, and
 prints the time of each, the speedup over one worker, and the least-squares fit of
 
   time = start + cost · seconds of audio / min(workers, cores)
 
-Workers beyond the cores of this machine share them. Then what a million songs take.
+A worker runs on one core, as if that were its machine; workers beyond the cores share them.
+Then what a million songs take.
 """
 
 import argparse
-import json
 import os
 import subprocess
 import sys
 import tempfile
 import time
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 
 from common import cli
+from common.json_files import read_json
 
 RATE = 44100
 SONG = 240.0  # seconds of a song of the forecast
@@ -74,9 +76,10 @@ def measure(top: Path, workers: int, songs: int, model: str) -> float:
     programs = []
     try:
         address = _scheduler(top, programs)
-        for _ in range(workers):
+        for number in range(workers):
             words = ("worker", address, "--nthreads", "1", "--no-nanny", "--no-dashboard")
-            programs.append(_start(*words, env=os.environ | {"TF_NUM_INTRAOP_THREADS": "1"}))
+            core = number % (os.cpu_count() or 1)
+            programs.append(_start(*words, preexec_fn=partial(os.sched_setaffinity, 0, {core})))
         _wait(address, workers)
         inputs = [str(top / "songs" / str(number)) for number in range(songs)]
         out = tempfile.mkdtemp(dir=top)
@@ -137,7 +140,7 @@ def _scheduler(top: Path, programs: list[subprocess.Popen]) -> str:
     programs.append(_start("scheduler", *words))
     while not (file.exists() and file.read_text().endswith("}")):
         time.sleep(0.05)
-    return json.loads(file.read_text())["address"]
+    return read_json(file)["address"]
 
 
 def _wait(address: str, workers: int) -> None:

@@ -254,3 +254,37 @@ def test_blocks_of_an_excerpt_are_that_part_of_the_whole(tmp_path, make_audio, s
         assert not len(expected) or np.array_equal(np.concatenate(found), expected)
     with pytest.raises(ValueError, match="not within its 300000 samples"):
         next(audio.blocks(path, 7001, 300_001))
+
+
+def checksum(page):
+    """The checksum of an Ogg page whose own is zero."""
+    found = 0
+    for byte in page:
+        found ^= byte << 24
+        for _ in range(8):
+            found = (found << 1 ^ 0x04C11DB7 if found >> 31 else found << 1) & 0xFFFFFFFF
+    return found
+
+
+@pytest.mark.parametrize(("missing", "whole"), [(10, True), (960, True), (1500, False)])
+def test_an_opus_header_may_round_up_to_a_frame(tmp_path, rng, missing, whole):
+    path = tmp_path / "song.opus"
+    sound = rng.normal(0, 0.1, (30000, 2)).astype(np.float32)
+    soundfile.write(path, sound, 48000, format="OGG", subtype="OPUS")
+    found, _ = audio.read(path)
+    data = bytearray(path.read_bytes())
+    last = data.rindex(b"OggS")
+    end = int.from_bytes(data[last + 6 : last + 14], "little") + missing
+    data[last + 6 : last + 14] = end.to_bytes(8, "little")
+    data[last + 22 : last + 26] = bytes(4)
+    data[last + 22 : last + 26] = checksum(data[last:]).to_bytes(4, "little")
+    path.write_bytes(data)
+    spare = audio.probe(path).samples - len(found)
+    if not whole:
+        with pytest.raises(ValueError, match="truncated"):
+            audio.read(path)
+        return
+    assert spare == missing
+    longer, _ = audio.read(path)
+    np.testing.assert_array_equal(longer[: len(found) - 960], found[:-960])
+    assert len(longer) == len(found) + missing and np.isfinite(longer).all()
