@@ -67,16 +67,6 @@ class ObjectStore:
                 raise FileNotFoundError("no such object, and none below it")
             return sorted(map(self._files.unstrip_protocol, found))
 
-    def there(self, address: str) -> bool:
-        """Whether there is an object.
-
-        Raises:
-          OSError: the store does not answer.
-        """
-        with _told(address):
-            self._files.invalidate_cache()
-            return bool(self._files.isfile(address))
-
     def fetch(self, address: str, path: Path) -> None:
         """Copy an object to a file, which is there as a whole or not at all.
 
