@@ -40,8 +40,6 @@ class ObjectStore:
     """
 
     def __init__(self, address: str):
-        import fsspec
-
         scheme = address.partition(":")[0]
         if "@" in address.partition("//")[2].partition("/")[0]:
             raise ValueError(
@@ -49,6 +47,8 @@ class ObjectStore:
                 "the store's libraries expect, such as AWS_ACCESS_KEY_ID"
             )
         try:
+            import fsspec
+
             self._files = fsspec.filesystem(scheme, skip_instance_cache=True)
         except ImportError as error:
             text = f"{scheme}:// needs a library that is not installed: {INSTALL}"

@@ -59,7 +59,8 @@ def test_credentials_in_addresses_are_refused_and_not_shown():
     assert "hush" not in str(raised.value)
 
 
-def test_a_missing_library_is_told_with_its_command(monkeypatch):
-    monkeypatch.setitem(sys.modules, "gcsfs", None)
+@pytest.mark.parametrize("library", ["fsspec", "gcsfs"])
+def test_a_missing_library_is_told_with_its_command(monkeypatch, library):
+    monkeypatch.setitem(sys.modules, library, None)
     with pytest.raises(ValueError, match=r"gs:// needs a library .* requirements-stores\.txt"):
         ObjectStore("gs://songs")
