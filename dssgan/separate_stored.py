@@ -22,6 +22,7 @@ from dssgan.separation.inputs import (
     find_songs,
     plan_outputs,
     without_existing,
+    without_extension,
 )
 
 Plans = dict[SongFile, dict[str, Path]]
@@ -71,10 +72,10 @@ def _below(address: str) -> list[SongFile]:
     for found in ObjectStore(top).listed(top):
         if found == top:
             name = found.rpartition("/")[2]
-            return [SongFile(Path(found), os.path.splitext(name)[0])]
+            return [SongFile(Path(found), without_extension(name))]
         if is_audio(found):
             name = found[len(top) + 1 :]
-            songs.append(SongFile(Path(found), os.path.splitext(name)[0], found=True))
+            songs.append(SongFile(Path(found), without_extension(name), found=True))
     if not songs:
         raise OSError(f"{top}: no audio file below it")
     return songs
@@ -131,9 +132,9 @@ def separate_stored(
         files = list(dict.fromkeys(local.values()))
         if options.midi:
             files.append(notes_path(song.name, local))
+        store = ObjectStore(address_of(options.out))
         for file in files:
-            address = address_of(options.out / file.relative_to(top))
-            ObjectStore(address).put(file, address)
+            store.put(file, address_of(options.out / file.relative_to(top)))
 
 
 def _separated(

@@ -234,7 +234,7 @@ def _read_frames(file: soundfile.SoundFile, path: str, frames: int) -> np.ndarra
         reason = str(error).split(":")[-1].strip(" .")
         raise ValueError(f"{path}: damaged or truncated ({reason}); fetch the file again") from None
     missing = frames - len(audio)
-    if file.subtype == "OPUS" and missing * OPUS_FRAMES <= rate:
+    if missing and file.subtype == "OPUS" and missing * OPUS_FRAMES <= rate:
         return np.pad(audio, ((0, missing), (0, 0)))  # the header rounds up to a frame
     if missing:
         raise ValueError(

@@ -72,7 +72,7 @@ def find_songs(
             continue
         try:
             if not stat.S_ISDIR(os.stat(top).st_mode):
-                songs.setdefault(top, SongFile(top, _without_extension(top.name)))
+                songs.setdefault(top, SongFile(top, without_extension(top.name)))
                 continue
         except OSError as error:
             complaints.append(f"{top}: {error.strerror}")
@@ -80,7 +80,7 @@ def find_songs(
         skipped: Counter[str] = Counter()
         found = _songs_below(top, is_audio, skipped)
         for path in found:
-            name = _without_extension(os.fspath(path.relative_to(top)))
+            name = without_extension(os.fspath(path.relative_to(top)))
             songs.setdefault(path, SongFile(path, name, found=True))
         counts = ", ".join(f"{count} {what}" for what, count in sorted(skipped.items()) if count)
         if counts:
@@ -110,7 +110,8 @@ def _songs_below(top: Path, is_audio: Callable[[Path], bool], skipped: Counter) 
     return found
 
 
-def _without_extension(name: str) -> str:
+def without_extension(name: str) -> str:
+    """The name of a song's file or object without its extension, nor that of a stem container."""
     return os.path.splitext(name)[0].removesuffix(".stem")
 
 
