@@ -15,13 +15,15 @@ from experiments.sweep.workers import Processes, workers
 from tests.experiments.sweeping import parent, wait_for
 
 TRAIN = """
-import os, pathlib, re, signal, sys, time
+import fcntl, os, pathlib, re, signal, sys, time
 
 text = pathlib.Path(sys.argv[2]).read_text()
 key = lambda name: re.search(rf"^ *{name}: (\\S+)$", text, re.MULTILINE)[1]
 folder = pathlib.Path(key("folder")) / key("name")
 init = re.search(r"init: (/\\S+)", text)
 assert init is None or os.path.isdir(init[1]), init[1]
+lock = os.open(folder, os.O_RDONLY)
+fcntl.flock(lock, fcntl.LOCK_EX)  # as a training run does: nobody goes on while it saves
 begun = time.monotonic_ns()
 done = int((folder / "done").read_text()) if (folder / "done").exists() else 0
 with open(folder / "starts", "a") as file:
@@ -34,7 +36,8 @@ signal.signal(signal.SIGTERM, lambda *_: ask.append(1))
 while done < 10:
     time.sleep(0.05)
     done += 1
-    (folder / "done").write_text(str(done))
+    (folder / "new").write_text(str(done))
+    (folder / "new").replace(folder / "done")
     if ask:
         sys.exit(143)
 (folder / "separator").mkdir()
