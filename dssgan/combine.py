@@ -8,7 +8,7 @@ import argparse
 import sys
 
 from common import cli, startup
-from dssgan.exports import IN_RUN, find_export
+from dssgan.exports import find_export, name_of
 
 
 def main(argv: list[str]) -> int:
@@ -37,7 +37,7 @@ def main(argv: list[str]) -> int:
 
     members = [(export.load(folder), take) for folder, take in zip(folders, taken)]
     model = combine(members)
-    names = [(folder.parent if folder.name == IN_RUN else folder).name for folder in folders]
+    names = [name_of(folder) for folder in folders]
     export.save(model, options.out, {"combined_from": names})
     print(f"{options.out}: {', '.join(model.sources)}, {model.count_params():,} parameters")
     return 0

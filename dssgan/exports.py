@@ -188,6 +188,11 @@ def find_export(place: str | os.PathLike) -> Path:
     return folder
 
 
+def name_of(folder: Path) -> str:
+    """What a separator is called: the name of its folder, or of the run that exported it."""
+    return (folder.parent if folder.name == IN_RUN else folder).name
+
+
 def _expected(name: str) -> str:
     """What `find_export` takes, for the end of a message about `name`."""
     text = f"that of an exported separator, or {' or '.join(pretrained())} of the"

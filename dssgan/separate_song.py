@@ -281,7 +281,7 @@ def _place(plan: Mapping[str, Path]) -> str:
 
 
 def _say(part: Part, place: str, seconds: float, separator, heard) -> None:
-    """Three lines: where the stems are, how fast, how well they add up, how loud they are."""
+    """Lines: where the stems are, how fast, how well they add up, how loud they are."""
     report, peak, gain = heard
     duration = part.samples / part.info.sample_rate
     print(one_line(ValueError(f"{part.song.shown} -> {place}")))
@@ -291,5 +291,8 @@ def _say(part: Part, place: str, seconds: float, separator, heard) -> None:
     if separator.complete and separator.consistent:
         facts.append(f"shared out to {report.remaining_db:.0f} dB")
     print(", ".join(facts))
+    if report.distances:
+        each = sorted(report.distances.items(), key=lambda pair: pair[1])
+        print("  style: " + ", ".join(f"{name} {value:.2f}" for name, value in each))
     clipped = f", common gain {20 * np.log10(gain):.2f} dB so that none clips" if gain < 1 else ""
     print(f"  peak {peak:.3f}{clipped}")

@@ -6,17 +6,16 @@ from tempfile import gettempdir
 
 from common.cli import UsageError, one_line
 from common.object_store import is_address
-from dssgan import loading
+from dssgan import exports, loading
 from dssgan.kit.naming import DRUMS
 
 
 def load(folders: list[Path], options: argparse.Namespace):
-    """Load what the options ask for: several separators blended, steps around them, the kit's."""
+    """Load what the options ask for: one separator or several, steps around them, the kit's."""
     if not is_address(options.out):
         options.out.mkdir(parents=True, exist_ok=True)
-    first, *others = (load_one(folder, options) for folder in folders)
     try:
-        first = with_steps(first, others, options)
+        first = with_steps(load_songs(folders, options), options)
     except ValueError as error:
         raise UsageError(one_line(error)) from error
     if options.kit_model is None:
@@ -26,12 +25,28 @@ def load(folders: list[Path], options: argparse.Namespace):
     return ChainedSeparator(first, load_one(options.kit_model, options), DRUMS, bool(options.kit))
 
 
-def with_steps(first, others, options: argparse.Namespace):
-    """A separator, blended with others, with steps before and after it."""
-    if others:
-        from dssgan.postprocessing.blended import BlendedSeparator
+def load_songs(folders: list[Path], options: argparse.Namespace):
+    """The separator of songs; of several, their blend or one of them for each song."""
+    if options.by_style:
+        from dssgan.postprocessing.routed import RoutedSeparator
+        from dssgan.postprocessing.style import style_of
 
-        first = BlendedSeparator([first, *others], options.blend)
+        styles = [style_of(folder) for folder in folders]
+        names = [exports.name_of(folder) for folder in folders]
+        if len(set(names)) < len(names):
+            names = list(map(str, folders))
+        loaded = (load_one(folder, options) for folder in folders)
+        return RoutedSeparator(dict(zip(names, loaded)), styles)
+    first, *others = (load_one(folder, options) for folder in folders)
+    if not others:
+        return first
+    from dssgan.postprocessing.blended import BlendedSeparator
+
+    return BlendedSeparator([first, *others], options.blend)
+
+
+def with_steps(first, options: argparse.Namespace):
+    """A separator with steps before and after it."""
     if options.pre or options.post:
         from dssgan.postprocessing.processed import ProcessedSeparator
 

@@ -96,6 +96,7 @@ LAYERS = {
             "ablation",
             "adapt_report",
             "drum_notes",
+            "style",
         ),
         ("demo_song", "adapting"),
         ("compare", "benchmarks"),

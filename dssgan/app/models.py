@@ -44,7 +44,7 @@ def found(asked: list[Path]) -> dict[str, Model]:
     folders = {}
     for place in asked:
         folder = exports.find_export(place)
-        name = folder.parent.name if folder.name == exports.IN_RUN else folder.name
+        name = exports.name_of(folder)
         folders[name if name not in folders else str(folder)] = folder
     models = {name: _opened(name, folder) for name, folder in folders.items()}
     for name, folder in exports.stored().items():

@@ -6,25 +6,20 @@ from typing import Any
 
 import numpy as np
 
-from dssgan.postprocessing.around import AroundSeparator
 from dssgan.postprocessing.copies import Copies
 from dssgan.postprocessing.processed import shared_out
+from dssgan.postprocessing.several import SeveralSeparators
 from dssgan.postprocessing.spectral_blocks import SpectralBlocks
 from dssgan.separation.buffers import Fifo
 from dssgan.separation.stream import Report, checked_song
 from dssgan.steps import DOMAINS
 
-ACCOMPANIMENT = "accompaniment"
 
-
-class BlendedSeparator(AroundSeparator):
+class BlendedSeparator(SeveralSeparators):
     """Separates as `ChunkedSeparator.stream` does.
 
-    Its sources are those of the first separator. The accompaniment of another one may be the sum of
-    all its sources that the first one does not have.
-
     Args:
-      separators: two or more, of any rates.
+      separators: two or more, of any rates; sources as of `SeveralSeparators`.
       domain: "time": the mean of the waveforms. "spectrum": the mean of the magnitudes, with the
         phase of the mean, which keeps the level where separators disagree in phase.
 
@@ -33,37 +28,15 @@ class BlendedSeparator(AroundSeparator):
     """
 
     def __init__(self, separators: Sequence[Any], domain: str = "time"):
-        if len(separators) < 2:
-            raise ValueError(f"{len(separators)} separators to blend: expected two or more")
         if domain not in DOMAINS:
             raise ValueError(f"no blend {domain!r}: there are {', '.join(DOMAINS)}")
-        super().__init__(separators[0])
-        self.separators, self.domain = tuple(separators), domain
-        for number, one in enumerate(self.separators[1:], 2):
-            missing = [name for name in self.sources if not self._made_of(one, name)]
-            if missing:
-                raise ValueError(
-                    f"separator {number} has {', '.join(one.sources)}, but the first one has "
-                    f"{', '.join(missing)}: only separators of the same sources are blended"
-                )
-
-    @property
-    def sample_rate(self) -> int:
-        """The highest of all, in Hz."""
-        return max(one.sample_rate for one in self.separators)
+        super().__init__(separators)
+        self.domain = domain
 
     def temporary_bytes(self, samples: int, sample_rate: int, channels: int) -> int:
         """Size in bytes of all temporary files."""
         each = [one.temporary_bytes(samples, sample_rate, channels) for one in self.separators]
         return sum(each) + (4 * samples * channels if any(each) else 0)
-
-    def _made_of(self, one: Any, name: str) -> tuple[str, ...]:
-        """The sources of a separator that a source is the sum of; () of none."""
-        if name in one.sources:
-            return (name,)
-        if name == ACCOMPANIMENT and one.complete:
-            return tuple(other for other in one.sources if other not in self.sources)
-        return ()
 
     def _stream(self, blocks, rate, asked, how) -> Iterator[dict[str, np.ndarray]]:
         name, report, progress = how
@@ -83,18 +56,22 @@ class BlendedSeparator(AroundSeparator):
             copies = files.enter_context(Copies(blocks, channels, share + 1, folder))
             original, *queues = copies.queues
             streams = [
-                self._stems(one, copies.blocks(queue), rate, name, own, advanced)
+                self._stacked(
+                    one.stream(
+                        copies.blocks(queue), rate, name=name, report=own, progress=advanced
+                    ),
+                    one,
+                )
                 for one, queue, own in zip(self.separators, queues, reports, strict=True)
             ]
             found = abreast(streams, len(self.sources), channels)
             found = self._means(found, rate, channels)
             yield from shared_out(self, found, original, asked, (reports[0], report))
 
-    def _stems(self, one, blocks, rate, name, report, progress) -> Iterator[np.ndarray]:
-        """The stems of one separator as (samples, sources, channels)."""
-        parts = [self._made_of(one, source) for source in self.sources]
-        for block in one.stream(blocks, rate, name=name, report=report, progress=progress):
-            yield np.stack([sum(block[part] for part in made) for made in parts], 1)
+    def _stacked(self, blocks, one) -> Iterator[np.ndarray]:
+        """Blocks of a separator as (samples, sources, channels)."""
+        for block in blocks:
+            yield np.stack(list(self.as_first(one, block, self.sources).values()), 1)
 
     def _means(self, found, rate: int, channels: int) -> Iterator[np.ndarray]:
         """(samples, separators, sources, channels) → (samples, sources, channels)."""

@@ -144,8 +144,12 @@ def _add_steps(add) -> None:
     add(
         "--blend",
         choices=DOMAINS,
-        default=DOMAINS[0],
-        help="what of them is averaged; default: %(default)s",
+        help=f"what of them is averaged; default: {DOMAINS[0]}",
+    )
+    add(
+        "--by-style",
+        action="store_true",
+        help="one of --models for each song: whose training songs are most like it",
     )
     add("--pre", choices=BEFORE, help="separate the percussive part of the song alone")
     add(
@@ -231,6 +235,9 @@ def _check_together(options: argparse.Namespace) -> None:
         raise UsageError("--model and --models exclude each other: choose one")
     if len(options.models) == 1:
         raise UsageError(f"--models {options.models[0]}: expected two or more, with commas between")
+    if options.by_style and (options.blend or not options.models):
+        raise UsageError("--by-style: chooses one of --models A,B, and blends none")
+    options.blend = options.blend or DOMAINS[0]
     options.post = _names(options.post)
     for step in options.post:
         if step not in AFTER:

@@ -33,6 +33,7 @@ class Report:
       residual_db: RMS of mixture - sum of estimates before the projection, in dBFS.
       remaining_db: the same after it (with `consistent`; else the same number).
       peaks: {source: largest magnitude}.
+      distances: {separator: how unlike its training songs the input is}, where one was chosen.
     """
 
     samples: int = 0
@@ -43,6 +44,7 @@ class Report:
     residual_db: float = -np.inf
     remaining_db: float = -np.inf
     peaks: dict[str, float] = field(default_factory=dict)
+    distances: dict[str, float] = field(default_factory=dict)
 
 
 def check_sample_rate(sample_rate: Any) -> None:

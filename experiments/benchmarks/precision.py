@@ -8,20 +8,17 @@ whole excerpt) in float32, in the other precision, and the change in dB. Target:
 """
 
 import argparse
-from pathlib import Path
 
 import numpy as np
 
 from common import cli
-from common.json_files import read_json
 from datasets.sources import read_sources
 from datasets.track import Track
-from dssgan.config.schema import Config, from_dict
-from dssgan.exports import CONFIG
 from dssgan.separator import Separator
 from dssgan.training.build import separation_options
 from evaluation.metrics import ratios
 from experiments.run import scoring
+from experiments.run.configuration import exported_configuration
 
 MOST_DB = 0.05
 
@@ -45,7 +42,7 @@ def parse(argv: list[str]) -> argparse.Namespace:
 def main(argv: list[str]) -> int:
     """Measure and print; 1 if a song changes by more than the target."""
     options = parse(argv)
-    config = configuration(options.separator)
+    config = exported_configuration(options.separator)
     songs = scoring.test_songs(config)
     if not songs:
         raise ValueError(f"{options.separator}: its configuration names no test songs")
@@ -66,23 +63,6 @@ def main(argv: list[str]) -> int:
         worst = max(worst, *np.abs(change[np.isfinite(change)]), 0.0)
     print(f"largest change: {worst:.4f} dB (target: less than {MOST_DB} dB)")
     return int(worst >= MOST_DB)
-
-
-def configuration(folder: Path) -> Config:
-    """The configuration of the run that an exported separator comes from.
-
-    Raises:
-      ValueError: it comes from no run, or the run had keys that this version does not know.
-      OSError: there is no exported separator.
-    """
-    provenance = read_json(folder / CONFIG, {"provenance?": dict}).get("provenance") or {}
-    configuration = provenance.get("configuration")
-    if not isinstance(configuration, dict):
-        raise ValueError(f"{folder}: it comes from no training run; choose RUN/separator")
-    try:
-        return from_dict(configuration)
-    except ValueError as error:
-        raise ValueError(f"{folder}: the configuration in it: {error}") from error
 
 
 def scores(separator: Separator, song: Track, seconds: float) -> np.ndarray:

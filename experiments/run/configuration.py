@@ -6,8 +6,10 @@ from pathlib import Path
 from typing import Any
 
 from common.cli import UsageError, path
+from common.json_files import read_json
 from dssgan.config.mappings import merge
 from dssgan.config.schema import Config, from_dict
+from dssgan.exports import CONFIG
 from experiments.run.folder import RECORD, recorded_values
 from experiments.run.yaml_files import RECIPES, find_recipe, literal, nested, read_yaml
 
@@ -53,3 +55,20 @@ def configure(updates: Sequence[str]) -> tuple[Config, Path | None, str]:
 def _wanted_data(values: dict[str, Any]) -> Any:
     data = values.get("data", {})
     return data.get("name", "band") if isinstance(data, dict) else "band"
+
+
+def exported_configuration(folder: Path) -> Config:
+    """The configuration of the run that an exported separator comes from.
+
+    Raises:
+      ValueError: it comes from no run, or the run had keys that this version does not know.
+      OSError: there is no exported separator.
+    """
+    provenance = read_json(folder / CONFIG, {"provenance?": dict}).get("provenance") or {}
+    configuration = provenance.get("configuration")
+    if not isinstance(configuration, dict):
+        raise ValueError(f"{folder}: it comes from no training run; choose RUN/separator")
+    try:
+        return from_dict(configuration)
+    except ValueError as error:
+        raise ValueError(f"{folder}: the configuration in it: {error}") from error

@@ -6,6 +6,7 @@
                                   does X times real time; repeatable
   --step wiener|transients|hpss   the separators with a step after or before them; repeatable
   --blend time|spectrum           the separators' stems averaged; repeatable
+  --by-style                      for each song one of the separators, by its style
   --out DIR                       METHOD/SPLIT/SONG.json, scores.json and table.md
 
 Prints a Markdown table: for every song and in the median SDR / SIR / SAR of the first source (BSS
@@ -41,6 +42,7 @@ from experiments.systems.methods import (
     blended_method,
     live_method,
     processed_method,
+    routed_method,
     separator_method,
 )
 
@@ -57,6 +59,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     add("--speed", type=float, default=3.0, metavar="X", help="default: %(default)g")
     add("--step", action="append", default=[], choices=(*AFTER, *BEFORE))
     add("--blend", action="append", default=[], choices=DOMAINS)
+    add("--by-style", action="store_true")
     add("--sources", default="drums,accompaniment", metavar="A,B", help="default: %(default)s")
     add("--methods", default=",".join(BASELINES), metavar="A,B", help="default: %(default)s")
     add("--protocol", default="musdb18", help="default: %(default)s")
@@ -121,6 +124,7 @@ def chosen_methods(options: argparse.Namespace) -> list[Method]:
     pairs = itertools.product(options.separator, options.step)
     separators += [processed_method(*pair) for pair in pairs]
     separators += [blended_method(options.separator, domain) for domain in options.blend]
+    separators += [routed_method(options.separator)] if options.by_style else []
     # The oracle stands last: what comes before it can be reached.
     methods = (
         [m for m in methods if m.key != "irm"] + separators + [m for m in methods if m.key == "irm"]

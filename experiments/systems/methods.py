@@ -91,6 +91,28 @@ def blended_method(texts: Sequence[str], domain: str) -> Method:
     return streamed_method((labels[0], f"{' + '.join(labels)}, {domain}"), about, identity, build)
 
 
+def routed_method(texts: Sequence[str]) -> Method:
+    """One of trained separators for each song, as of `dssgan.postprocessing.routed`."""
+    from dssgan.postprocessing.style import style_of
+
+    labels, paths = zip(*map(labelled, texts))
+    try:
+        styles = [style_of(path) for path in paths]
+    except ValueError as error:
+        raise cli.UsageError(f"--by-style: {cli.one_line(error)}") from error
+
+    def build():
+        from dssgan import loading
+        from dssgan.postprocessing.routed import RoutedSeparator
+
+        loaded = (loading.load(path) for path in paths)
+        return RoutedSeparator(dict(zip(labels, loaded, strict=True)), styles)
+
+    about = "for each song the one whose training songs are most like it"
+    identity = " ".join((*map(exports.identity, paths), *map(str, styles)))
+    return streamed_method((labels[0], f"{' or '.join(labels)}"), about, identity, build)
+
+
 def streamed_method(names: tuple[str, str], about: str, identity: str, build: Callable) -> Method:
     """A method of a separator that has `stream` alone, built when the first song needs it.
 
@@ -171,7 +193,7 @@ def labelled(text: str) -> tuple[str, Path]:
         raise cli.UsageError(f"--separator {cli.one_line(error)}") from error
     if not equals:
         absolute = path.resolve()
-        label = absolute.parent.name if absolute.name == "separator" else absolute.name
+        label = exports.name_of(absolute)
     return label, path
 
 

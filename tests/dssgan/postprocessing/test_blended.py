@@ -18,9 +18,9 @@ def separator(*gains, sources=TWO, kind=Splitter, segment=0.5, **options):
     return Separator(kind(gains=gains, sources=sources, **options), segment=segment)
 
 
-def streamed(separator, audio, size=1777, **options):
+def streamed(separator, audio, size=1777, rate=RATE, **options):
     blocks = [audio[start : start + size] for start in range(0, len(audio), size)]
-    found = list(separator.stream(blocks, RATE, **options))
+    found = list(separator.stream(blocks, rate, **options))
     return {name: np.concatenate([block[name] for block in found]) for name in found[0]}
 
 
@@ -93,7 +93,7 @@ def test_short_songs(samples):
 
 def test_what_does_not_go():
     one = separator(0.5, 0.5)
-    with pytest.raises(ValueError, match="1 separators to blend: expected two or more"):
+    with pytest.raises(ValueError, match="1 separators: expected two or more"):
         BlendedSeparator([one])
     with pytest.raises(ValueError, match="no blend 'phase': there are time, spectrum"):
         BlendedSeparator([one, one], "phase")

@@ -49,7 +49,7 @@ def test_models_are_blended_and_their_pieces_separated(call, exports, tmp_path):
         (("--models", "drums"), "--models drums: expected two or more, with commas between"),
         (("--models", "drums,nowhere"), "nowhere"),
         (("--models", "drums,kit", "--model", "drums"), "exclude each other"),
-        (("--models", "drums,kit"), "only separators of the same sources are blended"),
+        (("--models", "drums,kit"), "only separators of the same sources go together"),
         (("--model", "kit", "--pre", "hpss"), "expected one of accompaniment or other"),
     ],
 )
