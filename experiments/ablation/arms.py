@@ -24,10 +24,19 @@ class Arm:
     Attributes:
       name: of its runs, ARM-SEED.
       title: in the table.
+      keys: changed in the base. instead: whole sections that take the place of the base's.
     """
 
-    def __init__(self, plan: dict[str, Any], name: str, title: str, keys: dict[str, Any]):
+    def __init__(
+        self,
+        plan: dict[str, Any],
+        name: str,
+        title: str,
+        keys: dict[str, Any],
+        instead: dict[str, Any] | None = None,
+    ):
         self.plan, self.name, self.title, self.keys = plan, name, title, keys
+        self.instead = instead or {}
 
     def folder(self, seed: int) -> Path:
         """The run folder."""
@@ -67,7 +76,7 @@ class Arm:
 
     def configuration(self, seed: int) -> dict[str, Any]:
         """The whole configuration of `python -m dssgan.train`."""
-        values = merge(self.plan["base"], self.keys)
+        values = merge(self.plan["base"] | self.instead, self.keys)
         values = merge(values, {"tracking": {"folder": self.plan["folder"]}})
         if "material" in self.plan:
             values = merge(data(self.plan["material"]), values)
@@ -95,7 +104,7 @@ def read_plan(name: str) -> dict[str, Any]:
 def all_arms(plan: dict[str, Any]) -> dict[str, Arm]:
     """The arms by name, in order."""
     return {
-        name: Arm(plan, name, entry["title"], entry.get("keys", {}))
+        name: Arm(plan, name, entry["title"], entry.get("keys", {}), entry.get("instead"))
         for name, entry in plan["arms"].items()
     }
 

@@ -43,36 +43,42 @@ def mean_and_spread(by_seed: dict[str, np.ndarray]) -> tuple[float, float]:
 def report(plan: dict[str, Any], scores: dict[str, Any]) -> str:
     """The table as text; as Markdown and as a figure in experiments/results.
 
-    Gains are those over the plan's first arm.
+    Gains are those over the plan's first arm, of the source that is `judged`; where sources stand
+    `beside` it, the columns are the SDR of each.
     """
     arms, base = scores["arms"], next(iter(plan["arms"]))
     first = arms.get(base)
-    head = ["arm", "seeds", "drums SDR", "SIR", "SAR", "acc. SDR", "gain [95 %]"]
+    source, beside = plan.get("judged", "drums"), plan.get("beside", [])
+    columns, named = [(one, "SDR") for one in (source, *beside)], [source, *beside]
+    if not beside:
+        columns = [*((source, metric) for metric in METRICS), ("accompaniment", "SDR")]
+        named = [f"{source} SDR", *METRICS[1:], "acc. SDR"]
+    head = ["arm", "seeds", *named, "gain [95 %]"]
     rows, gains = [], {}
     for name, arm in arms.items():
         cells = [arm["title"], str(len(arm["seeds"]))]
-        for source, metric in [("drums", m) for m in METRICS] + [("accompaniment", "SDR")]:
-            mean, spread = mean_and_spread(values(arm, source, metric))
+        for column, metric in columns:
+            mean, spread = mean_and_spread(values(arm, column, metric))
             wide = "" if math.isnan(spread) else f" ±{spread:.2f}"
             cells.append(number(mean) + (wide if metric == "SDR" else ""))
         if first is None or name == base:
             cells.append("")
         else:
-            gains[name] = gain(values(arm, "drums", "SDR"), values(first, "drums", "SDR"))
+            gains[name] = gain(values(arm, source, "SDR"), values(first, source, "SDR"))
             mean, low, high = gains[name]
             cells.append(f"{mean:+.2f} [{low:+.2f}, {high:+.2f}]".replace("-", "−"))
         rows.append(cells)
     songs = max(len(songs) for arm in arms.values() for songs in arm["seeds"].values())
-    head_line = f"{songs} test songs; dB, mean over songs, ± deviation over seeds"
+    head_line = f"{songs} test songs; {'SDR in ' if beside else ''}dB, mean over songs, ± deviation over seeds"
     markdown = table(head, rows, markdown=True, width=None)
     write_text(results(plan["results"], ".md"), f"{head_line}\n\n{markdown}\n")
     if gains:
         titled = {arms[name]["title"]: interval for name, interval in gains.items()}
-        figure(titled, results(plan["results"], ".png"))
+        figure(titled, results(plan["results"], ".png"), source)
     return f"{head_line}\n\n{table(head, rows)}"
 
 
-def figure(gains: dict[str, tuple[float, float, float]], file: Path) -> None:
+def figure(gains: dict[str, tuple[float, float, float]], file: Path, source: str) -> None:
     """Draw the gains with their intervals into a PNG."""
     drawn, save = axes(7.2, 0.6 + 0.42 * len(gains))
     for place, (mean, low, high) in enumerate(gains.values()):
@@ -81,7 +87,7 @@ def figure(gains: dict[str, tuple[float, float, float]], file: Path) -> None:
     drawn.set_yticks(range(len(gains)), list(gains))
     drawn.invert_yaxis()
     drawn.axvline(0.0, color="black", linewidth=0.6)
-    drawn.set_xlabel("gain in drums SDR, dB")
+    drawn.set_xlabel(f"gain in {source} SDR, dB")
     drawn.grid(axis="x", alpha=0.3)
     save(file)
 

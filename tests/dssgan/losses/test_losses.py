@@ -90,3 +90,37 @@ def test_waveform_losses_fall_when_estimates_improve(rng, name):
         for k in (1.0, 0.1)
     ]
     assert values[1] < values[0]
+
+
+def bandsplit_outputs(rng, levels):
+    """Outputs of a Band-Split RNN whose targets are off by a tenth of their level."""
+    shapes = {"targets": (2, len(levels), 60, 1), "spectra": (2, len(levels), 1, 5, 9, 2)}
+    outputs = {}
+    for name, shape in shapes.items():
+        scale = np.reshape(levels, (1, -1, *[1] * (len(shape) - 2)))
+        reference = scale * rng.choice([-1.0, 1.0], shape)
+        outputs[name] = tf.constant(1.1 * reference, tf.float32)
+        outputs[f"reference_{name}"] = tf.constant(reference, tf.float32)
+    return outputs
+
+
+def test_loud_targets_count_most_unless_they_are_balanced(rng):
+    outputs = bandsplit_outputs(rng, [1.0, 0.1, 0.4])
+    loss, parts = losses.bandsplit(outputs, None, None)
+    assert float(loss) == pytest.approx(3 * 0.1 * 0.5, rel=1e-4)
+    assert set(parts) == {"real", "imaginary", "waveform"}
+    loss, parts = losses.bandsplit(outputs, None, None, balance=1.0)
+    levels = np.array([1.0, 0.1, 0.4])
+    weights = 0.5 / (levels + 0.025)
+    assert float(loss) == pytest.approx(3 * np.mean(0.1 * levels * weights), rel=1e-4)
+    half, _ = losses.bandsplit(outputs, None, None, balance=0.5)
+    assert float(half) == pytest.approx(3 * np.mean(0.1 * levels * weights**0.5), rel=1e-4)
+
+
+@pytest.mark.parametrize("levels", [[0.0, 1.0, 0.0], [0.0, 0.0, 0.0]])
+def test_silent_targets_are_balanced_with_finite_gradients(rng, levels):
+    outputs = bandsplit_outputs(rng, levels)
+    estimates = tf.Variable(outputs["targets"] + 0.1)
+    with tf.GradientTape() as tape:
+        loss, _ = losses.bandsplit(outputs | {"targets": estimates}, None, None, balance=1.0)
+    assert np.isfinite(loss) and np.isfinite(tape.gradient(loss, estimates)).all()

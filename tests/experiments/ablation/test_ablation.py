@@ -157,6 +157,20 @@ def test_the_table_follows_from_the_scores_of_finished_runs(results, plan):
     assert (results / "ablation.png").read_bytes().startswith(b"\x89PNG")
 
 
+def test_a_plan_may_judge_another_source_and_show_several(results, plan):
+    plan |= {"judged": "accompaniment", "beside": ["drums", "vocals"]}
+    arms = ablation.all_arms(plan)
+    for name, sdr in (("supervised", 2.0), ("self_training", 3.0)):
+        finish(arms[name], 1, sdr)
+    text = table_module.report(plan, scores_module.gather(plan, arms.values(), [1]))
+    assert text.startswith("3 test songs; SDR in dB, ")
+    head = " ".join(text.splitlines()[2].split())
+    assert head == "arm seeds accompaniment drums vocals gain [95 %]"
+    line = next(line for line in text.splitlines() if line.startswith("self-training"))
+    assert " ".join(line.split()) == "self-training 1 5.00 4.00 – +0.00 [+0.00, +0.00]"
+    assert max(map(len, text.splitlines())) <= 80
+
+
 def test_scores_outlive_their_runs_but_not_their_configuration(results, plan):
     arms = ablation.all_arms(plan)
     finish(arms["supervised"], 1)

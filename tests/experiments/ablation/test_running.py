@@ -169,3 +169,20 @@ def test_a_scheduler_that_is_not_there_is_one_line(plan, monkeypatch):
     options = command.parse(["run", "--cluster", "tcp://127.0.0.1:1"])
     with pytest.raises(OSError, match="no Dask scheduler answers there"):
         command.trained([(all_arms(plan)["alone"], 1)], options)
+
+
+def test_sections_instead_of_those_of_the_base(plan):
+    plan["base"] = {"model": {"name": "bandsplit", "split": [1]}, "loss": {"name": "bandsplit"}}
+    plan["arms"]["other"] = {
+        "title": "another system",
+        "instead": {"model": {"name": "scnet"}},
+        "keys": {"model": {"paths": 2}},
+    }
+    found = {name: arm.configuration(1) for name, arm in all_arms(plan).items()}
+    assert found["other"]["model"] == {"name": "scnet", "paths": 2}
+    assert found["other"]["loss"] == found["alone"]["loss"] == {"name": "bandsplit"}
+    assert found["alone"]["model"] == plan["base"]["model"]
+    before = plan["arms"]["other"].pop("instead")
+    changed = all_arms(plan)["other"].fingerprint(1)
+    plan["arms"]["other"]["instead"] = before
+    assert all_arms(plan)["other"].fingerprint(1) != changed
