@@ -69,7 +69,8 @@ def report(plan: dict[str, Any], scores: dict[str, Any]) -> str:
             cells.append(f"{mean:+.2f} [{low:+.2f}, {high:+.2f}]".replace("-", "−"))
         rows.append(cells)
     songs = max(len(songs) for arm in arms.values() for songs in arm["seeds"].values())
-    head_line = f"{songs} test songs; {'SDR in ' if beside else ''}dB, mean over songs, ± deviation over seeds"
+    unit = "SDR in dB" if beside else "dB"
+    head_line = f"{songs} test songs; {unit}, mean over songs, ± deviation over seeds"
     markdown = table(head, rows, markdown=True, width=None)
     write_text(results(plan["results"], ".md"), f"{head_line}\n\n{markdown}\n")
     if gains:
