@@ -8,6 +8,9 @@ BEFORE = 3  # frames that a rise is measured over
 BANDS = 32
 LOWEST_HZ, HIGHEST_HZ = 30.0, 16000.0
 FLOOR = 1e-4  # −80 dBFS, below which nothing rises
+AT_ONCE = 1024  # frames
+#: Rise (of natural logarithms, summed over bands), level in dBFS and centre in Hz, a value a frame.
+Curve = tuple[np.ndarray, np.ndarray, np.ndarray]
 
 
 class RiseCurve:
@@ -29,38 +32,37 @@ class RiseCurve:
         self._window = np.hanning(self._length + 1)[:-1].astype(np.float32)
         self._weights, self._centres = bands(self._length, rate)
         self._rest = np.zeros(self._length, np.float32)  # so that a hit at 0 rises from silence
-        self._magnitudes: list[np.ndarray] = []
-        self._levels: list[np.ndarray] = []
+        # Of the frames before; nothing rises within the first ones.
+        self._before = np.full((BEFORE, len(self._centres)), np.inf, np.float32)
 
-    def push(self, block: np.ndarray) -> None:
-        """The next samples, float (samples, channels)."""
+    def push(self, block: np.ndarray) -> Curve:
+        """The next samples, float (samples, channels); returns the frames that are complete."""
         signal = np.concatenate([self._rest, np.asarray(block, np.float32).mean(1)])
         count = max(0, (len(signal) - self._length) // self._hop + 1)
         self._rest = signal[count * self._hop :]
-        if not count:
-            return
         frames = np.lib.stride_tricks.sliding_window_view(signal, self._length)
-        for start in range(0, count, 1024):
-            some = frames[start * self._hop : count * self._hop : self._hop][:1024]
-            spectra = np.abs(np.fft.rfft(some * self._window)).astype(np.float32)
-            magnitudes = spectra @ self._weights * (2 / self._window.sum())
-            self._magnitudes.append(magnitudes.astype(np.float16))
-            newest = some[:, -self._length // 2 :]
-            self._levels.append(np.sqrt(np.mean(np.square(newest), 1)))
+        found = [
+            self._described(frames[start * self._hop : count * self._hop : self._hop][:AT_ONCE])
+            for start in range(0, count, AT_ONCE)
+        ]
+        return tuple(map(np.concatenate, zip(*found))) if found else (np.zeros(0),) * 3
 
-    def finish(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Rise (of natural logarithms, summed over bands), level in dBFS and centre in Hz."""
-        if not self._magnitudes:
-            return tuple(np.zeros(0) for _ in range(3))
-        magnitudes = np.concatenate(self._magnitudes).astype(np.float32)
+    def _described(self, frames: np.ndarray) -> Curve:
+        """Rise, level and centre of frames (frames, samples)."""
+        spectra = np.abs(np.fft.rfft(frames * self._window)).astype(np.float32)
+        magnitudes = spectra @ self._weights * (2 / self._window.sum())
+        # Rounded, so that how many frames come at once changes nothing.
+        magnitudes = magnitudes.astype(np.float16).astype(np.float32)
         logs = np.log(np.maximum(magnitudes, FLOOR) / FLOOR)
         wide = np.pad(logs, ((0, 0), (1, 1)), mode="edge")
         wide = np.maximum(np.maximum(wide[:, :-2], wide[:, 1:-1]), wide[:, 2:])
-        rise = np.zeros(len(logs))
-        rise[BEFORE:] = np.maximum(0.0, logs[BEFORE:] - wide[:-BEFORE]).sum(1)
-        level = 20 * np.log10(np.maximum(np.concatenate(self._levels), 1e-10))
+        wide = np.concatenate([self._before, wide])
+        self._before = wide[len(logs) :]
+        rise = np.maximum(0.0, logs - wide[: len(logs)]).sum(1)
+        newest = np.sqrt(np.mean(np.square(frames[:, -self._length // 2 :]), 1))
+        level = 20 * np.log10(np.maximum(newest, 1e-10))
         power = np.square(magnitudes)
-        centre = power @ self._centres / np.maximum(power.sum(1), 1e-20)
+        centre = (power * self._centres).sum(1) / np.maximum(power.sum(1), 1e-20)
         return rise, level, centre
 
 

@@ -2,7 +2,7 @@
 
 The curve is that of Böck and Widmer ("Maximum filter vibrato suppression for onset detection", DAFx
 2013): how much the logarithmic magnitudes of bands rise above a frame shortly before. Peaks are
-chosen as by Böck, Krebs and Schedl (ISMIR 2012). Memory grows by 23 kB per second of audio.
+chosen as by Böck, Krebs and Schedl (ISMIR 2012). Memory grows by about 1 kB per second of audio.
 """
 
 from typing import NamedTuple
@@ -10,6 +10,7 @@ from typing import NamedTuple
 import numpy as np
 
 from dssgan.kit.curve import RiseCurve
+from dssgan.kit.peaks import Found, Peaks
 
 #: Hits so much fainter than the loudest ones of a song are taken for what leaks of other drums, dB.
 RANGE_DB = {"kick": 24.0, "snare": 30.0, "toms": 22.0, "hats": 30.0, "cymbals": 24.0}
@@ -18,10 +19,7 @@ FLOOR_DB = -66.0  # of full scale; nothing fainter is a hit
 #: How far above its mean the curve must be, as a share of its loudest peaks; cymbals beat.
 THRESHOLDS = {"cymbals": 0.4}
 USUAL_THRESHOLD = 0.12
-AROUND_S = 0.03  # a hit is the highest place of the curve within this
-MEAN_S = 0.1  # its threshold is above the mean within this
 APART_S = 0.05  # least distance of two hits of a drum
-AFTER_S = 0.04  # how loud a hit is: the loudest frame within this
 LOUD_SHARE = 95.0  # percentile of hits that is the loudest one, so that a single accident is not
 
 
@@ -51,65 +49,53 @@ class HitDetector:
 
     def __init__(self, rate: int, piece: str = ""):
         self._curve = RiseCurve(rate)
+        self._peaks = Peaks(self._curve.step)
         self._range = RANGE_DB.get(piece, USUAL_RANGE_DB)
         self._threshold = THRESHOLDS.get(piece, USUAL_THRESHOLD)
 
     def push(self, block: np.ndarray) -> None:
         """The next samples, float (samples, channels)."""
-        self._curve.push(block)
+        self._peaks.push(*self._curve.push(block))
 
     def hits(self) -> list[Hit]:
-        """All hits by time; none of silence."""
-        rise, level, centre = self._curve.finish()
-        if not len(rise) or level.max() < FLOOR_DB:
-            return []
-        step = self._curve.step
-        peaks = picked(rise, step, self._threshold)
-        loudness = highest(level, 0, round(AFTER_S / step))[peaks]
-        audible = loudness > FLOOR_DB
+        """All hits by time; none of silence. Nothing may be pushed then."""
+        found, levels = self._peaks.finish()
+        chosen = picked(found, self._curve.step, self._threshold)
+        audible = chosen.loudness > FLOOR_DB
         if not audible.any():
             return []
-        loudest = np.percentile(loudness[audible], LOUD_SHARE)
-        peaks, loudness = (
-            x[loudness > max(FLOOR_DB, loudest - self._range)] for x in (peaks, loudness)
-        )
-        ends = np.minimum(np.append(peaks[1:] - 2, len(level) - 1), peaks + round(0.15 / step))
-        found = []
-        for peak, loud, end in zip(peaks, loudness, np.maximum(ends, 0)):
+        loudest = np.percentile(chosen.loudness[audible], LOUD_SHARE)
+        chosen = _those(chosen, chosen.loudness > max(FLOOR_DB, loudest - self._range))
+        last, short = len(levels) - 1, round(0.15 / self._curve.step)
+        ends = np.minimum(np.append(chosen.place[1:] - 2, last), chosen.place + short)
+        hits = []
+        for place, _, _, loud, centre, end in zip(*chosen, np.clip(ends, 0, last), strict=True):
             velocity = int(np.clip(round(127 * 10 ** ((loud - loudest) / 40)), 1, 127))
-            fall = float(loud - level[end])
-            time = max(0.0, peak * step + self._curve.shift)
-            found.append(Hit(time, velocity, float(loud), fall, float(centre[peak])))
-        return found
+            time = max(0.0, float(place) * self._curve.step + self._curve.shift)
+            fall = float(loud - levels[end])
+            hits.append(Hit(time, velocity, float(loud), fall, float(centre)))
+        return hits
 
 
-def picked(rise: np.ndarray, step: float, threshold: float) -> np.ndarray:
-    """Frames of the curve's peaks: highest of their surroundings, and well above their mean.
+def picked(found: Found, step: float, threshold: float) -> Found:
+    """Those of a curve's peaks that are well above its mean, no two of them too near.
 
     Args:
-      rise: float (frames,). step: seconds from one frame to the next.
-      threshold: see `THRESHOLDS`.
+      step: seconds from one frame to the next. threshold: see `THRESHOLDS`.
     """
-    around, wide = round(AROUND_S / step), round(MEAN_S / step)
-    sums = np.concatenate([[0.0], np.cumsum(rise)])
-    places = np.arange(len(rise))
-    low, high = np.maximum(places - wide, 0), np.minimum(places + wide + 1, len(rise))
-    mean = (sums[high] - sums[low]) / (high - low)
-    peaks = np.flatnonzero((rise == highest(rise, around, around)) & (rise > 0))
-    if not len(peaks):
-        return peaks
-    most = np.percentile(rise[peaks], LOUD_SHARE)
-    peaks = peaks[rise[peaks] > mean[peaks] + threshold * most]
+    if not len(found.place):
+        return found
+    most = np.percentile(found.rise, LOUD_SHARE)
+    found = _those(found, found.rise > found.mean + threshold * most)
     kept: list[int] = []
-    for peak in peaks:
-        if not kept or (peak - kept[-1]) * step >= APART_S:
-            kept.append(int(peak))
-        elif rise[peak] > rise[kept[-1]]:
-            kept[-1] = int(peak)
-    return np.array(kept, np.int64)
+    for number, (place, rise) in enumerate(zip(found.place, found.rise)):
+        if not kept or (place - found.place[kept[-1]]) * step >= APART_S:
+            kept.append(number)
+        elif rise > found.rise[kept[-1]]:
+            kept[-1] = number
+    return _those(found, np.array(kept, np.int64))
 
 
-def highest(values: np.ndarray, before: int, after: int) -> np.ndarray:
-    """The highest of every value's surroundings, itself included."""
-    padded = np.pad(values, (before, after), constant_values=-np.inf)
-    return np.lib.stride_tricks.sliding_window_view(padded, before + after + 1).max(-1)
+def _those(found: Found, which: np.ndarray) -> Found:
+    """Some of the peaks, by their numbers or by truths."""
+    return Found(*(each[which] for each in found))

@@ -1,5 +1,7 @@
 """When drums are hit, on sampled kits whose hits are known."""
 
+import tracemalloc
+
 import mir_eval
 import numpy as np
 import pytest
@@ -73,6 +75,31 @@ def test_what_is_faint_is_no_hit():
 def test_blocks_change_nothing():
     audio = clicks([0.2, 0.9, 1.7], [0.3, 0.2, 0.3])
     assert detected(audio, "kick", size=313) == detected(audio, "kick", size=10**6)
+
+
+def test_hits_are_found_across_what_is_looked_through_at_once(monkeypatch):
+    """Blocks of frames meet at every place, and no hit is lost or told twice."""
+    audio = clicks([0.2, 0.9, 1.7, 2.4, 3.1], [0.3, 0.2, 0.3, 0.25, 0.3])
+    whole = detected(audio, "snare")
+    assert len(whole) == 5
+    for block in (1, 7, 100):
+        monkeypatch.setattr("dssgan.kit.peaks.BLOCK", block)
+        assert detected(audio, "snare") == whole
+
+
+def test_little_is_kept_of_a_long_stem(rng):
+    detector = HitDetector(RATE, "hats")
+    noise = (0.1 * rng.standard_normal((RATE, 1))).astype(np.float32)
+    tracemalloc.start()
+    try:
+        for second in range(60):
+            detector.push(noise)
+            if second == 19:
+                before = tracemalloc.get_traced_memory()[0]
+        grown = tracemalloc.get_traced_memory()[0] - before
+    finally:
+        tracemalloc.stop()
+    assert grown / 40 < 4000  # bytes per second; what is waiting to be looked through included
 
 
 @pytest.mark.parametrize("audio", [np.zeros((0, 2)), np.zeros((1, 2)), np.zeros((44100, 1))])
