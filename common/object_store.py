@@ -4,6 +4,7 @@ Credentials are those that the libraries of the stores find (environment, config
 machine's role); none belongs into an address. An object is there as a whole or not at all.
 """
 
+import logging
 import os
 import re
 from pathlib import Path
@@ -49,6 +50,9 @@ class ObjectStore:
         try:
             import fsspec
 
+            # Else gcsfs asks by another protocol first, for minutes where that is not spoken.
+            os.environ.setdefault("GCSFS_EXPERIMENTAL_ZB_HNS_SUPPORT", "false")
+            logging.getLogger("gcsfs").setLevel(logging.CRITICAL)  # it raises what matters
             self._files = fsspec.filesystem(scheme, skip_instance_cache=True)
         except ImportError as error:
             text = f"{scheme}:// needs a library that is not installed: {INSTALL}"

@@ -1,9 +1,10 @@
-"""A server of the S3 protocol on loopback, for tests of object stores."""
+"""Servers of the protocols of object stores on loopback, for tests."""
 
 import urllib.request
 
 import boto3
 import pytest
+from gcp_storage_emulator.server import create_server
 from moto.server import ThreadedMotoServer
 
 
@@ -21,6 +22,20 @@ def s3(monkeypatch):
     client = boto3.client("s3")
     client.create_bucket(Bucket="songs")
     yield client
+    server.stop()
+
+
+@pytest.fixture
+def gs(monkeypatch):
+    """A file system of a server of its own, with an empty bucket `songs`; also for programs."""
+    monkeypatch.setenv("GCSFS_EXPERIMENTAL_ZB_HNS_SUPPORT", "false")
+    import gcsfs
+
+    server = create_server("127.0.0.1", 0, in_memory=True, default_bucket="songs")
+    server.start()
+    host, port = server._api._httpd.server_address
+    monkeypatch.setenv("STORAGE_EMULATOR_HOST", f"http://{host}:{port}")
+    yield gcsfs.GCSFileSystem(token="anon", skip_instance_cache=True)
     server.stop()
 
 

@@ -4,6 +4,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from fsspec.registry import _registry
 
 from common.object_store import ObjectStore, address_of, is_address
 from tests.object_stores import keys, s3  # noqa: F401
@@ -61,6 +62,7 @@ def test_credentials_in_addresses_are_refused_and_not_shown():
 
 @pytest.mark.parametrize("library", ["fsspec", "gcsfs"])
 def test_a_missing_library_is_told_with_its_command(monkeypatch, library):
+    monkeypatch.delitem(_registry, "gs", raising=False)  # of other tests
     monkeypatch.setitem(sys.modules, library, None)
     with pytest.raises(ValueError, match=r"gs:// needs a library .* requirements-stores\.txt"):
         ObjectStore("gs://songs")

@@ -11,7 +11,7 @@ from datasets import audio
 from dssgan.separate import main
 from tests.dssgan.test_separate import song
 from tests.dssgan.test_separate_cluster import separate
-from tests.object_stores import keys, s3  # noqa: F401
+from tests.object_stores import gs, keys, s3  # noqa: F401
 
 
 @pytest.fixture
@@ -65,6 +65,27 @@ def test_stems_are_those_of_this_machine(songs, s3, tmp_path, capsys):  # noqa: 
     assert main([str(songs), "-o", "s3://songs/up", "--midi", *words]) == 0
     wanted = {f"up/in/Söng {n}/{name}" for n in (0, 1) for name in ("drums.wav", f"Söng {n}.mid")}
     assert {key for key in keys(s3) if key.startswith("up/")} == wanted
+
+
+def test_the_other_store(gs, tmp_path, capsys):  # noqa: F811
+    """gs:// takes the same way, through a library of its own."""
+    song(tmp_path / "in" / "Söng 1.wav", 30000)
+    (tmp_path / "in" / "broken.wav").write_bytes(b"RIFF")
+    for path in sorted((tmp_path / "in").iterdir()):
+        gs.pipe_file(f"songs/in/{path.name}", path.read_bytes())
+    words = ["--model", "drums", "--sources", "drums", "--bits", "32f"]
+    assert main(["gs://songs/in", "-o", "gs://songs/out", *words]) == 1
+    out, err = capsys.readouterr()
+    assert "gs://songs/in/Söng 1.wav -> gs://songs/out/Söng 1/drums.wav" in out
+    assert err.count("\n") == 2 and "error: gs://songs/in/broken.wav: " in err
+    assert gs.find("songs/out") == ["songs/out/Söng 1/drums.wav"]
+    (tmp_path / "object.wav").write_bytes(gs.cat_file("songs/out/Söng 1/drums.wav"))
+    assert main([str(tmp_path / "in" / "Söng 1.wav"), "-o", str(tmp_path / "here"), *words]) == 0
+    ours = audio.read(tmp_path / "here" / "Söng 1" / "drums.wav")[0]
+    np.testing.assert_array_equal(ours, audio.read(tmp_path / "object.wav")[0])
+    capsys.readouterr()
+    assert main(["gs://songs/nothing", "-o", "gs://songs/out", *words]) == 1
+    assert capsys.readouterr().err.startswith("error: gs://songs/nothing: no such object")
 
 
 def test_workers_of_a_cluster_fetch_and_store(songs, s3, tmp_path, dask):  # noqa: F811
