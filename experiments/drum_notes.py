@@ -4,6 +4,9 @@ FOLDER has a folder per song: stems and SONG_class.txt with a time in seconds an
 (KD, SD, TT, HH, CY), as MDB Drums has them. Scored are hits that separated pieces tell, from the
 mixture and from the drum stem, and librosa's onsets in a band for each piece, from both. Figures
 are F-measures of hits of all songs together, a hit being right within a window (mir_eval).
+
+--energy asks instead where the energy of hits goes: of every annotated hit of the drum stem that
+has none of another class near it, the shares of the separated pieces in what rises there.
 """
 
 import argparse
@@ -28,6 +31,8 @@ BANDS = {
     "hats": (8000.0, 16000.0),
     "cymbals": (4000.0, 12000.0),
 }
+ALONE_S = 0.1  # no hit of another class within this
+BEFORE_S, AFTER_S = 0.04, 0.06  # what is compared around a hit
 Times = Mapping[str, np.ndarray]
 
 
@@ -41,19 +46,25 @@ def main(argv: list[str]) -> int:
     parser.add_argument("--model", default="drums", help="separates the drums")
     parser.add_argument("--kit", default="kit", help="separates their pieces")
     parser.add_argument("--windows", nargs="+", type=float, default=[0.05, 0.02], metavar="S")
+    parser.add_argument("--energy", action="store_true", help="where the energy of hits goes")
     options = parser.parse_args(argv)
     first, second = (
         loading.load(exports.find_export(name)) for name in (options.model, options.kit)
     )
     both = ChainedSeparator(first, second, "drums")
     found: dict[str, list[Times]] = {}
-    known = []
+    known, shares = [], {piece: [] for piece in CLASSES.values()}
     for track in datasets.load("folders", options.folder, songs=options.songs):
         known.append(annotated(options.folder / track.name / f"{track.name}_class.txt"))
+        if options.energy:
+            stems = together(second, track.read("drums"), track.sample_rate)
+            for piece, found_shares in energy_shares(stems, track.sample_rate, known[-1]).items():
+                shares[piece] += found_shares
+            continue
         for way, times in ways(track, both):
             found.setdefault(way, []).append(times)
         cli.say(f"{track.name}: {sum(map(len, known[-1].values()))} hits")
-    for line in table(known, found, options.windows):
+    for line in energy_table(shares) if options.energy else table(known, found, options.windows):
         cli.say(line)
     return 0
 
@@ -109,6 +120,52 @@ def separated(separator, audio: np.ndarray, rate: int) -> Times:
         piece: np.array([hit.time for hit in detector.hits()])
         for piece, detector in detectors.items()
     }
+
+
+def together(separator, audio: np.ndarray, rate: int) -> dict[str, np.ndarray]:
+    """Whole stems of the pieces, (samples,) each, the mean of their channels."""
+    blocks = list(separator.stream([audio], rate))
+    return {one: np.concatenate([block[one].mean(1) for block in blocks]) for one in blocks[0]}
+
+
+def energy_shares(
+    stems: Mapping[str, np.ndarray], rate: int, known: Times
+) -> dict[str, list[dict[str, float]]]:
+    """Of each annotated hit that is alone: {stem: its share of the energy that rises there}.
+
+    Energy rises by what the `AFTER_S` from a hit on have more than as long a stretch of the mean
+    power before it; hits where nothing rises are left out.
+    """
+    found: dict[str, list[dict[str, float]]] = {}
+    before, after = round(BEFORE_S * rate), round(AFTER_S * rate)
+    for piece, times in known.items():
+        others = np.concatenate([known[other] for other in known if other != piece])
+        found[piece] = []
+        for time in times:
+            if len(others) and np.abs(others - time).min() < ALONE_S:
+                continue
+            start = max(0, round((time - 0.005) * rate))  # annotations are a few milliseconds off
+            risen = {}
+            for name, stem in stems.items():
+                power = np.square(stem[max(0, start - before) : start + after], dtype=np.float64)
+                rest, own = power[: min(start, before)], power[min(start, before) :]
+                usual = rest.mean() if len(rest) else 0.0
+                risen[name] = max(0.0, float(own.sum() - usual * len(own)))
+            total = sum(risen.values())
+            if total > 0:
+                found[piece].append({name: value / total for name, value in risen.items()})
+    return found
+
+
+def energy_table(shares: Mapping[str, Sequence[Mapping[str, float]]]) -> list[str]:
+    """Rows of Markdown: an annotated class each, mean shares of the separated pieces."""
+    pieces = list(shares)
+    lines = [f"| hits of | alone | {' | '.join(pieces)} |", f"|---|---:|{'---:|' * len(pieces)}"]
+    for piece, hits in shares.items():
+        cells = (np.mean([hit.get(name, 0.0) for hit in hits]) if hits else None for name in pieces)
+        text = " | ".join("–" if cell is None else f"{cell:.2f}" for cell in cells)
+        lines.append(f"| {piece} | {len(hits)} | {text} |")
+    return lines
 
 
 def table(
