@@ -15,12 +15,11 @@ from common.audio_files import is_audio
 from common.cli import UsageError, one_line, path, run
 from dssgan import exports, loading
 from dssgan.config.sizes import check_export
-from dssgan.kit.naming import DRUMS, KIT, chained, notes_path
+from dssgan.kit.naming import DRUMS, KIT, chained, with_notes, without_notes
 from dssgan.separation.inputs import SongFile, find_songs, plan_outputs, without_existing
 from dssgan.separation.options import parse, stem_names
 from dssgan.separation.spooling import Sink, check_stdin, standard_output
 
-NOTES = "notes"  # beside the stems of a plan
 Plans = dict[SongFile, dict[str, Path]]
 
 
@@ -109,10 +108,9 @@ def planned(options: argparse.Namespace, stems: Sequence[str]) -> tuple[Plans, i
         return plans, len(complaints)
     songs, complaints, notes = find_songs(options.inputs, is_audio)
     plans, collisions = plan_outputs(songs, options.out, options.pattern, options.format, stems)
-    if options.midi:
-        plans = {song: {**plan, NOTES: notes_path(song.name, plan)} for song, plan in plans.items()}
+    plans = with_notes(plans) if options.midi else plans
     plans, skipped, others = without_existing(plans, options.skip_existing, options.overwrite)
-    plans = {song: {k: v for k, v in plan.items() if k != NOTES} for song, plan in plans.items()}
+    plans = without_notes(plans)
     if skipped:
         notes.append(f"skipped {skipped} songs whose stems are there")
     complaints += collisions + others

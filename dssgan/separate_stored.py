@@ -15,7 +15,7 @@ from pathlib import Path
 from common.audio_files import is_audio
 from common.cli import UsageError, one_line
 from common.object_store import ObjectStore, address_of, is_address
-from dssgan.kit.naming import notes_path
+from dssgan.kit.naming import notes_path, with_notes, without_notes
 from dssgan.separate_song import separate_song
 from dssgan.separation.inputs import (
     SongFile,
@@ -52,12 +52,14 @@ def planned(
             except OSError as error:
                 complaints.append(one_line(error))
         plans, collisions = plan_outputs(songs, options.out, options.pattern, options.format, stems)
+        plans = with_notes(plans) if options.midi else plans
         if not is_address(options.out):
             plans, skipped, others = without_existing(
                 plans, options.skip_existing, options.overwrite
             )
         else:
             plans, skipped, others = _without_stored(plans, options)
+        plans = without_notes(plans)
     except ValueError as error:
         raise UsageError(one_line(error)) from error
     if skipped:

@@ -2,10 +2,13 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import TypeVar
 
 from common.suggest import nearest
 
 DRUMS, KIT = "drums", "kit"  # what a kit is separated from, and the separator that does it
+NOTES = "notes"  # beside the stems of a plan
+Song = TypeVar("Song")  # has `name`
 
 
 def chained(first: Sequence[str], second: Sequence[str] | None, source: str) -> tuple[str, ...]:
@@ -25,3 +28,14 @@ def chained(first: Sequence[str], second: Sequence[str] | None, source: str) -> 
 def notes_path(name: str, stems: Mapping[str, Path]) -> Path:
     """Where the notes of a song go: beside the first of its stems."""
     return next(iter(stems.values())).parent / f"{Path(name).name}.mid"
+
+
+def with_notes(plans: Mapping[Song, dict[str, Path]]) -> dict[Song, dict[str, Path]]:
+    """Plans of stems {song: {stem: path}} with the notes of each song as one more."""
+    return {song: {**plan, NOTES: notes_path(song.name, plan)} for song, plan in plans.items()}
+
+
+def without_notes(plans: Mapping[Song, dict[str, Path]]) -> dict[Song, dict[str, Path]]:
+    """The inverse of `with_notes`; plans that have none stay as they are."""
+    stems = {song: (name for name in plan if name != NOTES) for song, plan in plans.items()}
+    return {song: {name: plans[song][name] for name in names} for song, names in stems.items()}

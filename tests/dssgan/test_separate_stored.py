@@ -67,6 +67,22 @@ def test_stems_are_those_of_this_machine(songs, s3, tmp_path, capsys):  # noqa: 
     assert {key for key in keys(s3) if key.startswith("up/")} == wanted
 
 
+def test_notes_of_others_are_not_written_over(songs, s3, tmp_path, capsys):  # noqa: F811
+    """Neither in a folder nor in the store; what is there stays as it is."""
+    words = ["s3://songs/in/Söng 1.wav", "--model", "drums", "--sources", "drums", "--midi"]
+    mine = tmp_path / "out" / "Söng 1" / "Söng 1.mid"
+    mine.parent.mkdir(parents=True)
+    mine.write_bytes(b"mine")
+    assert main([*words, "-o", str(tmp_path / "out")]) == 1
+    assert "would overwrite" in capsys.readouterr().err and mine.read_bytes() == b"mine"
+    s3.put_object(Bucket="songs", Key="out/Söng 1/Söng 1.mid", Body=b"mine")
+    assert main([*words, "-o", "s3://songs/out"]) == 1
+    assert "would overwrite s3://songs/out/Söng 1/Söng 1.mid" in capsys.readouterr().err
+    assert [key for key in keys(s3) if key.startswith("out/")] == ["out/Söng 1/Söng 1.mid"]
+    assert main([*words, "-o", "s3://songs/out", "--skip-existing"]) == 0
+    assert "out/Söng 1/drums.wav" in keys(s3)
+
+
 def test_the_other_store(gs, tmp_path, capsys):  # noqa: F811
     """gs:// takes the same way, through a library of its own."""
     song(tmp_path / "in" / "Söng 1.wav", 30000)
