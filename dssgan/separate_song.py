@@ -13,13 +13,13 @@ import numpy as np
 
 from common.audio_files import STEM_FORMAT
 from common.cli import one_line, progress
-from common.files import atomic_path
+from common.files import write_bytes
 from datasets import audio
 from datasets.audio.stem_mp4 import StemWriter
 from datasets.audio.tags import Tags, read_tags
 from datasets.audio.wav import WavPipe
-from datasets.midi import file as midi
-from dssgan.kit.listening import DIVISION, Listener
+from dssgan.drum_midi import drum_midi
+from dssgan.kit.listening import Listener
 from dssgan.kit.naming import notes_path
 from dssgan.separation.buffers import require_space
 from dssgan.separation.inputs import SongFile, excerpt
@@ -148,11 +148,9 @@ def _noted(separator, part: Part, plan: Mapping[str, Path], options: argparse.Na
     pieces = separator.second.sources
     listener = Listener(pieces, part.info.sample_rate)
     yield pieces, listener.heard
-    events, end, tempo = listener.events(part.song.name)
+    data, count, tempo = drum_midi(listener, part.song.name)
     place = notes_path(part.song.name, plan)
-    with atomic_path(place) as temporary:
-        temporary.write_bytes(midi.write(DIVISION, [midi.Event(*one) for one in events], end))
-    count = sum(data[0] & 0xF0 == 0x90 for _, _, data in events)
+    write_bytes(place, data)
     shown = place.name if options.place else place
     print(f"  {count} drum notes in {shown}, at {tempo:.1f} beats per minute")
 

@@ -42,10 +42,9 @@ def main(argv: list[str]) -> int:
     with locked(options.folder, busy), listener:
         limits = Limits(int(options.upload * 1e6), int(options.disk * 1e9), options.days)
         store = JobStore(options.folder / "jobs", limits)
-        folders = {name: str(model.folder.absolute()) for name, model in known.items()}
-        dispatcher = Dispatcher(store, folders)
+        dispatcher = Dispatcher(store, {name: model.places for name, model in known.items()})
         for job in list(store.jobs.values()):
-            if job.model not in folders and job.state == "queued":
+            if job.model not in known and job.state == "queued":
                 store.change(job, state="failed", error=f"the model {job.model} is gone")
         served = server.application(server.Server(store, dispatcher, known), port, token)
         dispatcher.start()

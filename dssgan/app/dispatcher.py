@@ -19,11 +19,13 @@ class Dispatcher:
     """Takes jobs from a store until it is closed.
 
     Args:
-      store: of the jobs. models: {name: folder} of the separators.
+      store: of the jobs. models: {name: folders} of the separators.
       command: of the worker process.
     """
 
-    def __init__(self, store: JobStore, models: dict[str, str], command: list[str] | None = None):
+    def __init__(
+        self, store: JobStore, models: dict[str, list[str]], command: list[str] | None = None
+    ):
         self.store, self.models = store, models
         self.command = command or [sys.executable, "-m", "dssgan.app.worker"]
         self.speeds: dict[str, float] = {}  # {model: seconds of song in a second}

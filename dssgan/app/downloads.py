@@ -12,7 +12,7 @@ from common.files import atomic_path
 from datasets import audio
 from datasets.audio.stem_mp4 import StemWriter
 from dssgan.app.jobs import Job, JobStore
-from dssgan.app.song import MIXTURE, stem_file
+from dssgan.app.song import MIXTURE, NOTES, stem_file
 from dssgan.separation.outputs import CEILING
 from dssgan.separation.resampling import StreamResampler
 
@@ -150,6 +150,19 @@ def archive(store: JobStore, job: Job, format: str = "") -> Path:
                 for name, path in files.items():
                     packed.write(path, file_name(job, name, path.suffix))
             store.change(job)
+    return place
+
+
+def notes(store: JobStore, job: Job) -> Path:
+    """The notes of a job's drums as a MIDI file.
+
+    Raises:
+      Unavailable: its drums were not separated into pieces, or not yet.
+    """
+    stem_of(job, MIXTURE)
+    place = store.path(job) / NOTES
+    if not place.exists():
+        raise Unavailable(f"{job.name} has no notes: separate it with a model + kit")
     return place
 
 

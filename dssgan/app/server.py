@@ -61,6 +61,7 @@ class Server:
             ("GET", job + "/mix", self.mix),
             ("GET", job + "/zip", self.zip),
             ("GET", job + "/stem.mp4", self.container),
+            ("GET", job + "/notes", self.notes),
         ]
         routes: list[Route | Mount] = [
             Route(path, answer, methods=[method]) for method, path, answer in table
@@ -219,6 +220,10 @@ class Server:
     async def container(self, request: Request) -> Response:
         """All stems in one .stem.mp4."""
         return await self._download(request, downloads.stem_container, what="stems", formats=False)
+
+    async def notes(self, request: Request) -> Response:
+        """The notes of the drums as a MIDI file."""
+        return await self._download(request, downloads.notes, what="drums", formats=False)
 
     async def _download(
         self, request: Request, make: Callable, *arguments, what: str, formats: bool = True

@@ -7,16 +7,21 @@ from typing import Any
 
 import numpy as np
 
+from common.files import write_bytes
 from common.json_files import write_json
 from datasets import audio
 from datasets.audio.wav import quantise
 from dssgan.app.overview import Overview
+from dssgan.drum_midi import drum_midi
+from dssgan.kit.chained import ChainedSeparator
+from dssgan.kit.listening import Listener
 from dssgan.separation.buffers import require_space
 from dssgan.separation.outputs import all_or_none, with_mixture, write_as_is, write_without_clipping
 from dssgan.separation.stream import Report
 
 MIXTURE = "mixture"
 OVERVIEW = "overview.json"
+NOTES = "notes.mid"  # of the drums, where their pieces were separated
 MOST_CHANNELS = 8  # of a FLAC file
 Say = Callable[..., object]
 
@@ -38,9 +43,10 @@ def separate(
     """Separate a song into files of a folder.
 
     Args:
-      separator: of `dssgan.loading.load`.
+      separator: of `dssgan.loading.load`, or two in a row; then the notes of the pieces are written
+        as well.
       song: the file. shown: what messages call it.
-      folder: where `stem_file`s and OVERVIEW are written, all or none.
+      folder: where `stem_file`s, OVERVIEW and NOTES are written, all or none.
       sources: to write; the mixture comes with them.
       bits: 16, 24 or "32f".
       say: called with event="started" and the song's facts, and with event="progress", seconds=….
@@ -70,16 +76,25 @@ def separate(
     require_space(folder, size + 8 * info.samples * info.channels * len(names), shown)
     report = Report()
     files = {name: stem_file(folder, name, bits) for name in names}
-    with all_or_none([*files.values(), folder / OVERVIEW]):
+    listener, pieces = None, ()
+    if isinstance(separator, ChainedSeparator):
+        pieces = separator.second.sources
+        listener = Listener(pieces, info.sample_rate)
+    with all_or_none([*files.values(), folder / OVERVIEW, folder / NOTES]):
         stream = separator.stream(
             audio.blocks(song),
             info.sample_rate,
-            sources,
+            tuple(dict.fromkeys((*sources, *pieces))),
             name=shown,
             report=report,
             progress=lambda seconds: say(event="progress", seconds=seconds),
         )
+        stream = listener.heard(stream, sources) if listener else stream
         facts = _write(with_mixture(stream, audio.blocks(song)), files, info, bits)
+        if listener:
+            data, count, tempo = drum_midi(listener, shown)
+            write_bytes(folder / NOTES, data)
+            facts |= {"notes": count, "tempo": round(tempo, 1)}
     complete = separator.complete and set(sources) == set(separator.sources)
     return {
         "seconds": round(time.monotonic() - begun, 2),
@@ -87,7 +102,7 @@ def separate(
         "null_db": facts["null_db"] if complete else None,
         "peak": facts["peak"],
         "gain_db": facts["gain_db"],
-    }
+    } | {key: facts[key] for key in ("notes", "tempo") if key in facts}
 
 
 def _write(

@@ -17,6 +17,8 @@ from common.json_files import parse_json
 from common.parallel import end_with
 from dssgan import loading
 from dssgan.app.song import separate
+from dssgan.kit.chained import ChainedSeparator
+from dssgan.kit.naming import DRUMS
 
 
 def main() -> None:
@@ -32,15 +34,17 @@ def main() -> None:
             lines.write(json.dumps(event | {"id": task["id"]}) + "\n")  # noqa: B023
 
         try:
-            model = task["model"]
+            model = tuple(task["model"])
             if model not in loaded:
                 loaded.clear()
                 with startup.stderr_hidden():
-                    loaded[model] = loading.load(model, temporary_folder=task["folder"])
-            separator = loaded[model]
-            separator.temporary_folder = task["folder"]
+                    loaded[model] = [
+                        loading.load(place, temporary_folder=task["folder"]) for place in model
+                    ]
+            for part in loaded[model]:
+                part.temporary_folder = task["folder"]
             result = separate(
-                separator,
+                in_a_row(*loaded[model]),
                 Path(task["song"]),
                 task["name"],
                 Path(task["folder"]),
@@ -54,6 +58,11 @@ def main() -> None:
             if not isinstance(error, ValueError | OSError | ImportError):
                 text = f"{type(error).__name__}: {text}"
             say(event="failed", error=text)
+
+
+def in_a_row(first: Any, second: Any = None) -> Any:
+    """A separator, with another one behind it that separates its drums."""
+    return first if second is None else ChainedSeparator(first, second, DRUMS)
 
 
 if __name__ == "__main__":

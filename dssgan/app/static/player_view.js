@@ -6,6 +6,7 @@ import { Player } from "/static/player.js";
 
 const byId = (id) => document.getElementById(id);
 const STEP = 5; // seconds of an arrow key
+const PIECES = ["kick", "snare", "toms", "hats", "cymbals"]; // of the drums
 
 export function clock(seconds) {
   const whole = Math.max(0, Math.round(seconds));
@@ -67,6 +68,7 @@ export class PlayerView {
     if (result.null_db !== null) {
       parts.push(`null test: the stems as stored add up to the song but for ${result.null_db.toFixed(1)} dBFS`);
     }
+    if (result.notes !== undefined) parts.push(`${result.notes} drum notes, ${result.tempo} beats per minute`);
     if (result.gain_db < 0) parts.push(`all ${(-result.gain_db).toFixed(2)} dB quieter, so that none clips`);
     return parts.join("; ");
   }
@@ -192,16 +194,18 @@ export class PlayerView {
 
   // What is wanted most, in one click.
   quick() {
-    const { sources } = this.job;
+    const { sources, result } = this.job;
     const offers = [];
-    const rest = (name) => sources.filter((each) => each !== name);
-    if (sources.includes("drums")) offers.push(["Drums only", ["drums"]]);
-    if (sources.includes("vocals") && sources.length > 1) offers.push(["Instrumental", rest("vocals")]);
-    if (sources.includes("drums") && sources.length > 1) offers.push(["Without drums", rest("drums")]);
-    byId("quick").replaceChildren(...offers.map(([text, names]) => {
+    const mix = (names) => () => `mix?sources=${names.join(",")}&format=${byId("format").value}`;
+    const drums = sources.includes("drums") ? ["drums"] : sources.filter((each) => PIECES.includes(each));
+    const rest = (names) => sources.filter((each) => !names.includes(each));
+    if (drums.length) offers.push(["Drums only", mix(drums)]);
+    if (sources.includes("vocals") && sources.length > 1) offers.push(["Instrumental", mix(rest(["vocals"]))]);
+    if (drums.length && rest(drums).length) offers.push(["Without drums", mix(rest(drums))]);
+    if (result.notes !== undefined) offers.push(["Drum notes (MIDI)", () => "notes"]);
+    byId("quick").replaceChildren(...offers.map(([text, path]) => {
       const made = Object.assign(document.createElement("button"), { type: "button", textContent: text });
-      made.addEventListener("click", () =>
-        this.take(`/api/jobs/${this.job.id}/mix?sources=${names.join(",")}&format=${byId("format").value}`));
+      made.addEventListener("click", () => this.take(`/api/jobs/${this.job.id}/${path()}`));
       return made;
     }));
   }

@@ -18,6 +18,7 @@ from dssgan.app.jobs import ENDED, JobStore, Limits
 from dssgan.app.models import Model
 
 SOURCES = ("drums", "accompaniment")
+PIECES = ("kick", "snare", "toms", "hats", "cymbals")
 QUICK = [sys.executable, "-m", "tests.dssgan.app.quick_worker"]
 
 
@@ -76,8 +77,11 @@ def serving(folder, limits=None, token=None, hosts=()):
     models = {
         name: Model(name, Path(name), SOURCES, f"{name}, for tests", "onnx") for name in kinds
     }
+    about, pieces = "in pieces, for tests", (*PIECES, SOURCES[1])
+    both = Model("halves + kit", Path("halves"), pieces, about, "onnx", Path("pieces"))
+    models[both.name] = both
     store = JobStore(folder, limits or Limits())
-    dispatcher = Dispatcher(store, {name: name for name in kinds}, QUICK)
+    dispatcher = Dispatcher(store, {name: model.places for name, model in models.items()}, QUICK)
     served = app.application(app.Server(store, dispatcher, models), port, token, hosts)
     settings = uvicorn.Config(
         served, log_level="error", lifespan="off", timeout_graceful_shutdown=1

@@ -14,6 +14,7 @@ from datasets import audio
 from dssgan.app import __main__ as app
 from dssgan.exports import PRETRAINED
 from tests.commands import begin
+from tests.dssgan.app.serving import PIECES
 
 
 @pytest.fixture
@@ -40,7 +41,9 @@ def ask(url, data=None):
 @pytest.mark.slow
 def test_the_shipped_separator_separates_and_ctrl_c_ends_it(started, tmp_path):
     process, url = started("--no-browser")
-    (model, *_) = ask(f"{url}api/models")["models"]
+    (model, kit, *_) = ask(f"{url}api/models")["models"]
+    assert kit["name"] == "drums + kit" and kit["sources"] == [*PIECES, "accompaniment"]
+    assert "notes as MIDI" in kit["about"]
     assert model["name"] == "drums" and model["engine"] == "onnx" and "6.7 dB" in model["about"]
     clip, rate = audio.read(PRETRAINED / "drums" / "example.opus", 10 * 48000, 12 * 48000)
     audio.write(tmp_path / "clip.flac", clip, rate)

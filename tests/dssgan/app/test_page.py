@@ -6,11 +6,12 @@ from selenium import webdriver
 from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
+from selenium.webdriver.support.select import Select
 from selenium.webdriver.support.wait import WebDriverWait
 
 from datasets import audio
 from tests.browser import CHROMIUM, DRIVER, OPTIONS
-from tests.dssgan.app.serving import serving
+from tests.dssgan.app.serving import PIECES, serving
 
 STATE = """
 const {player} = window.dssgan.view;
@@ -239,6 +240,26 @@ def test_downloads_in_one_click(page, tones):
     np.testing.assert_allclose(drums, audio.read(tones)[0] / 3, atol=2**-15)
     link = page.one(".track a").get_attribute("href")
     assert "/stems/drums?format=flac" in link
+
+
+def test_the_kit_in_pieces_and_its_notes(page, tones):
+    Select(page.one("#model")).select_by_visible_text("halves + kit")
+    page.open(tones)
+    assert [each.get_attribute("data-stem") for each in page.all(".track")] == [
+        *PIECES,
+        "accompaniment",
+    ]
+    assert "drum notes, " in page.one("#facts").text
+    for text, name in (
+        ("Drums only", "tones - kick + snare + toms + hats + cymbals.flac"),
+        ("Without drums", "tones - accompaniment.flac"),
+        ("Drum notes (MIDI)", "tones - drums.mid"),
+    ):
+        page.click(text)
+        page.until(lambda name=name: (page.driver.downloads / name).exists())
+    assert (page.driver.downloads / "tones - drums.mid").read_bytes().startswith(b"MThd")
+    page.key("6")
+    assert page.driver.switch_to.active_element.text == "accompaniment"
 
 
 def test_files_are_dropped(page, server):

@@ -18,7 +18,8 @@ from datasets.audio import stem_mp4
 from dssgan.app import server as app
 from dssgan.app.downloads import FORMATS
 from dssgan.app.jobs import Limits
-from tests.dssgan.app.serving import SOURCES, serving
+from tests.dssgan.app.serving import PIECES, SOURCES, serving
+from tests.dssgan.kit.test_onsets import clicks
 
 
 def sound(content):
@@ -61,6 +62,31 @@ def test_what_would_clip_is_quieter_and_says_so(server, tmp_path):
     assert kept["result"]["gain_db"] == 0
     mixture, _ = sound(server.ask(f"/api/jobs/{kept['id']}/stems/mixture")[2])
     np.testing.assert_array_equal(mixture, loud)
+
+
+def test_the_pieces_of_the_drums_and_their_notes(server, tmp_path):
+    hits = clicks([0.5, 1.0, 1.5, 2.0], [0.2] * 4)
+    audio.write(tmp_path / "Beat.wav", hits, 44100)
+    job = server.until(server.submit(tmp_path / "Beat.wav", model="halves + kit"))
+    assert job["state"] == "done", job["error"]
+    assert job["sources"] == [*PIECES, "accompaniment"] and job["result"]["null_db"] < -80
+    kick = sound(server.ask(f"/api/jobs/{job['id']}/stems/kick")[2])[0]
+    np.testing.assert_allclose(kick, hits / 15, atol=2**-14)
+    assert job["result"]["notes"] == 4 * len(PIECES) and job["result"]["tempo"] == pytest.approx(
+        120, abs=2
+    )
+    status, headers, content = server.ask(f"/api/jobs/{job['id']}/notes")
+    assert status == 200 and content.startswith(b"MThd")
+    assert "Beat - drums.mid" in headers["content-disposition"].replace("%20", " ")
+    # Stems that were not asked for are heard all the same.
+    query = {"model": "halves + kit", "sources": "accompaniment"}
+    job = server.until(server.submit(tmp_path / "Beat.wav", **query))
+    assert job["result"]["notes"] == 4 * len(PIECES) and job["result"]["null_db"] is None
+    # The model without it has none, and says so.
+    job = server.until(server.submit(tmp_path / "Beat.wav"))
+    status, answer = server.json(f"/api/jobs/{job['id']}/notes")
+    assert status == 409 and "has no notes: separate it with a model + kit" in answer["error"]
+    assert "notes" not in job["result"]
 
 
 def test_one_stem_alone_has_no_null_test(server, song):
