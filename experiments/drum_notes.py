@@ -39,13 +39,22 @@ Times = Mapping[str, np.ndarray]
 def main(argv: list[str]) -> int:
     """Score the ways on the songs and print a table; 0."""
     parser = argparse.ArgumentParser(
-        prog="python -m experiments.drum_notes", description=__doc__.splitlines()[0]
+        prog="python -m experiments.drum_notes",
+        description=__doc__,
+        formatter_class=cli.HelpFormatter,
     )
-    parser.add_argument("folder", type=Path)
+    parser.add_argument("folder", type=Path, help="of the songs")
     parser.add_argument("--songs", nargs="+", help="names of songs (default: all)")
     parser.add_argument("--model", default="drums", help="separates the drums")
     parser.add_argument("--kit", default="kit", help="separates their pieces")
-    parser.add_argument("--windows", nargs="+", type=float, default=[0.05, 0.02], metavar="S")
+    parser.add_argument(
+        "--windows",
+        nargs="+",
+        type=float,
+        default=[0.05, 0.02],
+        metavar="S",
+        help="seconds a hit may be off; default: 0.05 and 0.02",
+    )
     parser.add_argument("--energy", action="store_true", help="where the energy of hits goes")
     options = parser.parse_args(argv)
     first, second = (

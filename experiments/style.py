@@ -1,30 +1,32 @@
 """What a separator's training songs are like: python -m experiments.style SEPARATOR [SONG …]
 
+    python -m experiments.style SEPARATOR with RECIPE [KEY=VALUE …]
+
 Writes the mean and the deviation of a few figures of the songs' sound into SEPARATOR/config.json,
 and a table of them into its MODEL_CARD.md where it has one. `python -m dssgan.separate --models A,B
---by-style` chooses by them. SONG is an audio file or a folder of them; without one, the songs are
-those with stems that the separator was trained on, as its configuration names them.
+--by-style` chooses by them. SONG is an audio file or a folder of them, whole songs and no stems;
+without one, the songs are those with stems that the separator was trained on, as its own
+configuration or that behind `with` names them.
 """
 
 import argparse
 from collections.abc import Iterator
 from pathlib import Path
 
-import numpy as np
-
 from common import cli
 from common.audio_files import is_audio
 from common.files import write_text
 from common.json_files import read_json, write_json
 from datasets import audio
+from dssgan.config.schema import Config
 from dssgan.exports import ADVICE, CONFIG, find_export
 from dssgan.postprocessing.style import HEARD_S, Style, figures, over_songs
 from dssgan.separation.inputs import find_songs
-from experiments.run.configuration import exported_configuration
+from experiments.run.configuration import configure, exported_configuration
 from experiments.songs.entries import entries, readable, select
 
 CARD, TITLE = "MODEL_CARD.md", "## Style of its training songs"
-Heard = tuple[str, np.ndarray, int]  # name, (samples, channels), Hz
+WITH = "with"
 
 
 def main(argv: list[str]) -> int:
@@ -33,7 +35,9 @@ def main(argv: list[str]) -> int:
         prog="python -m experiments.style", description=__doc__, formatter_class=cli.HelpFormatter
     )
     parser.add_argument("separator", type=cli.path, metavar="SEPARATOR", help="folder or name")
-    parser.add_argument("songs", nargs="*", type=cli.path, metavar="SONG", help="file or folder")
+    parser.add_argument(
+        "songs", nargs="*", metavar="SONG", help="file or folder, or: with RECIPE …"
+    )
     parser.add_argument(
         "--most", type=int, default=50, metavar="N", help="songs to hear; default: %(default)s"
     )
@@ -42,10 +46,12 @@ def main(argv: list[str]) -> int:
         raise cli.UsageError(f"--most {options.most}: expected at least 1")
     try:
         folder = find_export(options.separator)
-        if options.songs:
-            heard, failed = of_files(options.songs, options.most)
+        if options.songs and options.songs[0] != WITH:
+            heard, failed = of_files(list(map(cli.path, options.songs)), options.most)
         else:
-            heard, failed = of_training(folder, options.most), []
+            named = options.songs[1:]
+            config = configure(named)[0] if named else exported_configuration(folder)
+            heard, failed = of_training(config, options.most), []
         style = over_songs(list(heard))
     except (ValueError, OSError) as error:
         raise cli.UsageError(cli.one_line(error)) from error
@@ -56,16 +62,19 @@ def main(argv: list[str]) -> int:
     return 1 if failed else 0
 
 
-def of_training(folder: Path, most: int) -> Iterator[dict[str, float]]:
-    """Figures of songs with stems that an exported separator was trained on, spread over all.
+def of_training(config: Config, most: int) -> Iterator[dict[str, float]]:
+    """Figures of the songs with stems that a configuration trains on, spread over all.
+
+    Recordings of a single stem, such as drums alone, are no songs, unless there are no others.
 
     Raises:
-      ValueError: it comes from no run, or songs are not there.
+      ValueError: songs are not there. OSError: they cannot be read.
     """
     tracks = []
-    for where, entry in entries(exported_configuration(folder)):
+    for where, entry in entries(config):
         if entry.weight:
             tracks += select(readable(where, entry), entry, "train", where)
+    tracks = [track for track in tracks if len(track.stems) > 1] or tracks
     for track in cli.progress(spread(tracks, most), unit="song", leave=False):
         stop = min(track.samples, int(HEARD_S * track.sample_rate))
         yield figures(track.read("mixture", 0, stop), track.sample_rate)

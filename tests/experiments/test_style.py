@@ -7,6 +7,7 @@ import pytest
 
 from common import cli
 from datasets import audio
+from datasets.track import AudioShape, Track
 from dssgan import models
 from dssgan.config.mappings import to_dict
 from dssgan.config.schema import from_dict
@@ -65,6 +66,22 @@ def test_the_songs_are_those_it_was_trained_on(separator, call):
 
     assert call(separator, "--most", "2")[0] == 0
     assert style_of(separator).songs == 2
+    words = ["with", "demo", "data.options={songs: 4, seconds: 2.0, sample_rate: 8000}"]
+    assert call(separator, *words, "data.train=null")[0] == 0
+    assert style_of(separator).songs == 4
+
+
+def test_drums_alone_are_no_songs(monkeypatch):
+    track = lambda name, *stems: Track(name, "train", AudioShape(8000, 1, 16000), stems)  # noqa: E731
+    tracks = [track("a", "drums"), track("b", "drums", "bass"), track("c", "drums", "other")]
+    monkeypatch.setattr(style, "readable", lambda where, entry: tracks)
+    monkeypatch.setattr(style, "select", lambda found, *_: found)
+    monkeypatch.setattr(Track, "read", lambda self, *_: np.zeros((16000, 1), np.float32))
+    heard = []
+    monkeypatch.setattr(style, "figures", lambda audio, rate: heard.append(rate) or {"pulse": 1.0})
+    assert len(list(style.of_training(from_dict(KEYS), 9))) == len(heard) == 2
+    del tracks[1:]
+    assert len(list(style.of_training(from_dict(KEYS), 9))) == 1
 
 
 def test_files_and_folders_of_songs(separator, call, tmp_path, rng):
