@@ -1,6 +1,7 @@
 """What `python -m dssgan.separate` separates with: one separator or several, steps, the kit's."""
 
 import argparse
+from collections.abc import Sequence
 from pathlib import Path
 from tempfile import gettempdir
 
@@ -15,7 +16,12 @@ def load(folders: list[Path], options: argparse.Namespace):
     if not is_address(options.out):
         options.out.mkdir(parents=True, exist_ok=True)
     try:
-        first = with_steps(load_songs(folders, options), options)
+        styles = read_styles(folders) if options.by_style else ()
+    except ValueError as error:
+        raise UsageError(one_line(error)) from error
+    loaded = [load_one(folder, options) for folder in folders]
+    try:
+        first = with_steps(together(loaded, folders, styles, options.blend), options)
     except ValueError as error:
         raise UsageError(one_line(error)) from error
     if options.kit_model is None:
@@ -25,24 +31,31 @@ def load(folders: list[Path], options: argparse.Namespace):
     return ChainedSeparator(first, load_one(options.kit_model, options), DRUMS, bool(options.kit))
 
 
-def load_songs(folders: list[Path], options: argparse.Namespace):
-    """The separator of songs; of several, their blend or one of them for each song."""
-    if options.by_style:
-        from dssgan.postprocessing.routed import RoutedSeparator
-        from dssgan.postprocessing.style import style_of
+def read_styles(folders: list[Path]) -> list:
+    """The styles of separators' training songs; errors as of `style_of`."""
+    from dssgan.postprocessing.style import style_of
 
-        styles = [style_of(folder) for folder in folders]
+    return [style_of(folder) for folder in folders]
+
+
+def together(loaded: list, folders: list[Path], styles: Sequence, blend: str):
+    """One separator; of several, one of them for each song where there are styles, or a blend.
+
+    Raises:
+      ValueError: they have other sources.
+    """
+    if styles:
+        from dssgan.postprocessing.routed import RoutedSeparator
+
         names = [exports.name_of(folder) for folder in folders]
         if len(set(names)) < len(names):
             names = list(map(str, folders))
-        loaded = (load_one(folder, options) for folder in folders)
-        return RoutedSeparator(dict(zip(names, loaded)), styles)
-    first, *others = (load_one(folder, options) for folder in folders)
-    if not others:
-        return first
+        return RoutedSeparator(dict(zip(names, loaded, strict=True)), styles)
+    if len(loaded) == 1:
+        return loaded[0]
     from dssgan.postprocessing.blended import BlendedSeparator
 
-    return BlendedSeparator([first, *others], options.blend)
+    return BlendedSeparator(loaded, blend)
 
 
 def with_steps(first, options: argparse.Namespace):

@@ -58,7 +58,7 @@ class HitDetector:
         self._peaks.push(*self._curve.push(block))
 
     def hits(self) -> list[Hit]:
-        """All hits by time; none of silence. Nothing may be pushed then."""
+        """All hits by time; none of silence."""
         found, levels = self._peaks.finish()
         chosen = picked(found, self._curve.step, self._threshold)
         audible = chosen.loudness > FLOOR_DB

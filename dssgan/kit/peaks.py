@@ -48,20 +48,22 @@ class Peaks:
             self._levels.append(level.astype(np.float16))
             self._rows = np.concatenate([self._rows, [rise, level, centre]], 1)
         while self._rows.shape[1] >= 2 * self._reach + BLOCK:
-            self._look(BLOCK)
+            self._found.append(self._look(self._rows, BLOCK))
+            self._start += BLOCK
+            self._rows = self._rows[:, BLOCK:].copy()
 
     def finish(self) -> tuple[Found, np.ndarray]:
-        """All peaks by their place, and the level of every frame; nothing may be pushed then."""
+        """All peaks by their place, and the level of every frame."""
         count = self._rows.shape[1] - self._reach + 1  # one outside, for a signal without frames
-        self._rows = np.concatenate([self._rows, _outside(self._reach + 1)], 1)
-        self._look(count)
-        every = [np.concatenate(each) for each in zip(*self._found, strict=True)]
+        rows = np.concatenate([self._rows, _outside(self._reach + 1)], 1)
+        found = [*self._found, self._look(rows, count)]
+        every = [np.concatenate(each) for each in zip(*found, strict=True)]
         levels = np.concatenate(self._levels) if self._levels else np.zeros(0, np.float16)
         return Found(*every), levels.astype(np.float64)
 
-    def _look(self, count: int) -> None:
-        """Find the peaks of the next frames, which have `_reach` more on both sides."""
-        rise, level, centre = self._rows[:, : count + 2 * self._reach]
+    def _look(self, rows: np.ndarray, count: int) -> Found:
+        """The peaks of the first frames of rows, which have `_reach` more on both sides."""
+        rise, level, centre = rows[:, : count + 2 * self._reach]
         own = rise[self._reach : self._reach + count]
         places = np.flatnonzero((own == self._highest(rise, count, self._around)) & (own > 0))
         middle = places + self._reach
@@ -71,17 +73,13 @@ class Peaks:
         inside = np.isfinite(level)
         counts = np.lib.stride_tricks.sliding_window_view(inside, 2 * self._wide + 1)
         later = np.lib.stride_tricks.sliding_window_view(level, self._after + 1)
-        self._found.append(
-            Found(
-                places + self._start,
-                own[places],
-                sums / counts[middle - self._wide].sum(-1),
-                later[middle].max(-1, initial=-np.inf),
-                centre[middle],
-            )
+        return Found(
+            places + self._start,
+            own[places],
+            sums / counts[middle - self._wide].sum(-1),
+            later[middle].max(-1, initial=-np.inf),
+            centre[middle],
         )
-        self._start += count
-        self._rows = self._rows[:, count:].copy()
 
     def _highest(self, values: np.ndarray, count: int, around: int) -> np.ndarray:
         """The highest of the surroundings of `count` frames."""

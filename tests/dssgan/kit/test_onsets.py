@@ -72,6 +72,16 @@ def test_what_is_faint_is_no_hit():
     assert [round(hit.time, 1) for hit in hits] == [0.5, 2.5]
 
 
+def test_hits_may_be_asked_for_at_any_time():
+    audio = clicks([0.5, 1.5, 2.5], [0.5, 0.4, 0.5])
+    detector = HitDetector(RATE, "snare")
+    detector.push(audio[: 2 * RATE])
+    first = detector.hits()
+    assert [round(hit.time, 1) for hit in first] == [0.5, 1.5] and detector.hits() == first
+    detector.push(audio[2 * RATE :])
+    assert detector.hits() == detected(audio, "snare")
+
+
 def test_blocks_change_nothing():
     audio = clicks([0.2, 0.9, 1.7], [0.3, 0.2, 0.3])
     assert detected(audio, "kick", size=313) == detected(audio, "kick", size=10**6)
