@@ -213,6 +213,28 @@ def test_steps_and_blends_have_columns_and_gains(library, separator, tmp_path, c
     assert f"small with hpss; SDR {np.mean(gains):+.2f} dB [" in line and line.endswith("small")
 
 
+def test_a_separator_by_style_has_a_column(library, separator, tmp_path, capsys, monkeypatch):
+    """Each song is that of the separator whose training songs it is like, here by its crest."""
+    other = separator[0].parent.parent / "other" / "separator"
+    shutil.copytree(separator[0], other)
+    crest = {"near": [0.0, 90.0], "far": [500.0, 0.1]}
+    for folder, pair in ((separator[0], crest["far"]), (other, crest["near"])):
+        style = {"songs": 99, "figures": {"crest": pair}}
+        (folder / "config.json").write_text(json.dumps({"style": style}))
+    shares = {"small": 0.5, "other": 0.3}
+    monkeypatch.setattr("dssgan.loading.load", lambda path: Streaming(shares[path.parent.name]))
+    words = ["--data", f"folders:{library}:Britpop,Shadows", "--methods", "mixture", "--by-style"]
+    words += ["--separator", separator[0], "--separator", other, "--out", tmp_path / "out"]
+    assert run(*words) == 0
+    methods = json.loads((tmp_path / "out" / "scores.json").read_text())["methods"]
+    assert list(methods)[1:] == ["small", "other", "small_or_other"]
+    assert methods["small_or_other"]["songs"] == methods["other"]["songs"]
+    assert "whose training songs are most like it; SDR" in capsys.readouterr().out
+    (other / "config.json").write_text("{}")
+    assert run(*words) == 2
+    assert "--by-style: " in (said := capsys.readouterr().err) and "tells nothing of" in said
+
+
 def test_a_causal_separator_carries_its_state_whatever_the_latency(
     library, separator, tmp_path, capsys, monkeypatch
 ):
