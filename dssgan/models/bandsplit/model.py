@@ -39,7 +39,7 @@ class BandSplit(SeparatorModel):
         norms, cells, spectra and waveforms stay float32.
     """
 
-    training_outputs = ("spectra",)
+    training_outputs = ("spectra", "targets")
     normalises = True
 
     def __init__(

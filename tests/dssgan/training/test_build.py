@@ -30,6 +30,11 @@ def test_half_precision_is_the_default_on_a_gpu(monkeypatch, devices, given, exp
     [
         ("unet", "multistage", "l1, log_magnitudes, mse, si_sdr, wavenet"),
         ("wavenet", "bandsplit", "l1, mse, si_sdr, wavenet"),
+        (
+            "bandsplit",
+            "multistage",
+            "bandsplit, l1, mse, multi_resolution, si_sdr, spectrum_rmse, wavenet",
+        ),
         ("multistage", "log_magnitudes", "l1, mse, multistage, multistage_l1, si_sdr, wavenet"),
     ],
 )
