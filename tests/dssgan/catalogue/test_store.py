@@ -254,7 +254,8 @@ def test_the_page_and_the_list_of_models_have_them(call, export, store, capsys):
     write_export(store / "torn")
     (store / "torn" / exports.CONFIG).write_text("[]")
     found = models.found([])
-    assert list(found) == ["mine", "drums", "kit"] and found["mine"].folder == store / "mine"
+    names = ["mine", "mine + kit", "drums", "drums + kit", "kit"]
+    assert list(found) == names and found["mine"].folder == store / "mine"
     assert "torn is left out: " in capsys.readouterr().err
     with pytest.raises(SystemExit):
         separate.main(["--list-models"])
