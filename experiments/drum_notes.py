@@ -154,16 +154,19 @@ def energy_shares(
             if len(others) and np.abs(others - time).min() < ALONE_S:
                 continue
             start = max(0, round((time - 0.005) * rate))  # annotations are a few milliseconds off
-            risen = {}
-            for name, stem in stems.items():
-                power = np.square(stem[max(0, start - before) : start + after], dtype=np.float64)
-                rest, own = power[: min(start, before)], power[min(start, before) :]
-                usual = rest.mean() if len(rest) else 0.0
-                risen[name] = max(0.0, float(own.sum() - usual * len(own)))
+            risen = {name: rise(stem, start, before, after) for name, stem in stems.items()}
             total = sum(risen.values())
             if total > 0:
                 found[piece].append({name: value / total for name, value in risen.items()})
     return found
+
+
+def rise(stem: np.ndarray, start: int, before: int, after: int) -> float:
+    """How much more energy the samples after a place have than those before it, if any."""
+    power = np.square(stem[max(0, start - before) : start + after], dtype=np.float64)
+    rest, own = power[: min(start, before)], power[min(start, before) :]
+    usual = rest.mean() if len(rest) else 0.0
+    return max(0.0, float(own.sum() - usual * len(own)))
 
 
 def energy_table(shares: Mapping[str, Sequence[Mapping[str, float]]]) -> list[str]:

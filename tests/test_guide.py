@@ -18,6 +18,7 @@ from tests.dssgan.commands import command_of, free_ports, opened
 from tests.experiments.mongo_server import MongoServer
 from tests.experiments.sweeping import TRAIN
 from tests.guide import ROOT, blocks, commands, finite, indented, sandbox, tail
+from tests.machine_paths import machine_paths
 
 GUIDE = (ROOT / "docs" / "training.md").read_text("utf-8")
 GPU = (ROOT / "docs" / "gpu.md").read_text("utf-8")
@@ -278,7 +279,7 @@ def test_links_of_the_guide_lead_somewhere():
 def test_the_guide_names_no_machine():
     for path in (ROOT / "docs").glob("*.*"):
         text = path.read_text("utf-8")
-        assert "/root/" not in text and "/work/" not in text, path
+        assert not machine_paths(text), path
 
 
 def section(title):

@@ -37,5 +37,4 @@ def with_notes(plans: Mapping[Song, dict[str, Path]]) -> dict[Song, dict[str, Pa
 
 def without_notes(plans: Mapping[Song, dict[str, Path]]) -> dict[Song, dict[str, Path]]:
     """The inverse of `with_notes`; plans that have none stay as they are."""
-    stems = {song: (name for name in plan if name != NOTES) for song, plan in plans.items()}
-    return {song: {name: plans[song][name] for name in names} for song, names in stems.items()}
+    return {song: {k: v for k, v in plan.items() if k != NOTES} for song, plan in plans.items()}
